@@ -1,0 +1,36 @@
+"""What can go wrong and be cured by the user.
+
+    EdgefsError
+    ├── ImageError      an image that can't be read or is not usable
+    ├── BundleError     a file that is not a whole, matching bundle
+    ├── GalleryError    a gallery that can't be opened, written or matched
+    ├── DataError       a folder of images that can't be learned from
+    └── MissingExtra    a command whose optional packages are not installed
+
+Every message is one line and says what was expected, what was found and what to do. The command line prints it and
+exits with status 1. Anything else that is raised is a fault of ours and keeps its traceback.
+"""
+
+
+class EdgefsError(Exception):
+    """Base of every error that a user can cause and cure."""
+
+
+class ImageError(EdgefsError):
+    """An image can't be decoded, is too large, or lies outside what the preprocessing accepts."""
+
+
+class BundleError(EdgefsError):
+    """A bundle is no bundle, is damaged, of another format, or fails its self-test."""
+
+
+class GalleryError(EdgefsError):
+    """A gallery is damaged, locked, of a newer schema, or of another embedding space."""
+
+
+class DataError(EdgefsError):
+    """A data folder has no usable layout, too few classes, or too few images."""
+
+
+class MissingExtra(EdgefsError):
+    """A command needs an optional part of the installation; the message holds the `pip install` that cures it."""

@@ -1,0 +1,144 @@
+"""The gallery as the decision sees it: labelled embeddings, frozen.
+
+- `Enrolment`: what one act of teaching adds, k images of one class.
+- `Snapshot`: everything that counts at one moment, as arrays. Heads are computed from it and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.decision import Disposition
+from edgefs_runtime.errors import GalleryError
+
+State = Literal["pending", "approved"]
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """k embeddings of one class, taught together.
+
+    Attributes:
+        label: the class; not empty, not `unknown`, no line break, at most 200 characters.
+        disposition: what the line does with parts of this class.
+        vectors: float32 `[k,D]`, finite.
+        digests: k content digests of the images, hex SHA-256.
+        groups: k names of the physical part (patient, lot) an image shows; empty where unknown: an image is then a
+            part of its own.
+        thumbnails: k JPEG files (256 px short side, no metadata), or empty bytes where none is kept.
+        state: `approved` rows decide; `pending` ones wait for an approver.
+        actor: who taught, as the caller names it.
+        approver: who approved; empty when nobody had to.
+        reason: why, in the operator's words.
+    """
+
+    label: str
+    disposition: Disposition
+    vectors: NDArray[np.float32]
+    digests: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    thumbnails: tuple[bytes, ...] = ()
+    state: State = "approved"
+    actor: str = ""
+    approver: str = ""
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_label(self.label)
+        k = len(self.vectors)
+        if self.vectors.ndim != 2 or k == 0:
+            raise GalleryError(f"an enrolment holds at least one embedding [k,D]; got shape {self.vectors.shape}")
+        if not np.isfinite(self.vectors).all():
+            raise GalleryError(f"the embeddings of {self.label!r} hold NaN or infinity; nothing was enrolled")
+        for name in ("groups", "thumbnails"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("" if name == "groups" else b"",) * k)
+        if not len(self.digests) == len(self.groups) == len(self.thumbnails) == k:
+            raise GalleryError(f"{k} embeddings of {self.label!r} need as many digests, groups and thumbnails")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Labelled embeddings at one moment.
+
+    Attributes:
+        vectors: float32 `[N,D]`, raw, in (device, seq) order: the order is part of the arithmetic's result.
+        labels: C class names, sorted.
+        dispositions: C dispositions.
+        classes: int64 `[N]`, index into `labels`.
+        parts: int64 `[N]`; rows with the same number show the same part and leave together in leave-one-out.
+        sequence: number of operations behind it; 0 = the seed alone.
+    """
+
+    vectors: NDArray[np.float32]
+    labels: tuple[str, ...]
+    dispositions: tuple[Disposition, ...]
+    classes: NDArray[np.int64]
+    parts: NDArray[np.int64]
+    sequence: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each class."""
+        numbers = np.bincount(self.classes, minlength=len(self.labels))
+        return dict(zip(self.labels, numbers.tolist(), strict=True))
+
+
+def build_snapshot(enrolments: Sequence[Enrolment], sequence: int) -> Snapshot:
+    """Stack enrolments, already in (device, seq) order and approved, into arrays.
+
+    Two images of one class with the same group name, or with the same content digest, are the same part. Where one
+    class was taught under both dispositions, `defect` stands: it is the cautious reading.
+
+    Raises:
+        GalleryError: there is no enrolment at all, or their dimensions differ.
+    """
+    if not enrolments:
+        raise GalleryError("the gallery holds no class; enroll at least one")
+    dimensions = {enrolment.vectors.shape[1] for enrolment in enrolments}
+    if len(dimensions) > 1:
+        raise GalleryError(f"the gallery mixes embeddings of {sorted(dimensions)} dimensions")
+    labels = tuple(sorted({enrolment.label for enrolment in enrolments}))
+    index = {label: position for position, label in enumerate(labels)}
+    defects = {enrolment.label for enrolment in enrolments if enrolment.disposition == "defect"}
+    return Snapshot(
+        vectors=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
+        labels=labels,
+        dispositions=tuple("defect" if label in defects else "ok" for label in labels),
+        classes=np.concatenate(
+            [np.full(len(enrolment.vectors), index[enrolment.label], np.int64) for enrolment in enrolments]
+        ),
+        parts=_part_numbers(enrolments),
+        sequence=sequence,
+    )
+
+
+def check_label(label: str) -> None:
+    """Refuse what can't name a class.
+
+    Raises:
+        GalleryError: empty, `unknown`, over 200 characters, or with a line break or other control character.
+    """
+    if not label.strip():
+        raise GalleryError("a class needs a name; the label is empty")
+    if label.strip().lower() == "unknown":
+        raise GalleryError("'unknown' is the answer for what no class fits; give the class another name")
+    if len(label) > 200 or not label.isprintable() or label != label.strip():
+        raise GalleryError(
+            f"the label {label[:40]!r} is not usable: at most 200 printable characters, no space at either end"
+        )
+
+
+def _part_numbers(enrolments: Sequence[Enrolment]) -> NDArray[np.int64]:
+    numbers: dict[tuple[str, str], int] = {}
+    parts = [
+        numbers.setdefault((enrolment.label, group or digest), len(numbers))
+        for enrolment in enrolments
+        for group, digest in zip(enrolment.groups, enrolment.digests, strict=True)
+    ]
+    return np.array(parts, np.int64)
