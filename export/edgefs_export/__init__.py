@@ -1,0 +1,1 @@
+"""From an adapted network to one file that a device can run: ONNX, parity, bundle."""

@@ -5,7 +5,10 @@
     ├── BundleError     a file that is not a whole, matching bundle
     ├── GalleryError    a gallery that can't be opened, written or matched
     ├── DataError       a folder of images that can't be learned from
-    └── MissingExtra    a command whose optional packages are not installed
+    ├── WeightsError    pretrained weights that can't be had or don't fit
+    ├── RunError        a RUN folder that is not whole, or that something else lies in
+    ├── ExportError     a network that can't be exported, or whose export does not compute the same
+    └── MissingExtraError  a command whose optional packages are not installed
 
 Every message is one line and says what was expected, what was found and what to do. The command line prints it and
 exits with status 1. Anything else that is raised is a fault of ours and keeps its traceback.
@@ -32,5 +35,17 @@ class DataError(EdgefsError):
     """A data folder has no usable layout, too few classes, or too few images."""
 
 
-class MissingExtra(EdgefsError):
+class WeightsError(EdgefsError):
+    """No backbone of that name, or its weights can't be downloaded, read, or fitted into it."""
+
+
+class RunError(EdgefsError):
+    """A RUN folder is missing, incomplete or of another version, or its place is taken by something else."""
+
+
+class ExportError(EdgefsError):
+    """A network can't be written as ONNX, or onnxruntime computes something else than torch did."""
+
+
+class MissingExtraError(EdgefsError):
     """A command needs an optional part of the installation; the message holds the `pip install` that cures it."""

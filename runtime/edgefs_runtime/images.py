@@ -9,17 +9,28 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 from pathlib import Path
 from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from edgefs_runtime.errors import ImageError
 
 MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"})
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # by content; Pillow's others run Ghostscript and worse
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # what undoes each EXIF orientation
 
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
 
@@ -52,20 +63,19 @@ def open_image(source: ImageSource) -> Image.Image:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _upright(source)
-    data = source if isinstance(source, bytes) else _read(Path(source))
-    if not data:
-        raise ImageError("empty file (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            _check_size(image.size)
+        if isinstance(source, Image.Image):
+            return _upright(source)
+        data = source if isinstance(source, bytes) else _read(Path(source))
+        if not data:
+            raise ImageError("empty file (0 bytes)")
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return _upright(image)
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"larger than {MAX_PIXELS:,} pixels, refused before decoding") from error
     except UnidentifiedImageError as error:
         raise ImageError("not an image in a format that can be read") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise ImageError(f"damaged image ({_first_line(error)})") from error
 
 
@@ -85,8 +95,13 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    _check_size(image.size)
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    turn = _UPRIGHT.get(_orientation(image))
+    upright = image
+    if turn is not None:
+        upright = image.transpose(turn)
+        upright.info = {key: value for key, value in image.info.items() if key == "transparency"}  # not turned twice
     if upright.mode in {"L", "RGB", "I;16"}:
         return upright
     if upright.mode in {"I;16B", "I;16L", "I", "F"}:
@@ -94,6 +109,14 @@ def _upright(image: Image.Image) -> Image.Image:
     if upright.mode in {"1", "LA"} or (upright.mode == "P" and _is_grey_palette(upright)):
         return _without_alpha(upright).convert("L")
     return _without_alpha(upright).convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation; 1 (upright) without one, or when EXIF is damaged, since the pixels are still good."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+        return 1
 
 
 def _is_grey_palette(image: Image.Image) -> bool:
@@ -112,8 +135,8 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 def _high_bit_depth(image: Image.Image) -> Image.Image:
     """Pillow's 32-bit integer and float modes hold 16-bit camera data; anything beyond is not an inspection image."""
     values = np.asarray(image)
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
-        raise ImageError(f"pixel values from {values.min()} to {values.max()}: expected 0 to 65535")
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535 or (values % 1).any():
+        raise ImageError(f"pixel values from {values.min()} to {values.max()}: expected whole numbers, 0 to 65535")
     return Image.fromarray(values.astype(np.uint16))
 
 

@@ -96,8 +96,7 @@ class Preprocess:
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
 
     @classmethod
@@ -108,7 +107,8 @@ class Preprocess:
             BundleError: a field is unknown, missing or out of range.
         """
         try:
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+            settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+            return cls(**settings)
         except TypeError as error:
             raise BundleError(f"preprocess settings of another runtime: {error}") from error
 
@@ -138,9 +138,7 @@ class Preprocess:
             return image if image.size == (width, height) else image.resize((width, height), resample)
         pick = min if self.resize == "pad" else max
         scale = pick(width / image.width, height / image.height)
-        scaled = image.resize(
-            (max(1, round(image.width * scale)), max(1, round(image.height * scale))), resample
-        )
+        scaled = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resample)
         left, top = (width - scaled.width) // 2, (height - scaled.height) // 2
         canvas = Image.new(scaled.mode, (width, height))  # black
         canvas.paste(scaled, (left, top))

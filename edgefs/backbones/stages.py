@@ -1,0 +1,69 @@
+"""Find the places in a network where one stage of features ends and the next begins.
+
+Any convolutional classifier will do: it is run once on a blank image while the outputs of its blocks are watched. A
+stage is a run of blocks with one output shape; its last block is what is tapped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+MAX_STAGES = 6  # the last ones; earlier stages see edges and little else
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One place to tap: the module's name in the network, its channels and its side in pixels."""
+
+    name: str
+    channels: int
+    side: int
+
+
+def find_stages(network: nn.Module, size: tuple[int, int], limit: int = MAX_STAGES) -> tuple[Stage, ...]:
+    """The last block of each run of equal output shapes, in the order they are computed.
+
+    Args:
+        network: maps float `[N,3,H,W]` to anything.
+        size: (height, width) the network is run at, pixels.
+        limit: how many of the last stages to keep.
+    """
+    outputs: list[tuple[str, torch.Size]] = []
+
+    def watch(name: str) -> object:
+        def record(_module: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+                outputs.append((name, output.shape[1:]))
+
+        return record
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in _blocks(network)]  # type: ignore[arg-type]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, *size))
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    ends = [
+        Stage(name, shape[0], shape[1])
+        for (name, shape), following in zip(outputs, [*outputs[1:], ("", torch.Size())], strict=True)
+        if following[1] != shape
+    ]
+    return tuple(ends[-limit:])
+
+
+def _blocks(module: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
+    """Blocks in definition order: plain containers are opened, anything that computes by itself is not."""
+    found: list[tuple[str, nn.Module]] = []
+    for name, child in module.named_children():
+        path = f"{prefix}.{name}" if prefix else name
+        if type(child) is nn.Sequential:
+            found += _blocks(child, path)
+        else:
+            found.append((path, child))
+    return found

@@ -1,0 +1,26 @@
+"""Labelled images on the workstation: found, read, divided.
+
+- `load_dataset` reads a folder or a CSV file into a `Dataset`; what can't be used is in `left_out` with its reason.
+- `split_dataset` divides it into train, validation and test; `folds` divides a small set for cross-validation.
+- `near_duplicates` and `scale_warning` say what may make the figures, or the model, worse than they look.
+"""
+
+from edgefs.data.duplicates import near_duplicates
+from edgefs.data.folding import folds
+from edgefs.data.loading import load_dataset
+from edgefs.data.samples import Dataset, LeftOut, Sample
+from edgefs.data.scale import scale_warning
+from edgefs.data.sides import Split
+from edgefs.data.splits import split_dataset
+
+__all__ = [
+    "Dataset",
+    "LeftOut",
+    "Sample",
+    "Split",
+    "folds",
+    "load_dataset",
+    "near_duplicates",
+    "scale_warning",
+    "split_dataset",
+]

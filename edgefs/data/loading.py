@@ -1,0 +1,131 @@
+"""From a folder or a CSV file to a `Dataset` in which every image can be trusted to open."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from edgefs.data.groups import group_by_name
+from edgefs.data.layouts import Listing, list_folder
+from edgefs.data.reading import Progress, read_images
+from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
+from edgefs.data.tables import list_table
+from edgefs.data.wording import counted
+from edgefs_runtime.errors import DataError, GalleryError
+from edgefs_runtime.snapshot import check_label
+
+
+def load_dataset(
+    root: Path | str,
+    *,
+    group_from: str | None = None,
+    minimum_classes: int = 2,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read every labelled image of a folder or of a CSV file.
+
+    Args:
+        root: a folder in one of the conventions of `edgefs.data.layouts`, or a CSV file (`edgefs.data.tables`).
+        group_from: regular expression that takes an image's group from its file name (`edgefs.data.groups`).
+        minimum_classes: 2 to learn from; 1 is enough to evaluate on.
+        progress: called with (images done, images in all) while they are read.
+
+    Raises:
+        DataError: nothing there, no images, too few classes, a class without a usable image, a name that can't be a
+            label, a CSV file that can't be understood, or a `group_from` that is invalid or matches nothing.
+    """
+    listing = _list(Path(root))
+    if not listing.images:
+        raise DataError(_nothing_found(Path(root), listing))
+    for label in sorted(listing.labels):
+        _check_name(label, listing.root)
+    if group_from is not None:
+        group_by_name(listing, group_from)
+    samples, unreadable = read_images(listing.images, progress)
+    samples, contradicting = _without_contradictions(samples, listing.root)
+    left_out = [*listing.left_out, *unreadable, *contradicting]
+    samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
+    _check_classes(samples, left_out, listing, minimum_classes)
+    return Dataset(
+        root=listing.root,
+        layout=listing.layout,
+        samples=tuple(samples),
+        classes=tuple(sorted({sample.label for sample in samples})),
+        left_out=tuple(sorted(left_out, key=lambda item: (relative_name(item.path, listing.root), item.reason))),
+        digest=dataset_digest(samples, listing.root),
+        other_files=listing.other_files,
+        notes=tuple(listing.notes),
+    )
+
+
+def _list(root: Path) -> Listing:
+    try:
+        if root.is_dir():
+            return list_folder(root)
+        if root.is_file() and root.suffix.lower() == ".csv":
+            return list_table(root)
+    except OSError as error:
+        raise DataError(f"{error.filename or root}: can't be read ({error.strerror})") from error
+    found = "a file that is no CSV" if root.exists() else "nothing there"
+    raise DataError(f"{root}: expected a folder with one folder of images per class, or a CSV file; found {found}")
+
+
+def _nothing_found(root: Path, listing: Listing) -> str:
+    if listing.layout == "csv":
+        return f"{root}: no row names an image and its label; expected lines such as images/part1.png,scratch"
+    found = counted(len(listing.labels), "folder") if listing.labels else "no folders"
+    return (
+        f"{root}: no image found; expected one folder of images (.jpg, .png, .bmp, .tif ...) per class, found {found} "
+        f"and {counted(listing.other_files, 'other file')}"
+    )
+
+
+def _check_name(label: str, root: Path) -> None:
+    try:
+        check_label(label)
+    except GalleryError as error:
+        raise DataError(f"{root}: {error}") from error
+
+
+def _without_contradictions(samples: list[Sample], root: Path) -> tuple[list[Sample], list[LeftOut]]:
+    """Leave out files with the same bytes under two labels: nobody can say which of them is right."""
+    by_digest: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_digest[sample.digest].append(sample)
+    left_out = []
+    for copies in by_digest.values():
+        for sample in copies:
+            other = next((copy for copy in copies if copy.label != sample.label), None)
+            if other is not None:
+                where = relative_name(other.path, root)
+                left_out.append(LeftOut(sample.path, f"the same file is also labelled {other.label!r}: {where}"))
+    kept = [sample for sample in samples if len({copy.label for copy in by_digest[sample.digest]}) == 1]
+    return kept, left_out
+
+
+def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: Listing, minimum_classes: int) -> None:
+    counts = Counter(sample.label for sample in samples)
+    for label in sorted(listing.labels - counts.keys()):
+        listed = {image.path for image in listing.images if image.label == label}
+        reasons = [item for item in left_out if item.path in listed]
+        why = (
+            f"all {len(listed)} were left out, {reasons[0].path.name}: {reasons[0].reason}" if reasons else "none found"
+        )
+        raise DataError(
+            f"{listing.root}: class {label!r} has no usable image ({why}); add images to it or remove the class"
+        )
+    if len(counts) < minimum_classes:
+        label, number = next(iter(counts.items()))
+        raise DataError(
+            f"{listing.root}: only one class, {label!r} with {counted(number, 'image')}; "
+            f"at least {minimum_classes} are needed, each in a folder of its own{_deeper_classes(listing, label)}"
+        )
+
+
+def _deeper_classes(listing: Listing, label: str) -> str:
+    """Where the classes may be meant to lie: one folder below the only one."""
+    below = sorted({image.path.parent for image in listing.images})
+    parents = {folder.parent for folder in below}
+    if listing.layout == "flat" and len(below) > 1 and parents == {listing.root / label}:
+        return f"; if {', '.join(folder.name for folder in below[:4])} are the classes, pass {next(iter(parents))}"
+    return ""

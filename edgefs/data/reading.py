@@ -1,0 +1,56 @@
+"""Opens every listed image once, in full, so that nothing later stumbles over a damaged file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from edgefs.data.duplicates import thumbnail
+from edgefs.data.layouts import Listed
+from edgefs.data.samples import LeftOut, Sample
+from edgefs_runtime.errors import ImageError
+from edgefs_runtime.images import open_image
+
+Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
+_THREADS = 2  # Pillow decodes outside the interpreter's lock; more gain little and hold more images in memory
+
+
+def read_images(images: Sequence[Listed], progress: Progress | None = None) -> tuple[list[Sample], list[LeftOut]]:
+    """Decode each image: usable ones as samples, the others with the reason why not."""
+    samples: list[Sample] = []
+    left_out: list[LeftOut] = []
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        for done, result in enumerate(pool.map(_read, images), start=1):
+            if isinstance(result, Sample):
+                samples.append(result)
+            else:
+                left_out.append(result)
+            if progress is not None:
+                progress(done, len(images))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for thousands of images
+    return samples, left_out
+
+
+def _read(listed: Listed) -> Sample | LeftOut:
+    if not listed.path.is_file():  # gone, a broken link, or a pipe that would never end
+        return LeftOut(listed.path, "no such file")
+    try:
+        data = listed.path.read_bytes()
+        image = open_image(data)
+    except OSError as error:
+        return LeftOut(listed.path, f"can't be read ({error.strerror})")
+    except ImageError as error:
+        return LeftOut(listed.path, str(error))
+    return Sample(
+        path=listed.path,
+        label=listed.label,
+        group=listed.group,
+        split=listed.split,
+        digest=hashlib.sha256(data).hexdigest(),
+        size=(image.height, image.width),
+        bits=16 if image.mode == "I;16" else 8,
+        fingerprint=thumbnail(image),
+    )

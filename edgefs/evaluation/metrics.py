@@ -1,0 +1,116 @@
+"""The figures of one test: what the line would have seen first, the classifier's own scores second.
+
+    evaluation = Evaluation.of(true_labels, decisions, known=dispositions)
+    print(evaluation.to_text())
+
+Images of classes that the gallery does not know are welcome: they are the unknowns, caught or not caught, and count
+in overkill and escapes, but not in any accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgefs.evaluation.confusion import Confusion
+from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
+from edgefs.evaluation.text import evaluation_text, headline
+from edgefs_calibration.rates import Rates, Truth, measure_rates
+from edgefs_runtime.decision import Decision, Disposition, default_disposition
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test showed.
+
+    Attributes:
+        rates: overkill, escapes and the other rates of the line.
+        nearest: scores of the nearest class, whatever the rejection said (closed set).
+        with_rejection: scores of the answer itself: a refused image of a known class is wrong.
+        confusion: which class was answered for which.
+        classes: known classes, sorted, then strangers, sorted.
+        mistakes: positions of the images that went wrong, worst first: those answered or nearest to a wrong class by
+            falling probability, then the rightly placed but refused by rising p-value.
+    """
+
+    rates: Rates
+    nearest: Scores
+    with_rejection: Scores
+    confusion: Confusion
+    classes: tuple[ClassFigures, ...]
+    mistakes: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        truths: Sequence[str],
+        decisions: Sequence[Decision],
+        known: Mapping[str, Disposition],
+        strangers: Mapping[str, Disposition] | None = None,
+    ) -> Evaluation:
+        """Measure decisions against true labels.
+
+        Args:
+            truths: N true labels.
+            decisions: N decisions, in the same order.
+            known: the gallery's classes and their dispositions.
+            strangers: dispositions of other classes among `truths`; those not named here get the usual one.
+
+        Raises:
+            ValueError: different numbers of labels and decisions.
+        """
+        unknown = {
+            label: (strangers or {}).get(label, default_disposition(label)) for label in set(truths) - set(known)
+        }
+        dispositions = {**known, **unknown}
+        shown = [Truth(label, dispositions[label], label in known) for label in truths]
+        placed = [(truth, decision) for truth, decision in zip(truths, decisions, strict=True) if truth in known]
+        return cls(
+            rates=measure_rates(decisions, shown),
+            nearest=score([(truth, decision.nearest) for truth, decision in placed]),
+            with_rejection=score([(truth, decision.label) for truth, decision in placed]),
+            confusion=Confusion.of(truths, decisions, tuple(known), tuple(unknown)),
+            classes=class_figures(truths, decisions, known, unknown),
+            mistakes=_mistakes(shown, decisions),
+        )
+
+    @property
+    def images(self) -> int:
+        """Images in the test, strangers included."""
+        return self.rates.unjudged.trials
+
+    @property
+    def can_pass(self) -> bool:
+        """Whether the gallery has a class of good parts at all; without one nothing is judged OK, nothing escapes."""
+        return any(figures.known and figures.disposition == "ok" for figures in self.classes)
+
+    def headline(self) -> str:
+        """The one sentence to read."""
+        return headline(self)
+
+    def to_text(self) -> str:
+        """A compact plain-text table for a terminal, overkill and escapes first."""
+        return evaluation_text(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the positions of the mistakes, as plain JSON values in a fixed order."""
+        return {
+            "images": self.images,
+            "rates": self.rates.to_json(),
+            "nearest": self.nearest.to_json(),
+            "with_rejection": self.with_rejection.to_json(),
+            "classes": [figures.to_json() for figures in self.classes],
+            "confusion": self.confusion.to_json(),
+        }
+
+
+def _mistakes(shown: Sequence[Truth], decisions: Sequence[Decision]) -> tuple[int, ...]:
+    ranked = []
+    for position, (truth, decision) in enumerate(zip(shown, decisions, strict=True)):
+        wrong = decision.nearest != truth.label if truth.known else decision.label is not None
+        if decision.verdict == "NO_DECISION" or not (wrong or (truth.known and decision.label is None)):
+            continue
+        strangeness = -(decision.probability or 0.0) if wrong else (decision.p_value or 0.0)
+        ranked.append((not wrong, strangeness, position))
+    return tuple(position for _, _, position in sorted(ranked))

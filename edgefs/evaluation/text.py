@@ -1,0 +1,140 @@
+"""An evaluation as plain text for a terminal, readable without colour and with Chinese labels."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgefs_calibration.rates import Rate, percent
+
+if TYPE_CHECKING:
+    from edgefs.evaluation.metrics import Evaluation
+    from edgefs.evaluation.scores import ClassFigures
+
+_WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
+_LONGEST_LABEL = 28  # columns
+_CONFUSIONS = 15
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Overkill, escapes and accuracy in one sentence."""
+    rates = evaluation.rates
+    parts = []
+    if rates.overkill.trials:
+        parts.append(f"overkill {_brief(rates.overkill)}")
+    if rates.escapes.trials and evaluation.can_pass:
+        parts.append(f"escapes {_brief(rates.escapes)}")
+    if rates.caught.trials:
+        parts.append(f"unknown classes caught {_brief(rates.caught)}")
+    if evaluation.nearest.accuracy.trials:
+        parts.append(f"nearest class right {_brief(evaluation.nearest.accuracy)}")
+    sentence = ", ".join(parts) or "no image to measure on"
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The whole evaluation: rates, scores, classes, confusions."""
+    blocks = [_rates(evaluation), _scores(evaluation), _classes(evaluation.classes), _confusion(evaluation)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _rates(evaluation: Evaluation) -> str:
+    rates = evaluation.rates
+    nothing_passes = "" if evaluation.can_pass else " (the model has no class of good parts: nothing is judged OK)"
+    rows = [
+        ("overkill", rates.overkill, "good parts judged NG"),
+        ("escapes", rates.escapes, "defective parts judged OK" + nothing_passes),
+        ("refused", rates.refused, "parts of known classes refused as unknown"),
+    ]
+    if rates.caught.trials:
+        rows.append(("caught", rates.caught, "parts of classes nobody taught refused as unknown"))
+    if rates.recheck.events:
+        rows.append(("recheck", rates.recheck, "parts sent to be looked at again"))
+    if rates.unjudged.events:
+        rows.append(("no decision", rates.unjudged, "images that could not be judged"))
+    return _table([[name, str(rate), meaning] for name, rate, meaning in rows], "lll")
+
+
+def _scores(evaluation: Evaluation) -> str:
+    columns = (evaluation.nearest, evaluation.with_rejection)
+    rows = [
+        ["", "nearest class", "with rejection"],
+        ["accuracy", *(str(scores.accuracy) for scores in columns)],
+        ["balanced accuracy", *(_share(scores.balanced_accuracy) for scores in columns)],
+        ["macro-F1", *(_share(scores.macro_f1) for scores in columns)],
+    ]
+    return _table(rows, "lll")
+
+
+def _classes(classes: Sequence[ClassFigures]) -> str:
+    rows = [["class", "", "images", "recall", "precision", "F1", "refused"]]
+    rows += [
+        [
+            figures.label,
+            figures.disposition if figures.known else f"{figures.disposition}, not taught",
+            str(figures.count),
+            _value(figures.recall),
+            _value(figures.precision),
+            _share(figures.f1),
+            _value(figures.refused),
+        ]
+        for figures in classes
+    ]
+    return _table(rows, "llrrrrr")
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    confusion = evaluation.confusion
+    if len(confusion.labels) > _WIDEST_MATRIX:
+        rows = [[truth, f"taken for {label}", str(count)] for truth, label, count in confusion.worst_pairs(_CONFUSIONS)]
+        return _table([["commonest confusions", "", "images"], *rows], "llr") if rows else ""
+    names = {label: str(number) for number, label in enumerate(confusion.labels, start=1)}
+    rows = [["true \\ answered", *names.values(), "unknown", "no decision"]]
+    rows += [
+        [f"{names[row]} {row}" if row in names else row, *(str(count) if count else "." for count in counts)]
+        for row, counts in zip(confusion.rows, confusion.counts, strict=True)
+    ]
+    return _table(rows, "l" + "r" * (len(names) + 2))
+
+
+def _brief(rate: Rate) -> str:
+    return f"{percent(rate.value)} ({rate.events} of {rate.trials})"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else percent(value)
+
+
+def _value(rate: Rate) -> str:
+    return percent(rate.value) if rate.trials else "-"
+
+
+def _table(rows: Sequence[Sequence[str]], alignment: str) -> str:
+    """Columns two spaces apart, `l` or `r` each."""
+    cells = [[_shortened(cell) if column == 0 else cell for column, cell in enumerate(row)] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        padded = []
+        for cell, width, side in zip(row, widths, alignment, strict=True):
+            space = " " * (width - _width(cell))
+            padded.append(space + cell if side == "r" else cell + space)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _shortened(cell: str) -> str:
+    if _width(cell) <= _LONGEST_LABEL:
+        return cell
+    while _width(cell) >= _LONGEST_LABEL:
+        cell = cell[:-1]
+    return cell + "…"
+
+
+def _width(text: str) -> int:
+    """Terminal columns: East Asian wide characters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

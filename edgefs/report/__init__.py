@@ -1,0 +1,31 @@
+"""The report of a run: one HTML file that needs no network, no script and no second file.
+
+report = Report(title="parts", evaluation=evaluation, notes=("20 shots per class …",))
+(run / "report.html").write_text(render_report(report), encoding="utf-8")
+"""
+
+from edgefs.report.content import (
+    Candidate,
+    CurvePoint,
+    Distribution,
+    Group,
+    LeftOut,
+    Mistake,
+    Report,
+    describe_mistakes,
+)
+from edgefs.report.render import render_report
+from edgefs.report.thumbnails import thumbnail
+
+__all__ = [
+    "Candidate",
+    "CurvePoint",
+    "Distribution",
+    "Group",
+    "LeftOut",
+    "Mistake",
+    "Report",
+    "describe_mistakes",
+    "render_report",
+    "thumbnail",
+]

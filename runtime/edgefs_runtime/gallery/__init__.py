@@ -1,0 +1,43 @@
+"""The gallery on the device: labelled embeddings in one SQLite file that can be merged and audited.
+
+- A process that teaches owns the file: `Gallery.open(path, seed)`, then `enroll`, `forget`, `undo`, `merge`.
+- A process that only decides takes `read_snapshot(path, seed)`, which locks and writes nothing.
+- `records` holds the format's rules, `ledger` what the rows mean, `database` how the file is opened; `check_gallery`
+  looks at a file that may be too damaged to open.
+
+What only an owner needs is loaded when it is asked for: a cold `edgefs predict` reads, and should not wait for it.
+"""
+
+from typing import TYPE_CHECKING
+
+from edgefs_runtime.gallery.database import GalleryBusyError, GalleryDamagedError
+from edgefs_runtime.gallery.reading import read_snapshot, seed_snapshot
+from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.gallery.verify import check_gallery
+
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery.log import LogEntry
+    from edgefs_runtime.gallery.store import Gallery
+
+__all__ = [
+    "Gallery",
+    "GalleryBusyError",
+    "GalleryDamagedError",
+    "LogEntry",
+    "Seed",
+    "check_gallery",
+    "read_snapshot",
+    "seed_snapshot",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Gallery":
+        from edgefs_runtime.gallery.store import Gallery
+
+        return Gallery
+    if name == "LogEntry":
+        from edgefs_runtime.gallery.log import LogEntry
+
+        return LogEntry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,197 @@
+"""Opening a gallery file: as its one owner, or for a moment to read it.
+
+- The owner holds SQLite's exclusive lock for as long as it is open, in WAL mode with every commit synced to disk.
+- A reader of a file at rest takes no lock and writes nothing. That is safe because an owner writes to `<path>-wal`
+  first: while that file holds nothing, the database file is the whole truth. Should an owner start in the middle of a
+  read, the rows and tips read no longer agree, and the reader tries again.
+- A `-wal` file with content belongs to a living owner (the lock tells), or was left by one that was killed: then the
+  reader takes the lock for a moment, and SQLite brings the last commits home.
+
+No file of a gallery is opened with `open()`: closing such a handle would drop this process's own locks on it (POSIX).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.records import Meta, is_intact
+from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select
+
+
+class GalleryBusyError(GalleryError):
+    """Another process owns the gallery."""
+
+
+class GalleryDamagedError(GalleryError):
+    """The file does not hold what was written into it."""
+
+
+@contextmanager
+def gallery_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into one line about this gallery."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise  # a fault of ours
+    except sqlite3.Error as error:
+        raise _explain(path, str(error)) from error
+    except UnicodeDecodeError as error:  # a damaged name in SQLite's own message
+        raise _explain(path, "unreadable text") from error
+    except OSError as error:
+        raise GalleryError(f"gallery {path}: {error.strerror or error}; pass --gallery with a usable path") from error
+
+
+def _explain(path: Path, message: str) -> GalleryError:
+    if "locked" in message:
+        return GalleryBusyError(
+            f"gallery {path} is owned by another process (edgefs serve or watch?); stop it, or let it do this"
+        )
+    if "not a database" in message:
+        return GalleryError(f"{path} is not an edgefs gallery; pass --gallery with another path")
+    if "readonly" in message or "unable to open" in message:
+        return GalleryError(f"gallery {path} can't be written ({message}); check the rights of the file and its folder")
+    if "full" in message or "I/O" in message:
+        return GalleryError(f"gallery {path} could not be written ({message}); nothing was changed; is the disk full?")
+    return GalleryDamagedError(f"gallery {path} is damaged ({message}); see `edgefs gallery check`, or restore a copy")
+
+
+def connect_owner(path: Path) -> sqlite3.Connection:
+    """Take the gallery: locked for every other process, durable commits, an older schema migrated.
+
+    Raises:
+        GalleryBusyError: another process owns it; there is no waiting.
+        GalleryError: it can't be written, or its schema can't be migrated.
+    """
+    if not _is_writable(path):  # SQLite would only speak of an I/O error
+        raise GalleryError(f"gallery {path} can't be written; check the rights of the file and its folder")
+    with gallery_errors(path):
+        connection = _connect(path, "mode=rw")
+        try:
+            # In this order: with the lock mode set first, WAL needs no shared-memory file beside it.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")  # takes the lock now, and finds out whether the file can be written
+            connection.execute("COMMIT")
+            migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
+    """Read the gallery for the length of a `with` block.
+
+    Raises:
+        GalleryBusyError: another process owns it and has written since it started.
+        GalleryError: it can't be read.
+    """
+    with gallery_errors(path):
+        _check_file(path)
+        if not has_pending_writes(path):
+            with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+                yield connection
+            return
+        identify(path)  # before SQLite brings a log home: this may be no file of ours
+        if _is_writable(path):
+            with closing(connect_owner(path)) as connection:
+                yield connection
+        else:
+            with _copied(path) as copy, closing(connect_owner(copy)) as connection:
+                yield connection
+
+
+def has_pending_writes(path: Path) -> bool:
+    """Whether commits stand in the write-ahead log that the database file does not hold yet."""
+    try:
+        return wal_of(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def wal_of(path: Path) -> Path:
+    """SQLite's write-ahead log of a gallery."""
+    return path.with_name(path.name + "-wal")
+
+
+def identify(path: Path) -> Meta:
+    """What the file is, told without a lock and without writing; it does not change after creation.
+
+    Raises:
+        GalleryError: it is not a gallery, is empty or damaged, or of a schema that this edgefs does not know.
+    """
+    with gallery_errors(path):
+        _check_file(path)
+        with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+            return read_meta(connection, path)
+
+
+def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
+    """The checked row of `meta`.
+
+    Raises:
+        GalleryError: not a gallery, of another schema, or damaged.
+    """
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise GalleryError(f"{path} is not an edgefs gallery; pass --gallery with another path")
+    check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
+    rows = [Meta._make(row) for row in connection.execute(select(Meta))]
+    if len(rows) != 1 or not is_intact(rows[0]):
+        raise GalleryDamagedError(f"gallery {path} is damaged (the row that describes it); restore a copy")
+    return rows[0]
+
+
+def check_space(path: Path, meta: Meta, space_id: str, dim: int) -> None:
+    """Refuse a gallery whose embeddings can't be compared with this bundle's.
+
+    Raises:
+        GalleryError: it is of another embedding space.
+    """
+    if (meta.space_id, meta.dim) != (space_id, dim):
+        raise GalleryError(
+            f"gallery {path} holds embeddings of space {meta.space_id[:12]} ({meta.dim} dimensions), this bundle makes "
+            f"{space_id[:12]} ({dim}); pass --gallery with another path and enroll again"
+        )
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise GalleryError(f"there is no gallery file at {path}; pass --gallery with its path")
+    if path.stat().st_size == 0:  # SQLite would take it for a new database
+        raise GalleryError(f"gallery {path} is empty (0 bytes); remove it to start again from the bundle's seed")
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)  # the folder too, for the write-ahead log
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        timeout=0,
+        isolation_level=None,  # transactions are ours to begin and end
+        check_same_thread=False,  # Gallery holds its own lock
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """A copy with its write-ahead log, for a killed device's card that can only be read."""
+    import shutil  # rarely needed, and not free for `edgefs predict`
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
+        copy = Path(folder) / path.name
+        shutil.copyfile(path, copy)
+        shutil.copyfile(wal_of(path), wal_of(copy))
+        yield copy

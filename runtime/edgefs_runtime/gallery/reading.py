@@ -1,0 +1,90 @@
+"""What counts at this moment, for a process that decides and does not teach."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.database import (
+    GalleryBusyError,
+    GalleryDamagedError,
+    check_space,
+    connect_reader,
+    gallery_errors,
+    read_meta,
+)
+from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.records import Event
+from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.gallery.snapshot_file import load_snapshot
+from edgefs_runtime.gallery.verify import load
+from edgefs_runtime.snapshot import Snapshot, build_snapshot
+
+_ATTEMPTS = 25  # an owner's commit and its snapshot file lie some milliseconds apart
+_PAUSE = 0.02  # seconds
+
+
+def read_snapshot(path: Path, seed: Seed) -> Snapshot:
+    """The gallery at `path` as the bundle of `seed` sees it; the seed alone where there is no file yet.
+
+    Nothing is written and nothing stays locked. While another process owns the gallery and has taught it something,
+    the answer comes from the snapshot file that the owner keeps.
+
+    Raises:
+        GalleryError: no gallery, damaged, of another schema or embedding space, without any class, or owned by a
+            process that runs another bundle.
+    """
+    for attempt in range(_ATTEMPTS):
+        if not path.exists():
+            return seed_snapshot(seed)
+        try:
+            with connect_reader(path) as connection, gallery_errors(path):
+                check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
+                ledger = load(connection, path)
+            add_seed(ledger, seed)
+            return view_of(ledger, seed)
+        except GalleryBusyError as error:
+            snapshot = load_snapshot(path, seed)
+            if snapshot is not None:
+                return _with_classes(snapshot)
+            failure: GalleryError = error
+        except GalleryDamagedError as error:  # or an owner started while we read
+            if attempt >= 2:
+                raise
+            failure = error
+        time.sleep(_PAUSE)
+    raise failure
+
+
+def seed_snapshot(seed: Seed) -> Snapshot:
+    """What counts before anything was taught on the device.
+
+    Raises:
+        GalleryError: the seed holds no class, or embeddings of another dimension.
+    """
+    ledger = Ledger()
+    add_seed(ledger, seed)
+    return view_of(ledger, seed)
+
+
+def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
+    """Add the bundle's seed to the rows that a file holds, and return what the file lacks of it."""
+    if seed.device in ledger.tips:
+        return []
+    events = seed.events()
+    ledger.add(events)
+    return events
+
+
+def view_of(ledger: Ledger, seed: Seed) -> Snapshot:
+    """The rows that count for a bundle, as arrays.
+
+    Raises:
+        GalleryError: no class is left.
+    """
+    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence)
+
+
+def _with_classes(snapshot: Snapshot) -> Snapshot:
+    return snapshot if snapshot.labels else build_snapshot((), snapshot.sequence)

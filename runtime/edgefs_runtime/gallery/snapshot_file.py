@@ -1,0 +1,77 @@
+"""The snapshot file that an owner keeps beside its gallery, for readers in other processes.
+
+Rules, with their reasons: eight magic bytes with the format's version, so that another file is told at once; the
+length of the header (8 bytes, little-endian) and a JSON header, so that it can be looked at; `vectors` float32 [N,D],
+`classes` int64 [N], `parts` int64 [N], raw and little-endian, so that reading copies nothing; a CRC-32 over everything
+before it. A file that fails any of this is passed over: the database holds the truth, this is a copy of what counts,
+looked at only while an owner lives. So it need not survive a power cut, and is not synced to disk.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgefs_runtime.gallery.durable import replace_file
+from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.snapshot import Snapshot
+
+MAGIC = b"EFSSNAP1"
+
+
+def snapshot_path(gallery: Path) -> Path:
+    """Where a gallery's snapshot file lies."""
+    return gallery.with_name(gallery.name + ".snapshot")
+
+
+def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
+    """Replace the gallery's snapshot file.
+
+    Raises:
+        OSError: the folder can't be written or the disk is full; the old file stands.
+    """
+    header: dict[str, Any] = {
+        "space_id": seed.space_id,
+        "bundle": seed.digest,
+        "sequence": snapshot.sequence,
+        "labels": snapshot.labels,
+        "dispositions": snapshot.dispositions,
+        "shape": (len(snapshot.vectors), seed.dim),
+    }
+    text = json.dumps(header).encode("ascii")
+    arrays = ((snapshot.vectors, "<f4"), (snapshot.classes, "<i8"), (snapshot.parts, "<i8"))
+    blocks = [MAGIC, len(text).to_bytes(8, "little"), text]
+    blocks += [np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays]
+    crc = 0
+    for block in blocks:
+        crc = zlib.crc32(block, crc)
+    replace_file(snapshot_path(gallery), [*blocks, crc.to_bytes(4, "little")])
+
+
+def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
+    """The gallery's snapshot file as this bundle sees it; None when it is absent, damaged or of another bundle."""
+    try:
+        data = snapshot_path(gallery).read_bytes()
+    except OSError:
+        return None
+    if len(data) < 20 or data[:8] != MAGIC or zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
+        return None
+    start = 16 + int.from_bytes(data[8:16], "little")
+    header = json.loads(data[16:start])
+    if (header["space_id"], header["bundle"]) != (seed.space_id, seed.digest):
+        return None
+    n, dim = header["shape"]
+    vectors = np.frombuffer(data, "<f4", n * dim, start)
+    classes, parts = np.frombuffer(data, "<i8", 2 * n, start + vectors.nbytes).reshape(2, n)
+    return Snapshot(
+        vectors=vectors.reshape(n, dim).astype(np.float32, copy=False),
+        labels=tuple(header["labels"]),
+        dispositions=tuple(header["dispositions"]),
+        classes=classes.astype(np.int64, copy=False),
+        parts=parts.astype(np.int64, copy=False),
+        sequence=header["sequence"],
+    )

@@ -1,0 +1,251 @@
+"""The gallery as its owner holds it: one process, one connection, every act on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.creation import create
+from edgefs_runtime.gallery.database import check_space, connect_owner, gallery_errors, identify
+from edgefs_runtime.gallery.ledger import once_per_origin
+from edgefs_runtime.gallery.log import LogEntry, log_entries
+from edgefs_runtime.gallery.merging import missing_rows, read_other, shots_of_rows
+from edgefs_runtime.gallery.reading import add_seed, view_of
+from edgefs_runtime.gallery.records import SEED_PREFIX, Meta, Record, Shot, seal
+from edgefs_runtime.gallery.schema import insert_rows
+from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
+from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
+from edgefs_runtime.gallery.undoing import Act, removal, undo_rows
+from edgefs_runtime.gallery.verify import check_connection, load
+from edgefs_runtime.snapshot import Enrolment, Snapshot
+
+_logger = logging.getLogger(__name__)
+
+
+class Gallery:
+    """Labelled embeddings on disk, held by their one writer. Use it in a `with` block, or call `close`.
+
+    Methods may be called from several threads of the owning process.
+
+    Attributes:
+        path: the gallery's file.
+        device: the random name under which this file numbers its acts.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, seed: Seed, device: str) -> None:
+        self.path = path
+        self.device = device
+        self._seed = seed
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._ledger = load(connection, path)
+        self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
+        self._snapshot: Snapshot | None = None
+        self._has_written = False
+
+    @classmethod
+    def open(cls, path: Path, seed: Seed) -> Gallery:
+        """Take the gallery at `path`, made from the seed when there is none.
+
+        Raises:
+            GalleryError: another process owns it; it is damaged, no gallery, of a newer schema or of another embedding
+                space; or the folder can't be written. Nothing is written then.
+        """
+        if not path.exists():
+            meta = Meta(os.urandom(16).hex(), seed.bundle_name, seed.space_id, seed.dim, _now())
+            create(path, seal(meta), seed.events(), seed.shots())
+        meta = identify(path)
+        check_space(path, meta, seed.space_id, seed.dim)
+        connection = connect_owner(path)
+        try:
+            return cls(connection, path, seed, meta.device)
+        except BaseException:
+            connection.close()
+            raise
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the gallery go; a second call does nothing."""
+        with self._lock:
+            self._connection.close()
+
+    @property
+    def sequence(self) -> int:
+        """Number of rows beyond the seed's; 0 = the seed alone. It never falls, and a merge raises it."""
+        return self._ledger.sequence
+
+    def snapshot(self) -> Snapshot:
+        """What counts now, immutable; the same object until the next write.
+
+        Raises:
+            GalleryError: every class was forgotten.
+        """
+        with self._lock:
+            if self._snapshot is None:
+                self._snapshot = view_of(self._ledger, self._seed)
+            return self._snapshot
+
+    def enroll(self, enrolment: Enrolment) -> int:
+        """Add one act of teaching and return the new sequence. Pending rows are kept but do not count.
+
+        Raises:
+            GalleryError: embeddings of another dimension, or the file can't be written; nothing is enrolled then.
+        """
+        with self._lock:
+            seq = self._next_seq()
+            event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=_now())
+            self._append([event], shots_of(enrolment, self.device, seq))
+            return self.sequence
+
+    def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
+        """Take a class away, pending rows too, and return the number of its images.
+
+        Raises:
+            GalleryError: no such class, or the file can't be written.
+        """
+        with self._lock:
+            live = self._ledger.live(self._seed.device)
+            events = [event for event in live if event.label == label]
+            if not events:
+                raise _unknown(label, {event.label for event in live})
+            images = sum(event.n for event in once_per_origin(events))
+            self._append([removal(self._act(actor, reason), "forget", events, images)])
+            return images
+
+    def undo(self, *, actor: str = "") -> str:
+        """Take back this device's latest act that is not undone, and return a sentence that says what that was.
+
+        A merge is not undone: what it brought was done on other devices.
+
+        Raises:
+            GalleryError: nothing is left to undo, or the file can't be written.
+        """
+        with self._lock:
+            rows, sentence = undo_rows(self._ledger, self._act(actor, ""))
+            self._append(rows)
+            return sentence
+
+    def merge(self, other: Path) -> int:
+        """Add what another device's gallery holds, its removals too, and return the number of rows that were new.
+
+        The order in which galleries are merged does not matter, and merging twice changes nothing.
+
+        Raises:
+            GalleryError: `other` is damaged, of another embedding space, owned by another process, or a copy of this
+                file that went its own way; nothing is merged then.
+        """
+        with self._lock:
+            if other.exists() and other.samefile(self.path):
+                return 0
+            theirs, shots = read_other(other, self._seed)
+            rows = missing_rows(self._ledger, theirs)
+            if rows:
+                self._write(rows, shots_of_rows(shots, rows))
+            return sum(not row.device.startswith(SEED_PREFIX) for row in rows)
+
+    def log(self) -> list[LogEntry]:
+        """Every act beyond the seed, in the order of their times."""
+        with self._lock:
+            return log_entries(self._ledger.records)
+
+    def check(self) -> list[str]:
+        """Problems of the file, one line each: structure, checksums, hash chains, shapes; empty when it is whole."""
+        with self._lock:
+            return check_connection(self._connection, self.path)
+
+    def thumbnails(self, label: str) -> list[bytes]:
+        """The JPEG files kept for the class's images that count, in their order.
+
+        Raises:
+            GalleryError: no such class.
+        """
+        with self._lock, gallery_errors(self.path):
+            view = self._ledger.view(self._seed.device)
+            events = [event for event in view if event.label == label]
+            if not events:
+                raise _unknown(label, {event.label for event in view})
+            query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
+            return [jpeg for event in events for (jpeg,) in self._connection.execute(query, event.origin)]
+
+    def _next_seq(self) -> int:
+        return self._ledger.tip(self.device)[0] + 1
+
+    def _act(self, actor: str, reason: str) -> Act:
+        return Act(
+            self.device,
+            self._next_seq(),
+            self._seed.digest,
+            _now(),
+            plain_text("actor", actor),
+            plain_text("reason", reason),
+        )
+
+    def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = ()) -> None:
+        """Chain this device's new rows to its last one and write them."""
+        rows: list[Record] = []
+        for draft in drafts:
+            rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))
+        self._write(rows, shots)
+
+    def _write(self, rows: Sequence[Record], shots: Sequence[Shot]) -> None:
+        with gallery_errors(self.path):
+            if not self._has_written:  # no reader may take what an earlier owner left for what this one does
+                snapshot_path(self.path).unlink(missing_ok=True)
+                self._has_written = True
+            self._commit([*self._unwritten, *rows], [*(self._seed.shots() if self._unwritten else ()), *shots])
+        self._unwritten = []
+        self._ledger.add(rows)
+        self._snapshot = None
+        self._publish()
+
+    def _commit(self, rows: Sequence[Record], shots: Sequence[Shot]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            insert_rows(self._connection, rows, shots)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _publish(self) -> None:
+        """Bring the snapshot file up to date; the act itself stands whether or not this works."""
+        try:
+            write_snapshot(self.path, self._snapshot_or_nothing(), self._seed)
+        except OSError as error:
+            _logger.warning("%s: other processes can't read the gallery until it is closed (%s)", self.path, error)
+            # An outdated file would be worse than none, and removing it needs no space.
+            with suppress(OSError):
+                snapshot_path(self.path).unlink()
+
+    def _snapshot_or_nothing(self) -> Snapshot:
+        if self._ledger.view(self._seed.device):
+            return self.snapshot()
+        none = np.empty(0, np.int64)
+        return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, self.sequence)
+
+
+def _unknown(label: str, known: set[str]) -> GalleryError:
+    names = ", ".join(sorted(known)[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    return GalleryError(f"the gallery has no class {label!r}; it has {names or 'none'}")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

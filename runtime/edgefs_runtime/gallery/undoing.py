@@ -1,0 +1,95 @@
+"""Which rows take an act back.
+
+An undo writes rows like any other act, so it is in the audit log and merges like any other. It is not itself undone: a
+second undo goes one act further back, as in an editor. Merged rows are other devices' acts, and stay.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.records import Event, Record, Removed, json_list
+
+
+class Act(NamedTuple):
+    """Who does something on which device, when and under which bundle, and the number it gets."""
+
+    device: str
+    seq: int
+    bundle: str
+    time: str
+    actor: str
+    reason: str
+
+
+def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int | None = None) -> Removed:
+    """The row, not yet sealed, that takes events away."""
+    return Removed(
+        device=act.device,
+        seq=act.seq,
+        operation=act.seq,
+        kind=kind,
+        label=events[0].label,
+        n=images,
+        targets=json_list(sorted(event.key for event in events)),
+        bundle=act.bundle,
+        time=act.time,
+        actor=act.actor,
+        reason=act.reason,
+        undoes=undoes,
+    )
+
+
+def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
+    """The rows, not yet sealed, that take back the device's latest act, and a sentence that says what they do.
+
+    Raises:
+        GalleryError: this device has done nothing that is not undone.
+    """
+    number = ledger.last_undoable(act.device)
+    if number is None:
+        raise GalleryError("nothing to undo: this device has taught or forgotten nothing that is not undone already")
+    rows = ledger.operation(act.device, number)
+    if isinstance(rows[0], Removed):
+        return _bring_back(ledger, act, rows[0])
+    return _take_away(ledger, act, [row for row in rows if isinstance(row, Event)])
+
+
+def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Record], str]:
+    # What was taught may by now stand under other numbers, brought back after it was forgotten.
+    copies = ledger.copies({event.origin for event in taught})
+    events = list({event.key: event for event in (*taught, *copies)}.values())
+    images = sum(event.n for event in taught)
+    sentence = f"took back the enrollment of {_images(images)} of {taught[0].label!r} ({_when(taught[0])})"
+    return [removal(act, "undo", events, images, undoes=taught[0].operation)], sentence
+
+
+def _bring_back(ledger: Ledger, act: Act, forgotten: Removed) -> tuple[list[Record], str]:
+    events = ledger.origins(forgotten.target_keys)
+    rows: list[Record] = [
+        event._replace(
+            device=act.device,
+            seq=act.seq + number,
+            operation=act.seq,
+            shots=json_list([""] * len(json.loads(event.shots))),  # thumbnails stay with the origin
+            bundle=act.bundle,
+            time=act.time,
+            actor=act.actor,
+            reason=act.reason,
+            restores=json_list(event.origin),
+            undoes=forgotten.operation,
+        )
+        for number, event in enumerate(events)
+    ]
+    return rows, f"brought back {_images(forgotten.n)} of {forgotten.label!r} (forgotten {_when(forgotten)})"
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _when(record: Record) -> str:
+    return f"{record.time}, by {record.actor}" if record.actor else record.time

@@ -1,0 +1,38 @@
+"""Heads: what turns embeddings into scores of classes, computed from a gallery snapshot.
+
+A head is one file here and one line in `HEADS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgefs_runtime.errors import BundleError
+from edgefs_runtime.heads.base import Head, LeftOut
+from edgefs_runtime.heads.lda import LdaHead
+from edgefs_runtime.heads.prototype import PrototypeHead
+from edgefs_runtime.snapshot import Snapshot
+
+HEADS: dict[str, Callable[..., Head]] = {
+    "lda": LdaHead,
+    "prototype": PrototypeHead,
+}
+
+__all__ = ["HEADS", "Head", "LdaHead", "LeftOut", "PrototypeHead", "fit_head"]
+
+
+def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
+    """Compute the head a manifest describes (`{"kind": "lda", …}`) from a snapshot.
+
+    Raises:
+        BundleError: a kind or a setting this runtime does not know.
+    """
+    options = dict(settings)
+    kind = options.pop("kind", None)
+    if kind not in HEADS:
+        raise BundleError(f"head {kind!r} is not known to this runtime (known: {', '.join(sorted(HEADS))})")
+    try:
+        return HEADS[kind](snapshot, **options)
+    except TypeError as error:
+        raise BundleError(f"head {kind!r} does not take these settings: {error}") from error

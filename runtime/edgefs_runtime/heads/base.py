@@ -1,0 +1,40 @@
+"""What every head offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the head would say of its own rows if their part were not in the gallery.
+
+    Attributes:
+        scores: float64 `[n,C]`; minus infinity where the row's part was all there was of the class.
+        strangeness: float64 `[n]`; NaN for the rows whose class was gone.
+    """
+
+    scores: NDArray[np.float64]
+    strangeness: NDArray[np.float64]
+
+
+class Head(Protocol):
+    """Scores of C classes, and how strange a row looks to all of them."""
+
+    default_temperature: float  # divides the scores where leave-one-out can't tell a better one
+
+    def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores `[N,C]` of rows `[N,D]`, classes in the snapshot's order; larger is nearer."""
+        ...
+
+    def strangeness(self, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Nonconformity `[N]` of rows `[N,D]`, given their scores; larger is stranger."""
+        ...
+
+    def left_out(self) -> LeftOut:
+        """Leave-one-part-out over the gallery's own rows, exact."""
+        ...

@@ -1,0 +1,52 @@
+"""Nearest class mean by cosine: what imprinting does (Qi et al. 2018, arXiv:1712.07136; Snell et al. 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.heads.base import LeftOut
+from edgefs_runtime.snapshot import Snapshot
+
+
+class PrototypeHead:
+    """Cosine to the mean of each class's unit rows.
+
+    Scores lie between -1 and 1. A row is the stranger, the smaller its best cosine.
+    """
+
+    default_temperature = 0.05
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._rows = _unit(snapshot.vectors.astype(np.float64))
+        self._classes = snapshot.classes
+        self._parts = snapshot.parts
+        self._sums = np.zeros((len(snapshot.labels), self._rows.shape[1]))
+        np.add.at(self._sums, self._classes, self._rows)
+        self._prototypes = _unit(self._sums)
+
+    def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Cosines `[N,C]` of rows `[N,D]` to the prototypes."""
+        cosines: NDArray[np.float64] = _unit(vectors.astype(np.float64)) @ self._prototypes.T
+        return cosines
+
+    def strangeness(self, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One minus the best cosine, `[N]`."""
+        return np.asarray(1.0 - scores.max(axis=1))
+
+    def left_out(self) -> LeftOut:
+        """Take the rows of each part out of their class's sum."""
+        counts = np.bincount(self._classes, minlength=len(self._sums))
+        _, part = np.unique(self._parts, return_inverse=True)
+        part_sums = np.zeros((part.max() + 1, self._rows.shape[1]))
+        np.add.at(part_sums, part, self._rows)
+        alone = np.bincount(part)[part] == counts[self._classes]
+        own = np.einsum("nd,nd->n", self._rows, _unit(self._sums[self._classes] - part_sums[part]))
+        scores = self._rows @ self._prototypes.T
+        scores[np.arange(len(scores)), self._classes] = np.where(alone, -np.inf, own)
+        return LeftOut(scores=scores, strangeness=np.where(alone, np.nan, 1.0 - scores.max(axis=1)))
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    unit: NDArray[np.float64] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
