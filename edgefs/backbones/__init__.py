@@ -5,8 +5,8 @@
 - `find_stages`: where a network can be tapped.
 """
 
-from edgefs.backbones.loading import BACKBONES, default_backbone, load_backbone
+from edgefs.backbones.loading import BACKBONES, architecture, default_backbone, load_backbone
 from edgefs.backbones.stages import Stage, find_stages
 from edgefs.backbones.weights import Backbone
 
-__all__ = ["BACKBONES", "Backbone", "Stage", "default_backbone", "find_stages", "load_backbone"]
+__all__ = ["BACKBONES", "Backbone", "Stage", "architecture", "default_backbone", "find_stages", "load_backbone"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import nn
+
 from edgefs.backbones.nano import NANO_MEAN, NANO_SIZE, NANO_STD, Nano, load_nano
-from edgefs.backbones.torchvision_models import is_cached, load_torchvision
+from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
 from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
 from edgefs_runtime.errors import WeightsError
 
@@ -24,6 +26,15 @@ def load_backbone(name: str, weights: str | None = None) -> Backbone:
         WeightsError: no such backbone, or its weights can't be had or don't fit.
     """
     return BACKBONES[name](weights) if name in BACKBONES else load_torchvision(name, weights)
+
+
+def architecture(name: str) -> nn.Module:
+    """The network called `name` with whatever values, to be filled from a RUN.
+
+    Raises:
+        WeightsError: no such backbone.
+    """
+    return Nano().eval() if name == "nano" else load_torchvision(name, RANDOM).network
 
 
 def default_backbone() -> tuple[Backbone, str]:

@@ -20,6 +20,7 @@ def load_dataset(
     *,
     group_from: str | None = None,
     minimum_classes: int = 2,
+    leave_out_blank: bool = False,
     progress: Progress | None = None,
 ) -> Dataset:
     """Read every labelled image of a folder or of a CSV file.
@@ -28,6 +29,7 @@ def load_dataset(
         root: a folder in one of the conventions of `edgefs.data.layouts`, or a CSV file (`edgefs.data.tables`).
         group_from: regular expression that takes an image's group from its file name (`edgefs.data.groups`).
         minimum_classes: 2 to learn from; 1 is enough to evaluate on.
+        leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned.
         progress: called with (images done, images in all) while they are read.
 
     Raises:
@@ -43,7 +45,9 @@ def load_dataset(
         group_by_name(listing, group_from)
     samples, unreadable = read_images(listing.images, progress)
     samples, contradicting = _without_contradictions(samples, listing.root)
-    left_out = [*listing.left_out, *unreadable, *contradicting]
+    blank = [LeftOut(sample.path, sample.blank) for sample in samples if leave_out_blank and sample.blank]
+    samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]
+    left_out = [*listing.left_out, *unreadable, *contradicting, *blank]
     samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
     _check_classes(samples, left_out, listing, minimum_classes)
     return Dataset(

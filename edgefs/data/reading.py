@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from PIL import Image
+
 from edgefs.data.duplicates import thumbnail
 from edgefs.data.layouts import Listed
 from edgefs.data.samples import LeftOut, Sample
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import open_image
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
@@ -53,4 +57,12 @@ def _read(listed: Listed) -> Sample | LeftOut:
         size=(image.height, image.width),
         bits=16 if image.mode == "I;16" else 8,
         fingerprint=thumbnail(image),
+        blank=_blank(image),
     )
+
+
+def _blank(image: Image.Image) -> str:
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:  # which window of 16 bits is looked at is not known here; nothing at all is nothing
+        return "constant frame" if pixels.min() == pixels.max() else ""
+    return unusable(pixels)

@@ -32,6 +32,7 @@ class Sample:
         size: (height, width) of the upright image, pixels.
         bits: 8 or 16, bits of one channel.
         fingerprint: grey thumbnail in 256 bytes, for `near_duplicates`.
+        blank: why the frame shows nothing (black, saturated, constant); empty where it can be judged.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Sample:
     size: tuple[int, int]
     bits: int
     fingerprint: bytes = field(default=b"", repr=False, compare=False)
+    blank: str = ""
 
 
 @dataclass(frozen=True)

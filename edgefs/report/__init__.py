@@ -15,7 +15,6 @@ from edgefs.report.content import (
     describe_mistakes,
 )
 from edgefs.report.render import render_report
-from edgefs.report.thumbnails import thumbnail
 
 __all__ = [
     "Candidate",
@@ -27,5 +26,4 @@ __all__ = [
     "Report",
     "describe_mistakes",
     "render_report",
-    "thumbnail",
 ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from edgefs.evaluation import Evaluation
-from edgefs.report.thumbnails import thumbnail
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.thumbnails import thumbnail
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def is_absolute(text: str) -> bool:
 
 def _thumbnail_or_nothing(path: Path) -> bytes:
     try:
-        return thumbnail(path)
+        return thumbnail(path, longer=160)
     except ImageError:
         return b""
 

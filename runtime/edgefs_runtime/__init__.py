@@ -1,1 +1,25 @@
-"""edgefs on the device: decide, say unknown, and learn a new class on the spot."""
+"""edgefs on the device: decide, say unknown, and learn a new class on the spot.
+
+from edgefs_runtime import Classifier
+"""
+
+from edgefs_runtime.bundle import Bundle
+from edgefs_runtime.classifier import Classifier, Taught
+from edgefs_runtime.decision import Decision, Region
+from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError
+from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.version import __version__
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Classifier",
+    "Decision",
+    "EdgefsError",
+    "GalleryError",
+    "ImageError",
+    "Preprocess",
+    "Region",
+    "Taught",
+    "__version__",
+]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgefs_runtime.gallery.durable import replace_file
+from edgefs_runtime.durable import replace_file
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.snapshot import Snapshot
 
@@ -49,7 +49,7 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
     crc = 0
     for block in blocks:
         crc = zlib.crc32(block, crc)
-    replace_file(snapshot_path(gallery), [*blocks, crc.to_bytes(4, "little")])
+    replace_file(snapshot_path(gallery), [*blocks, crc.to_bytes(4, "little")], synced=False)
 
 
 def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:

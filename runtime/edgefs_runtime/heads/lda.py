@@ -30,22 +30,24 @@ class LdaHead:
         self._parts = snapshot.parts
         self._classes = snapshot.classes
         self._model = fit_shared_gaussian(rows, snapshot.classes, len(snapshot.labels), shrinkage)
-        self._background = fit_shared_gaussian(rows, np.zeros_like(snapshot.classes), 1, shrinkage)
+        # Of a single class, the background is the class: there its own distance must do.
+        everything = np.zeros_like(snapshot.classes)
+        self._background = fit_shared_gaussian(rows, everything, 1, shrinkage) if len(snapshot.labels) > 1 else None
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Discriminants `[N,C]` of rows `[N,D]`: log-posteriors up to a term all classes share."""
         return self._model.linear(vectors.astype(np.float64))
 
     def strangeness(self, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Relative Mahalanobis distance `[N]` to the nearest class."""
+        """Relative Mahalanobis distance `[N]` to the nearest class; of a single class, its Mahalanobis distance."""
         rows = vectors.astype(np.float64)
-        nearest = self._model.distances(rows, scores).min(axis=1)
-        return np.asarray(nearest - self._background.distances(rows)[:, 0])
+        nearest = np.asarray(self._model.distances(rows, scores).min(axis=1))
+        return nearest if self._background is None else np.asarray(nearest - self._background.distances(rows)[:, 0])
 
     def left_out(self) -> LeftOut:
         """Closed form, see `SharedGaussian.left_out_distances`."""
         distances = self._model.left_out_distances(self._parts)
-        background = self._background.left_out_distances(self._parts)[:, 0]
+        background = 0.0 if self._background is None else self._background.left_out_distances(self._parts)[:, 0]
         gone = np.isinf(distances[np.arange(len(distances)), self._classes])
         return LeftOut(
             scores=-0.5 * distances,

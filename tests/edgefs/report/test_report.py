@@ -22,9 +22,9 @@ from edgefs.report import (
     Report,
     describe_mistakes,
     render_report,
-    thumbnail,
 )
 from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.thumbnails import thumbnail
 
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"
 VOID = {"meta", "img", "wbr"}
@@ -232,7 +232,7 @@ def test_a_thumbnail_is_small_upright_and_free_of_metadata(tmp_path: Path) -> No
     exif[0x0112] = 6  # turned by 90 degrees
     exif[0x010F] = "ACME line 7"
     Image.new("RGB", (400, 200), (200, 30, 30)).save(path, exif=exif, comment=b"customer 42")
-    data = thumbnail(path)
+    data = thumbnail(path, longer=160)
     with Image.open(io.BytesIO(data)) as small:
         assert small.size == (80, 160)
         assert not small.getexif()
@@ -243,6 +243,6 @@ def test_a_thumbnail_is_small_upright_and_free_of_metadata(tmp_path: Path) -> No
 def test_a_thumbnail_of_sixteen_bits_shows_what_is_in_it() -> None:
     frame = np.full((64, 64), 1000, np.uint16)
     frame[20:40, 20:40] = 1200  # a fortieth of a per cent of the range would be black in a plain conversion
-    with Image.open(io.BytesIO(thumbnail(frame))) as small:
+    with Image.open(io.BytesIO(thumbnail(frame, longer=160))) as small:
         pixels = np.asarray(small)
     assert int(pixels.max()) - int(pixels.min()) > 200

@@ -12,11 +12,15 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
 
 
-def replace_file(path: Path, blocks: Iterable[bytes | memoryview]) -> None:
+def replace_file(path: Path, blocks: Iterable[bytes | memoryview], *, synced: bool) -> None:
     """Write `blocks` as the file `path`: a reader sees the old file or the new one, never a part.
 
-    It is not synced, so a power cut may leave an empty or torn file: only for what carries a checksum and can be made
-    again. Syncing 25 MB at every enrollment would cost a memory card seconds.
+    Args:
+        path: the file's place.
+        blocks: its content.
+        synced: bring it to the disk before it gets its name. Without that a power cut may leave an empty or torn file,
+            which is good enough for what carries a checksum and can be made again: syncing 25 MB at every enrollment
+            would cost a memory card seconds.
 
     Raises:
         OSError: the folder can't be written or the disk is full; the old file stands.
@@ -26,7 +30,12 @@ def replace_file(path: Path, blocks: Iterable[bytes | memoryview]) -> None:
         with temporary.open("xb") as file:
             for block in blocks:
                 file.write(block)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
+        if synced:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

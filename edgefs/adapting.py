@@ -1,0 +1,244 @@
+"""`edgefs adapt`: from a folder of images to a RUN, by one of the methods.
+
+The order is that of a careful engineer: read and check the data, divide it, look at the backbone, adapt on what may be
+learned from, measure on what may not, write it all down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import save
+
+from edgefs.backbones import Backbone, default_backbone, load_backbone
+from edgefs.data import Dataset, Sample, load_dataset, split_dataset
+from edgefs.data.samples import relative_name
+from edgefs.methods import METHODS, Adapted, Task
+from edgefs.progress import Steps, silent
+from edgefs.report import render_report
+from edgefs.reporting import Measured, adapt_report, measure
+from edgefs.runs import GALLERY, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.teaching import enrolments_of
+from edgefs.torch_embedder import choose_device
+from edgefs_runtime.arrays import pack_gallery
+from edgefs_runtime.deciding import DecisionSettings
+from edgefs_runtime.decision import Disposition, default_disposition
+from edgefs_runtime.errors import BundleError, DataError, EdgefsError
+from edgefs_runtime.manifest import check_name
+from edgefs_runtime.preprocess import Preprocess, Resize
+from edgefs_runtime.version import __version__
+
+
+@dataclass(frozen=True)
+class AdaptSettings:
+    """Everything that `adapt` can be told; the defaults are what a first run should use.
+
+    Attributes:
+        method: a key of `METHODS`.
+        backbone: its name; None takes MobileNetV2 where its weights can be had, else `nano`.
+        weights: a file, or the name of one of torchvision's sets.
+        shots: images of each class to learn from; None uses all.
+        seed: picks splits and whatever else is random.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` …
+        ok: classes of good parts, beside those whose names say so.
+        group_from: regular expression that takes a part's name from a file name.
+        name: of the model; None takes the data folder's.
+        size: (height, width) of the network's input, pixels; None takes the backbone's.
+        roi: region of interest (left, top, width, height), pixels.
+        rotation: counter-clockwise degrees: 0, 90, 180 or 270.
+        channels: `rgb`, or `mono` to drop colour.
+        resize: `stretch`, `pad` or `crop`.
+        window: (black, white) of frames with more than 8 bits.
+        head: `lda` or `prototype`.
+        budget: share of parts of known classes that may be refused as unknown.
+        unknown: verdict for a part that no class fits.
+        use_cache: remember embeddings between runs.
+    """
+
+    method: str = "features"
+    backbone: str | None = None
+    weights: str | None = None
+    shots: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    ok: tuple[str, ...] = ()
+    group_from: str | None = None
+    name: str | None = None
+    size: tuple[int, int] | None = None
+    roi: tuple[int, int, int, int] | None = None
+    rotation: int = 0
+    channels: Literal["rgb", "mono"] = "rgb"
+    resize: Resize = "stretch"
+    window: tuple[int, int] = (0, 65535)
+    head: str = "lda"
+    budget: float = 0.05
+    unknown: Literal["NG", "RECHECK"] = "NG"
+    use_cache: bool = True
+
+
+def adapt(
+    data: Path,
+    out: Path,
+    settings: AdaptSettings,
+    *,
+    overwrite: bool = False,
+    steps: Steps = silent,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Run, Measured]:
+    """Adapt to the images of a folder and write a RUN.
+
+    Args:
+        data: folder or CSV file.
+        out: place of the RUN.
+        settings: see there.
+        overwrite: replace a RUN that stands at `out`.
+        steps: told how the work goes on.
+        tell: given one sentence for each thing that was decided.
+
+    Raises:
+        DataError: the images can't be learned from.
+        WeightsError: the backbone can't be had, or not used here.
+        RunError: the place is taken, or can't be written.
+    """
+    began = time.monotonic()
+    check_place(out, overwrite=overwrite)
+    name = settings.name or _name_from(data)
+    decision = DecisionSettings({"kind": settings.head}, settings.budget, settings.unknown)
+    device = choose_device(settings.device)
+    dataset = load_dataset(data, group_from=settings.group_from, leave_out_blank=True, progress=steps("read images"))
+    dispositions = dispositions_of(dataset.classes, settings.ok)
+    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed)
+    backbone = _backbone(settings, tell)
+    preprocess = _preprocess(settings, backbone)
+    for note in (*dataset.notes, *split.notes):
+        tell(note)
+    task = Task(backbone, preprocess, split, dispositions, decision, device, settings.seed, settings.use_cache, steps)
+    adapted = METHODS[settings.method](task)
+    for note in adapted.notes:
+        tell(note)
+    measured = measure(task, adapted, dataset)
+    report = adapt_report(name, settings, dataset, task, adapted, measured)
+    report = dataclasses.replace(
+        report,
+        timings=(("everything", time.monotonic() - began),),
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        version=__version__,
+    )
+    files = {
+        WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
+        GALLERY: pack_gallery(enrolments_of(split.train, adapted.vectors, dispositions)),
+        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
+        REPORT: render_report(report).encode(),
+    }
+    fields = _fields(name, data, settings, dataset, task, adapted)
+    return write_run(out, fields, files, overwrite=overwrite), measured
+
+
+def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:
+    """What the line does with each class.
+
+    Raises:
+        DataError: a class of good parts is named that is not there.
+    """
+    strangers = sorted(set(ok) - set(classes))
+    if strangers:
+        raise DataError(f"--ok {strangers[0]}: no class of that name; the classes are {', '.join(classes)}")
+    return {label: "ok" if label in ok else default_disposition(label) for label in classes}
+
+
+def _name_from(data: Path) -> str:
+    """The folder's name where it can be a model's, else `model`."""
+    name = (data.resolve().parent if data.suffix.lower() == ".csv" else data.resolve()).name
+    try:
+        check_name(name)
+    except BundleError:
+        return "model"
+    return name
+
+
+def _backbone(settings: AdaptSettings, tell: Callable[[str], None]) -> Backbone:
+    if settings.backbone is None and settings.weights is None:
+        backbone, sentence = default_backbone()
+        tell(sentence)
+        return backbone
+    backbone = load_backbone(settings.backbone or "mobilenet_v2", settings.weights)
+    tell(f"Backbone: {backbone.name}, {backbone.origin}.")
+    return backbone
+
+
+def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
+    try:
+        return Preprocess(
+            size=settings.size or (backbone.size, backbone.size),
+            roi=settings.roi,
+            rotation=settings.rotation,
+            channels=settings.channels,
+            window=settings.window,
+            resize=settings.resize,
+        )
+    except BundleError as error:
+        raise EdgefsError(str(error)) from error
+
+
+def _fields(
+    name: str, data: Path, settings: AdaptSettings, dataset: Dataset, task: Task, adapted: Adapted
+) -> dict[str, Any]:
+    """The content of `run.json`."""
+    backbone = task.backbone
+    sides = {"train": task.split.train, "validation": task.split.validation, "test": task.split.test}
+    return {
+        "name": name,
+        "method": settings.method,
+        "backbone": {
+            "name": backbone.name,
+            "origin": backbone.origin,
+            "digest": backbone.digest,
+            "size": backbone.size,
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
+        },
+        "plan": adapted.network.plan.to_json(),
+        "preprocess": task.preprocess.to_json(),
+        "head": dict(task.decision.head),
+        "decision": {"budget": task.decision.budget, "unknown": task.decision.unknown},
+        "labels": [{"label": label, "disposition": task.dispositions[label]} for label in dataset.classes],
+        "data": {
+            "given": str(data),
+            "root": str(dataset.root.resolve()),
+            "digest": dataset.digest,
+            "layout": dataset.layout,
+        },
+        "images": {side: [_image(sample, dataset.root) for sample in samples] for side, samples in sides.items()},
+        "left_out": [
+            {"path": relative_name(item.path, dataset.root), "reason": item.reason} for item in dataset.left_out
+        ],
+        "notes": [*dataset.notes, *task.split.notes, *adapted.notes],
+        "settings": dataclasses.asdict(settings),
+        "seed": settings.seed,
+        "versions": versions(),
+    }
+
+
+def _image(sample: Sample, root: Path) -> dict[str, str]:
+    described = {"path": relative_name(sample.path, root), "label": sample.label, "sha256": sample.digest}
+    return {**described, "group": sample.group} if sample.group else described
+
+
+def versions() -> dict[str, str]:
+    """Of everything that the figures depend on."""
+    found = {"edgefs": __version__, "python": platform.python_version()}
+    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,157 @@
+"""`edgefs gallery`: what was taught on this device."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from edgefs.cli.options import PATH, actor_option, bundle_argument, echo_json, gallery_option, json_option
+
+
+@click.group("gallery")
+def command() -> None:
+    """Look at, undo, merge and check what was taught on this device."""
+
+
+@command.command("classes")
+@bundle_argument
+@gallery_option
+@json_option
+def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
+    """List the classes with their dispositions and numbers of images."""
+    from edgefs_runtime.classifier import Classifier
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        snapshot = classifier.judge.snapshot
+        where = classifier.gallery_path
+    rows = zip(snapshot.labels, snapshot.dispositions, snapshot.counts.values(), strict=True)
+    for label, disposition, count in rows:
+        if as_json:
+            echo_json({"label": label, "disposition": disposition, "images": count})
+        else:
+            click.echo(f"{count:>6}  {disposition:<6}  {label}")
+    if not as_json:
+        made = "" if where is not None and where.exists() else " (not made yet: this is the bundle's seed)"
+        click.echo(f"Gallery: {where}{made}")
+
+
+@command.command("forget")
+@bundle_argument
+@click.argument("label")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@actor_option
+@gallery_option
+@json_option
+def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | None, as_json: bool) -> None:
+    """Take the class LABEL away; `edgefs gallery undo` brings it back."""
+    from edgefs_runtime.classifier import Classifier
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        images = classifier.forget(label, actor=actor, reason=reason)
+    if as_json:
+        echo_json({"label": label, "images": images})
+    else:
+        click.echo(f"Forgot {label} ({images} image{'' if images == 1 else 's'}).")
+
+
+@command.command("undo")
+@bundle_argument
+@actor_option
+@gallery_option
+@json_option
+def undo(bundle: Path, actor: str, gallery: Path | None, as_json: bool) -> None:
+    """Take back the latest act on this device that is not undone yet."""
+    from edgefs_runtime.classifier import Classifier
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        sentence = classifier.undo(actor=actor)
+    if as_json:
+        echo_json({"undone": sentence})
+    else:
+        click.echo(f"Undone: {sentence}.")
+
+
+@command.command("log")
+@bundle_argument
+@gallery_option
+@json_option
+def log(bundle: Path, gallery: Path | None, as_json: bool) -> None:
+    """Print the audit log: who taught or removed what, when and why."""
+    from edgefs_runtime.classifier import Classifier
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        if classifier.gallery_path is None or not classifier.gallery_path.exists():
+            entries = []
+        else:
+            entries = classifier.gallery.log()
+    for entry in entries:
+        if as_json:
+            echo_json(asdict(entry))
+            continue
+        sign = "+" if entry.adds else "-"
+        said = "".join(f"  {word}" for word in (entry.actor and f"by {entry.actor}", entry.reason) if word)
+        click.echo(f"{entry.time}  {entry.kind:<7} {sign}{entry.images:<4} {entry.label}{said}")
+    if not entries and not as_json:
+        click.echo("Nothing was taught on this device yet.")
+
+
+@command.command("check")
+@click.argument("gallery", type=PATH)
+@json_option
+def check(gallery: Path, as_json: bool) -> None:
+    """Check the file GALLERY: structure, checksums, hash chains. Works on a file too damaged to open."""
+    from edgefs_runtime.gallery import check_gallery
+
+    problems = check_gallery(gallery)
+    if as_json:
+        echo_json({"path": str(gallery), "problems": problems})
+    else:
+        for problem in problems:
+            click.echo(problem)
+        click.echo(f"{gallery}: {'whole' if not problems else f'{len(problems)} problems'}")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@command.command("merge")
+@bundle_argument
+@click.argument("other", type=PATH)
+@gallery_option
+@json_option
+def merge(bundle: Path, other: Path, gallery: Path | None, as_json: bool) -> None:
+    """Add what the gallery OTHER holds, of another device with the same bundle; its removals too."""
+    from edgefs_runtime.classifier import Classifier
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        rows = classifier.merge(other)
+    if as_json:
+        echo_json({"rows": rows})
+    else:
+        click.echo(f"Merged {rows} new row{'' if rows == 1 else 's'} from {other}.")
+
+
+@command.command("export")
+@bundle_argument
+@click.argument("out", type=PATH)
+@gallery_option
+def export(bundle: Path, out: Path, gallery: Path | None) -> None:
+    """Write the embeddings and labels that count now to OUT (.npz), for analysis elsewhere."""
+    from edgefs_runtime.arrays import pack_arrays
+    from edgefs_runtime.classifier import Classifier
+    from edgefs_runtime.durable import replace_file
+    from edgefs_runtime.errors import GalleryError
+
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        snapshot = classifier.judge.snapshot
+    import numpy as np
+
+    labels = np.array(snapshot.labels, np.str_)[snapshot.classes]
+    dispositions = np.array(snapshot.dispositions, np.str_)[snapshot.classes]
+    arrays = {"vectors": snapshot.vectors, "labels": labels, "dispositions": dispositions, "parts": snapshot.parts}
+    try:
+        replace_file(out, [pack_arrays(arrays)], synced=True)
+    except OSError as error:
+        raise GalleryError(f"{out}: can't be written ({error.strerror or error})") from error
+    click.echo(f"Wrote {len(snapshot.vectors)} embeddings of {len(snapshot.labels)} classes to {out}")

@@ -1,0 +1,61 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+def bundle_argument(command: Command) -> Command:
+    """BUNDLE, a `.edgefs` file."""
+    return click.argument("bundle", type=PATH)(command)
+
+
+def gallery_option(command: Command) -> Command:
+    """--gallery FILE."""
+    return click.option(
+        "--gallery",
+        type=PATH,
+        help="Gallery of this device; by default the one in $EDGEFS_STATE that bears the model's name.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
+
+
+def actor_option(command: Command) -> Command:
+    """--actor NAME."""
+    return click.option("--actor", default="", metavar="NAME", help="Who does this, for the audit log.")(command)
+
+
+def echo_json(fields: Any) -> None:
+    """One JSON object on one line."""
+    click.echo(json.dumps(fields, ensure_ascii=False))
+
+
+def image_files(given: Sequence[Path]) -> list[Path]:
+    """The files given, and the images below the folders given.
+
+    Raises:
+        ImageError: a folder holds no image.
+    """
+    from edgefs_runtime.errors import ImageError
+    from edgefs_runtime.images import find_images
+
+    files: list[Path] = []
+    for path in given:
+        found = find_images(path) if path.is_dir() else [path]
+        if not found:
+            raise ImageError(f"{path}: no image (.jpg, .png, .bmp, .tif ...) in this folder")
+        files += found
+    return files

@@ -1,0 +1,26 @@
+"""Progress bars on a terminal; nothing where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgefs.progress import Progress as Report
+from edgefs.progress import Steps
+
+
+@contextmanager
+def progress_bars() -> Iterator[tuple[Steps, Console]]:
+    """Bars on standard error, one for each step; and the console that prints above them."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+
+        def step(name: str) -> Report:
+            task = bars.add_task(name, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield step, console

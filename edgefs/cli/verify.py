@@ -1,0 +1,26 @@
+"""`edgefs verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgefs.cli.options import bundle_argument, echo_json, json_option
+
+
+@click.command("verify")
+@bundle_argument
+@json_option
+def command(bundle: Path, as_json: bool) -> None:
+    """Check that BUNDLE is whole and computes on this machine what it computed where it was exported."""
+    from edgefs_runtime.classifier import verify
+
+    verified = verify(bundle)
+    if as_json:
+        echo_json({"path": str(bundle), **vars(verified)})
+        return
+    click.echo(
+        f"{bundle}: whole; {verified.inputs} golden inputs agree to {verified.worst:.1e} under onnxruntime "
+        f"{verified.onnxruntime}"
+    )

@@ -1,0 +1,192 @@
+"""`edgefs evaluate`: a bundle through the runtime, or a RUN through torch, on labelled images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefs.data import Dataset, Sample, load_dataset
+from edgefs.data.wording import counted
+from edgefs.evaluation import Evaluation
+from edgefs.progress import Steps, silent
+from edgefs.report import LeftOut, Report
+from edgefs.reporting import Side, distribution_of, inside, mistakes_of
+from edgefs_runtime.classifier import Classifier
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.errors import DataError, ImageError
+from edgefs_runtime.frames import unusable
+from edgefs_runtime.snapshot import build_snapshot
+from edgefs_runtime.version import __version__
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The outcome.
+
+    Attributes:
+        side: images, decisions and figures.
+        dataset: what was read.
+        notes: what was done, in sentences.
+        report: of it.
+    """
+
+    side: Side
+    dataset: Dataset
+    notes: tuple[str, ...]
+    report: Report
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The figures."""
+        return self.side.evaluation
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is evaluated: how it decides, which classes it knows, and which images it has learned from."""
+
+    name: str
+    description: str
+    decide: Callable[[Sample], Decision]
+    dispositions: dict[str, Disposition]
+    learned: frozenset[str]
+    budget: float
+
+
+def evaluate(
+    subject: Path,
+    data: Path,
+    *,
+    gallery: Path | None = None,
+    group_from: str | None = None,
+    ok: tuple[str, ...] = (),
+    steps: Steps = silent,
+) -> Evaluated:
+    """Decide about every image of a folder and count.
+
+    Images that the model has learned from, byte for byte, are left out: they would flatter it. Of a divided folder only
+    `test` is taken where there is one.
+
+    Args:
+        subject: a bundle or a RUN folder.
+        data: folder or CSV file.
+        gallery: decide by this gallery instead of the bundle's seed.
+        group_from: as in `adapt`.
+        ok: classes of good parts among those that the model does not know.
+        steps: told how the work goes on.
+
+    Raises:
+        DataError: nothing to evaluate on.
+        BundleError: not a whole bundle.
+        RunError: not a whole RUN.
+        GalleryError: the gallery does not belong to the bundle.
+    """
+    judged = _run(subject) if subject.is_dir() else _bundle(subject, gallery)
+    dataset = load_dataset(data, group_from=group_from, minimum_classes=1, progress=steps("read images"))
+    samples, notes = _choose(dataset, judged)
+    progress = steps("decide")
+    decisions = []
+    for done, sample in enumerate(samples, start=1):
+        decisions.append(judged.decide(sample))
+        progress(done, len(samples))
+    strangers: dict[str, Disposition] = dict.fromkeys(set(ok) - judged.dispositions.keys(), "ok")
+    evaluation = Evaluation.of([sample.label for sample in samples], decisions, judged.dispositions, strangers)
+    side = Side(samples, tuple(decisions), evaluation)
+    return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
+
+
+def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    notes = [judged.description, *dataset.notes]
+    samples = dataset.samples
+    if any(sample.split == "test" for sample in samples):
+        samples = tuple(sample for sample in samples if sample.split == "test")
+        notes.append("The folder is divided: only its test part was used.")
+    fresh = tuple(sample for sample in samples if sample.digest not in judged.learned)
+    if len(fresh) < len(samples):
+        notes.append(f"Left out: {counted(len(samples) - len(fresh), 'image')} that the model has learned from.")
+    if not fresh:
+        raise DataError(f"{dataset.root}: the model has learned from all {len(samples)} images; evaluate on others")
+    unknown = sorted({sample.label for sample in fresh} - judged.dispositions.keys())
+    if unknown:
+        notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
+    return fresh, tuple(notes)
+
+
+def _bundle(path: Path, gallery: Path | None) -> _Subject:
+    classifier = Classifier.open(path, gallery=gallery, seed_only=gallery is None)
+    snapshot = classifier.judge.snapshot
+
+    def decide(sample: Sample) -> Decision:
+        answer = next(classifier.predict_each([sample.path]))
+        return classifier.judge.no_decision(str(answer)) if isinstance(answer, ImageError) else answer
+
+    where = f"the gallery {gallery.name}" if gallery else "the bundle's seed gallery"
+    return _Subject(
+        name=classifier.bundle.name,
+        description=f"Decided by the exported bundle through the runtime, by {where}.",
+        decide=decide,
+        dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
+        learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
+        | _taught(classifier),
+        budget=classifier.bundle.manifest.decision.budget,
+    )
+
+
+def _taught(classifier: Classifier) -> frozenset[str]:
+    """Digests of what was enrolled on the device."""
+    if classifier.gallery_path is None or not classifier.gallery_path.exists():
+        return frozenset()
+    from edgefs_runtime.gallery.database import connect_reader
+    from edgefs_runtime.gallery.verify import load
+
+    with connect_reader(classifier.gallery_path) as connection:
+        events = load(connection, classifier.gallery_path).events.values()
+    return frozenset(digest for event in events if event.kind == "enroll" for digest in json.loads(event.digests))
+
+
+def _run(folder: Path) -> _Subject:
+    import torch
+
+    from edgefs.exporting import load_network, settings_of
+    from edgefs.runs import Run
+    from edgefs.torch_embedder import TorchEmbedder
+
+    run = Run.open(folder)
+    preprocess, decision, _ = settings_of(run)
+    enrolments = run.enrolments()
+    snapshot = build_snapshot(enrolments, 0)
+    judge = Judge(snapshot, decision)
+    embedder = TorchEmbedder(load_network(run), torch.device("cpu"))
+
+    def decide(sample: Sample) -> Decision:
+        try:
+            pixels = preprocess(sample.path)
+        except ImageError as error:
+            return judge.no_decision(str(error))
+        reason = unusable(pixels)
+        return judge.no_decision(reason) if reason else judge.decide(embedder.embed(pixels[None]))[0]
+
+    return _Subject(
+        name=run.name,
+        description="Decided by torch, before export.",
+        decide=decide,
+        dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
+        learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
+        budget=decision.budget,
+    )
+
+
+def _report(judged: _Subject, side: Side, dataset: Dataset, notes: tuple[str, ...]) -> Report:
+    return Report(
+        title=judged.name,
+        notes=notes,
+        evaluation=side.evaluation,
+        evaluated_on=f"{counted(len(side.samples), 'image')} of {dataset.root.name}",
+        mistakes=mistakes_of(side, dataset.root),
+        left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
+        distribution=distribution_of(side, judged.budget),
+        version=__version__,
+    )

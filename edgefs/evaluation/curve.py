@@ -1,0 +1,76 @@
+"""Accuracy against the number of images learned from, on images that were not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edgefs.data import Sample
+from edgefs.data.shots import draw_shots
+from edgefs.evaluation.scores import score
+from edgefs.report.content import CurvePoint
+from edgefs.teaching import Vectors, rows_of, snapshot_of
+from edgefs_runtime.deciding import DecisionSettings
+from edgefs_runtime.decision import Disposition
+from edgefs_runtime.errors import DataError
+from edgefs_runtime.heads import fit_head
+
+_SHOTS = (1, 2, 5, 10, 20, 50, 100)
+_DRAWS = 5
+
+
+def learning_curve(
+    train: Sequence[Sample],
+    held_out: Sequence[Sample],
+    vectors: Vectors,
+    dispositions: Mapping[str, Disposition],
+    decision: DecisionSettings,
+    seed: int,
+) -> tuple[CurvePoint, ...]:
+    """Balanced accuracy of the nearest class with 1, 2, 5 … images of each class, five draws each, then with all.
+
+    Args:
+        train: the support that is drawn from.
+        held_out: what is predicted.
+        vectors: embeddings by digest.
+        dispositions: of every class.
+        decision: the head.
+        seed: picks the draws.
+    """
+    smallest = min(Counter(sample.label for sample in train).values(), default=0)
+    points = []
+    for shots in [number for number in _SHOTS if number < smallest]:
+        draws = []
+        for number in range(_DRAWS):
+            try:
+                drawn = draw_shots(train, sorted({s.label for s in train}), shots, seed * 1009 + number, spare=0)
+            except DataError:  # parts that span classes
+                break
+            support = [train[position] for position in drawn.shots]
+            draws.append(_balanced(support, held_out, vectors, dispositions, decision))
+        if len(draws) == _DRAWS:
+            points.append(_point(shots, draws))
+    whole = _balanced(train, held_out, vectors, dispositions, decision)
+    return (*points, CurvePoint(smallest, whole, whole, whole)) if points else ()
+
+
+def _balanced(
+    support: Sequence[Sample],
+    held_out: Sequence[Sample],
+    vectors: Vectors,
+    dispositions: Mapping[str, Disposition],
+    decision: DecisionSettings,
+) -> float:
+    snapshot = snapshot_of(support, vectors, dispositions)
+    nearest = fit_head(decision.head, snapshot).scores(rows_of(held_out, vectors)).argmax(axis=1)
+    answers = [(sample.label, snapshot.labels[row]) for sample, row in zip(held_out, nearest.tolist(), strict=True)]
+    return score(answers).balanced_accuracy or 0.0
+
+
+def _point(shots: int, draws: list[float]) -> CurvePoint:
+    mean = float(np.mean(draws))
+    # Student's t of 4 degrees of freedom, 97.5 %
+    half = 2.776 * float(np.std(draws, ddof=1)) / len(draws) ** 0.5
+    return CurvePoint(shots, mean, max(0.0, mean - half), min(1.0, mean + half))

@@ -1,0 +1,311 @@
+"""`edgefs export`: from a RUN to one file, measured through the runtime before it is written.
+
+The seed gallery is embedded afresh by the exported model, from the images that the RUN names: the device must compare
+with vectors of its own kind. So must the figures in the bundle: they are the exported model's, not torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from edgefs.adapting import versions
+from edgefs.backbones import Backbone, architecture
+from edgefs.cache import EmbeddingCache
+from edgefs.data import Sample
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.evaluation import Evaluation
+from edgefs.progress import Steps, silent
+from edgefs.report import Report, render_report
+from edgefs.runs import WEIGHTS, Run
+from edgefs.teaching import enrolments_of, rows_of
+from edgefs.torch_embedder import TorchEmbedder, embed_samples
+from edgefs_export.golden_inputs import golden_inputs
+from edgefs_export.graph import OPSET, to_onnx
+from edgefs_export.packing import SUFFIX, pack, write_bundle
+from edgefs_export.parity import Parity
+from edgefs_runtime.arrays import pack_gallery
+from edgefs_runtime.bundle import GOLDEN, MODEL, REPORT, SEED
+from edgefs_runtime.deciding import DecisionSettings, Judge
+from edgefs_runtime.decision import Disposition
+from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.errors import DataError, ExportError, RunError
+from edgefs_runtime.golden import Golden
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.snapshot import build_snapshot
+from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
+from edgefs_runtime.version import __version__
+
+_LARGEST_TEST = 5000  # images measured through the runtime
+_MIN_RUNTIME = "0.1.0"
+
+KeepImages = Literal["none", "support"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote.
+
+    Attributes:
+        path: the bundle.
+        size: bytes.
+        parity: torch against onnxruntime.
+        evaluation: of the exported model on the RUN's test images; None where there are none.
+    """
+
+    path: Path
+    size: int
+    parity: Parity
+    evaluation: Evaluation | None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A RUN, read."""
+
+    run: Run
+    network: EmbeddingNetwork
+    preprocess: Preprocess
+    decision: DecisionSettings
+    dispositions: Mapping[str, Disposition]
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+
+def export(
+    folder: Path,
+    out: Path,
+    *,
+    data: Path | None = None,
+    name: str | None = None,
+    version: str = "1",
+    keep_images: KeepImages = "none",
+    steps: Steps = silent,
+) -> Exported:
+    """Export a RUN as a bundle.
+
+    Args:
+        folder: the RUN.
+        out: the bundle's place.
+        data: where the images lie now, if not where `adapt` found them.
+        name: of the model; None takes the RUN's.
+        version: of the model.
+        keep_images: `support` puts thumbnails of the images learned from into the bundle.
+        steps: told how the work goes on.
+
+    Raises:
+        RunError: not a whole RUN.
+        DataError: an image is gone or changed.
+        ExportError: the network can't be exported, computes something else, or the place can't be written.
+    """
+    if out.is_dir():
+        raise ExportError(f"{out}: a folder stands there; name a file, such as {out / (folder.name + SUFFIX)}")
+    plan = _read(Run.open(folder), data)
+    progress = steps("export to ONNX")
+    model = to_onnx(plan.network, plan.preprocess.size)
+    progress(1, 1)
+    embedder = OnnxEmbedder(model)
+    vectors = _embed_one_by_one((*plan.train, *plan.test), embedder, plan.preprocess, steps)
+    expected = embed_samples(
+        (*plan.train, *plan.test),
+        TorchEmbedder(plan.network, torch.device("cpu")),
+        plan.preprocess,
+        EmbeddingCache(None),
+        steps("compare with torch"),
+    )
+    jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
+    enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
+    judge = Judge(build_snapshot(enrolments, 0), plan.decision)
+    evaluation, parity = _measure(plan, judge, vectors, expected)
+    parity.check()
+    members = {
+        MODEL: model,
+        SEED: pack_gallery(enrolments),
+        GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
+        REPORT: render_report(_report(plan, name or plan.run.name, evaluation, parity)).encode(),
+    }
+    fields = _fields(plan, name or plan.run.name, version, keep_images, embedder.dim, evaluation, parity)
+    data_bytes = pack(fields, members)
+    write_bundle(out, data_bytes)
+    return Exported(out, len(data_bytes), parity, evaluation)
+
+
+def load_network(run: Run) -> EmbeddingNetwork:
+    """The embedding network of a RUN.
+
+    Raises:
+        RunError: its weights don't fit the network that this torchvision builds.
+    """
+    fields = run.fields["backbone"]
+    backbone = Backbone(
+        name=fields["name"],
+        network=architecture(fields["name"]),
+        size=fields["size"],
+        origin=fields["origin"],
+        digest=fields["digest"],
+        mean=tuple(fields["mean"]),
+        std=tuple(fields["std"]),
+    )
+    network = EmbeddingNetwork(backbone, EmbeddingPlan.from_json(run.fields["plan"]))
+    try:
+        network.load_state_dict(load_file(run.folder / WEIGHTS))
+    except RuntimeError as error:
+        raise RunError(
+            f"{run.folder}: the weights don't fit {fields['name']} of this torchvision; the RUN was made with "
+            f"{run.fields['versions'].get('torchvision')}; run `edgefs adapt` again"
+        ) from error
+    return network.eval()
+
+
+def settings_of(run: Run) -> tuple[Preprocess, DecisionSettings, dict[str, Disposition]]:
+    """Preprocessing, decision settings and dispositions of a RUN."""
+    decision = run.fields["decision"]
+    return (
+        Preprocess.from_json(run.fields["preprocess"]),
+        DecisionSettings(run.fields["head"], decision["budget"], decision["unknown"]),
+        {entry["label"]: entry["disposition"] for entry in run.fields["labels"]},
+    )
+
+
+def _read(run: Run, data: Path | None) -> _Plan:
+    root = data or Path(run.fields["data"]["root"])
+    root = root.parent if root.is_file() else root
+    preprocess, decision, dispositions = settings_of(run)
+    return _Plan(
+        run=run,
+        network=load_network(run),
+        preprocess=preprocess,
+        decision=decision,
+        dispositions=dispositions,
+        train=_samples(run.fields["images"]["train"], root),
+        test=_samples(run.fields["images"]["test"][:_LARGEST_TEST], root),
+    )
+
+
+def _samples(images: Sequence[Mapping[str, str]], root: Path) -> tuple[Sample, ...]:
+    """The images of a RUN, unchanged.
+
+    Raises:
+        DataError: one is gone or another one now.
+    """
+    found = []
+    for image in images:
+        path = root / image["path"]
+        if not path.is_file():
+            raise DataError(f"{path}: gone since `edgefs adapt`; pass --data with the folder where the images lie now")
+        if content_digest(path) != image["sha256"]:
+            raise DataError(f"{path}: not the image that `edgefs adapt` learned from or tested on; run it again")
+        found.append(Sample(path, image["label"], image.get("group", ""), "", image["sha256"], (0, 0), 8))
+    return tuple(found)
+
+
+def _embed_one_by_one(
+    samples: Sequence[Sample], embedder: OnnxEmbedder, preprocess: Preprocess, steps: Steps
+) -> dict[str, NDArray[np.float32]]:
+    """As the device will: a batch of one each."""
+    progress = steps("embed with onnxruntime")
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for done, sample in enumerate(samples, start=1):
+        if sample.digest not in vectors:
+            vectors[sample.digest] = embedder.embed(preprocess(sample.path)[None])[0]
+        progress(done, len(samples))
+    return vectors
+
+
+def _measure(
+    plan: _Plan,
+    judge: Judge,
+    vectors: Mapping[str, NDArray[np.float32]],
+    expected: Mapping[str, NDArray[np.float32]],
+) -> tuple[Evaluation | None, Parity]:
+    samples = plan.test or plan.train
+    decisions = judge.decide(rows_of(samples, vectors))
+    torch_judge = Judge(build_snapshot(enrolments_of(plan.train, expected, plan.dispositions), 0), plan.decision)
+    everything = (*plan.train, *plan.test)
+    parity = Parity.of(
+        rows_of(everything, expected),
+        rows_of(everything, vectors),
+        torch_judge.decide(rows_of(samples, expected)),
+        decisions,
+    )
+    evaluation = (
+        Evaluation.of([sample.label for sample in samples], decisions, plan.dispositions) if plan.test else None
+    )
+    return evaluation, parity
+
+
+def _fields(
+    plan: _Plan,
+    name: str,
+    version: str,
+    keep_images: KeepImages,
+    dim: int,
+    evaluation: Evaluation | None,
+    parity: Parity,
+) -> dict[str, Any]:
+    """The manifest, less what packing adds. Nothing in it tells when or where the bundle was made."""
+    run, height, width = plan.run.fields, *plan.preprocess.size
+    backbone = run["backbone"]
+    return {
+        "name": name,
+        "version": version,
+        "min_runtime": _MIN_RUNTIME,
+        "preprocess": plan.preprocess.to_json(),
+        "embedder": {
+            "input": {"name": "images", "dtype": "uint8", "shape": ["batch", height, width, 3]},
+            "output": {"name": "embeddings", "dtype": "float32", "shape": ["batch", dim]},
+            "precision": "fp32",
+            "opset": OPSET,
+        },
+        "head": dict(plan.decision.head),
+        "fallback_head": dict(plan.decision.head),
+        "decision": {"budget": plan.decision.budget, "unknown": plan.decision.unknown},
+        "labels": [
+            {"label": label, "disposition": plan.dispositions[label], "images": count}
+            for label, count in _counts(plan.train).items()
+        ],
+        "keep_images": keep_images,
+        "method": run["method"],
+        "backbone": {"name": backbone["name"], "origin": backbone["origin"], "digest": backbone["digest"]},
+        "data": {"digest": run["data"]["digest"], "shots": run["settings"]["shots"], "seed": run["seed"]},
+        "metrics": {"test": evaluation.to_json() if evaluation else None, "parity": parity.to_json()},
+        "versions": {**run["versions"], **versions()},
+    }
+
+
+def _counts(samples: Sequence[Sample]) -> dict[str, int]:
+    labels = sorted({sample.label for sample in samples})
+    return {label: sum(sample.label == label for sample in samples) for label in labels}
+
+
+def _report(plan: _Plan, name: str, evaluation: Evaluation | None, parity: Parity) -> Report:
+    run = plan.run.fields
+    size = plan.preprocess.size
+    return Report(
+        title=name,
+        notes=(
+            *run["notes"],
+            f"Exported as fp32 ONNX. On {parity.images} images its embeddings differ from torch's by at most "
+            f"{parity.worst:.1e}, and {parity.flips or 'no'} image has another nearest class.",
+        ),
+        settings=(
+            ("method", run["method"]),
+            ("backbone", f"{run['backbone']['name']} ({run['backbone']['origin']})"),
+            ("input", f"{size[1]} x {size[0]} pixels, {plan.preprocess.resize}, {plan.preprocess.channels}"),
+            ("head", str(plan.decision.head["kind"])),
+            ("budget for unknown", f"{100 * plan.decision.budget:g} % of known parts"),
+            ("seed", str(run["seed"])),
+        ),
+        evaluation=evaluation,
+        evaluated_on=f"{len(plan.test)} test images, through the runtime" if evaluation else "",
+        version=__version__,
+        anonymous=True,
+    )

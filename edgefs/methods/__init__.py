@@ -1,0 +1,16 @@
+"""The ways of transfer learning. A method is one file here and one line in `METHODS`.
+
+Every method ends in an embedding network and the embeddings of the images; what follows (gallery, evaluation, report,
+export) is the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgefs.methods.features import adapt_features
+from edgefs.methods.task import Adapted, Task
+
+METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features}
+
+__all__ = ["METHODS", "Adapted", "Task"]

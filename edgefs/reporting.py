@@ -1,0 +1,206 @@
+"""Measuring an adapted model on the images it did not learn from, and putting it into a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgefs.data import Dataset, Sample, folds, near_duplicates, scale_warning
+from edgefs.data.samples import relative_name
+from edgefs.data.wording import counted
+from edgefs.evaluation import Evaluation
+from edgefs.evaluation.curve import learning_curve
+from edgefs.methods import Adapted, Task
+from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
+from edgefs.teaching import rows_of, snapshot_of
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.decision import Decision
+
+if TYPE_CHECKING:
+    from edgefs.adapting import AdaptSettings
+
+_FOLDS = 5
+_CAUSES = 3  # examples named in a note
+
+
+@dataclass(frozen=True)
+class Side:
+    """One set of images that were decided about, with the outcome."""
+
+    samples: tuple[Sample, ...]
+    decisions: tuple[Decision, ...]
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of a run.
+
+    Attributes:
+        validation: None without a validation set.
+        test: None without a test set.
+        cross_validation: of the images learned from, where there is neither.
+        curve: accuracy against images per class.
+        data_notes: what was noticed about the data.
+    """
+
+    validation: Side | None
+    test: Side | None
+    cross_validation: Side | None
+    curve: tuple[CurvePoint, ...]
+    data_notes: tuple[str, ...]
+
+    @property
+    def headline(self) -> tuple[str, Side] | None:
+        """The set that counts most, with what it is; None where nothing could be measured."""
+        for side, what in (
+            (self.test, "{} that were not used for learning"),
+            (self.validation, "{} of the validation set"),
+            (self.cross_validation, "{} learned from, cross-validated: no independent test set"),
+        ):
+            if side is not None and side.samples:
+                return what.format(counted(len(side.samples), "image")), side
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        sides = {"validation": self.validation, "test": self.test, "cross_validation": self.cross_validation}
+        return {
+            **{name: side.evaluation.to_json() if side else None for name, side in sides.items()},
+            "learning_curve": [vars(point) for point in self.curve],
+        }
+
+
+def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
+    """Decide about validation and test images; without either, cross-validate the support."""
+    split = task.split
+    validation = _decide(split.validation, task, adapted)
+    test = _decide(split.test, task, adapted)
+    held_out = split.test or split.validation
+    curve = (
+        learning_curve(split.train, held_out, adapted.vectors, task.dispositions, task.decision, task.seed)
+        if held_out
+        else ()
+    )
+    return Measured(
+        validation=validation,
+        test=test,
+        cross_validation=None if validation or test else _cross_validate(task, adapted),
+        curve=curve,
+        data_notes=_data_notes(task, dataset),
+    )
+
+
+def adapt_report(
+    name: str, settings: AdaptSettings, dataset: Dataset, task: Task, adapted: Adapted, measured: Measured
+) -> Report:
+    """The report of `adapt`."""
+    headline = measured.headline
+    side = headline[1] if headline else None
+    return Report(
+        title=name,
+        notes=(*dataset.notes, *task.split.notes, *adapted.notes),
+        settings=_settings(settings, task, adapted, dataset),
+        evaluation=side.evaluation if side else None,
+        evaluated_on=headline[0] if headline else "",
+        mistakes=mistakes_of(side, dataset.root) if side else (),
+        left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
+        data_notes=measured.data_notes,
+        learning_curve=measured.curve,
+        candidates=adapted.candidates,
+        distribution=distribution_of(side, task.decision.budget) if side else None,
+    )
+
+
+def mistakes_of(side: Side, root: Path) -> Any:
+    """The worst mistakes with thumbnails, for a report."""
+    inner = [row for row, sample in enumerate(side.samples) if not relative_name(sample.path, root).startswith("..")]
+    if len(inner) < len(side.samples):  # a CSV may name files anywhere; a report names only what lies in its folder
+        return ()
+    truths = [sample.label for sample in side.samples]
+    return describe_mistakes(
+        side.evaluation, truths, side.decisions, [sample.path.resolve() for sample in side.samples], root.resolve()
+    )
+
+
+def distribution_of(side: Side, budget: float) -> Distribution | None:
+    """The p-values of the images of known classes and of others."""
+    known = set(side.evaluation.confusion.labels)
+    groups: dict[str, list[float]] = {"known classes": [], "classes not taught": []}
+    for sample, decision in zip(side.samples, side.decisions, strict=True):
+        if decision.p_value is not None:
+            groups["known classes" if sample.label in known else "classes not taught"].append(decision.p_value)
+    filled = tuple(Group(name, tuple(values)) for name, values in groups.items() if values)
+    return Distribution("p-value", filled, threshold=budget) if filled else None
+
+
+def inside(path: Path, root: Path) -> str:
+    """A path as a report may show it: relative to the data folder, or the bare name of a file outside."""
+    name = relative_name(path, root)
+    return path.name if name.startswith("..") or Path(name).is_absolute() else name
+
+
+def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
+    if not samples:
+        return None
+    judge = Judge(snapshot_of(task.split.train, adapted.vectors, task.dispositions), task.decision)
+    return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.vectors))), task)
+
+
+def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
+    evaluation = Evaluation.of([sample.label for sample in samples], decisions, task.dispositions)
+    return Side(samples, decisions, evaluation)
+
+
+def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
+    train = task.split.train
+    samples: list[Sample] = []
+    decisions: list[Decision] = []
+    for learned, held_out in folds(train, _FOLDS, task.seed):
+        support = [train[position] for position in learned]
+        asked = [train[position] for position in held_out]
+        judge = Judge(snapshot_of(support, adapted.vectors, task.dispositions), task.decision)
+        samples += asked
+        decisions += judge.decide(rows_of(asked, adapted.vectors))
+    return _side(tuple(samples), tuple(decisions), task) if samples else None
+
+
+def _data_notes(task: Task, dataset: Dataset) -> tuple[str, ...]:
+    notes = []
+    if dataset.left_out:
+        notes.append(f"Left out: {counted(len(dataset.left_out), 'file')}, listed below with the reason.")
+    pairs = near_duplicates(task.split.train, (*task.split.validation, *task.split.test))
+    if pairs:
+        named = ", ".join(
+            f"{inside(a.path, dataset.root)} and {inside(b.path, dataset.root)}" for a, b in pairs[:_CAUSES]
+        )
+        notes.append(
+            f"Near-duplicates: {counted(len(pairs), 'image')} held out almost the same as one learned from ({named}"
+            f"{' …' if len(pairs) > _CAUSES else ''}). If they show the same part, give its name with --group-from; "
+            "the figures are too good."
+        )
+    if warning := scale_warning(dataset.samples, task.preprocess):
+        notes.append(warning)
+    return tuple(notes)
+
+
+def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Dataset) -> tuple[tuple[str, str], ...]:
+    preprocess = task.preprocess
+    shown = {
+        "method": settings.method,
+        "backbone": f"{task.backbone.name} ({task.backbone.origin})",
+        "embedding": f"{adapted.network.plan.dim} numbers",
+        "input": f"{preprocess.size[1]} x {preprocess.size[0]} pixels, {preprocess.resize}, {preprocess.channels}",
+        "region of interest": "whole frame" if preprocess.roi is None else "{} {} {} {}".format(*preprocess.roi),
+        "head": ", ".join(
+            f"{key} {value}" if key != "kind" else str(value) for key, value in task.decision.head.items()
+        ),
+        "budget for unknown": f"{100 * task.decision.budget:g} % of known parts",
+        "shots": "all" if settings.shots is None else str(settings.shots),
+        "seed": str(settings.seed),
+        "good parts": ", ".join(label for label, d in task.dispositions.items() if d == "ok") or "none",
+        "data": f"{counted(len(dataset.samples), 'image')} of {len(dataset.classes)} classes ({dataset.digest[:12]})",
+    }
+    return tuple(shown.items())

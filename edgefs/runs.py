@@ -1,0 +1,172 @@
+"""The RUN folder: what `adapt` leaves behind, whole or not at all.
+
+    run.json               how it was made, on which images (paths and digests, no pixels), and the other files' SHA-256
+    embedder.safetensors   the embedding network's values
+    gallery.npz            the support's labelled embeddings, as torch computed them
+    metrics.json           the figures
+    report.html            the same for people
+
+It is written beside its place under a hidden name and renamed at the end, so a folder of that name is always whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgefs_runtime.arrays import unpack_gallery
+from edgefs_runtime.durable import sync_file, sync_folder
+from edgefs_runtime.errors import RunError
+from edgefs_runtime.snapshot import Enrolment
+from edgefs_runtime.version import version_key
+
+RUN, WEIGHTS, GALLERY, METRICS, REPORT = (
+    "run.json",
+    "embedder.safetensors",
+    "gallery.npz",
+    "metrics.json",
+    "report.html",
+)
+RUN_FORMAT = "1.0"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An adapted model on the workstation.
+
+    Attributes:
+        folder: where it lies.
+        fields: the content of `run.json`.
+    """
+
+    folder: Path
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Read and check a RUN folder.
+
+        Raises:
+            RunError: no such folder, not a RUN, a file is missing or changed, or of another format.
+        """
+        fields = _read_fields(folder)
+        found = str(fields.get("format_version", "none"))
+        if version_key(found)[:1] != version_key(RUN_FORMAT)[:1]:
+            raise RunError(f"{folder}: RUN format {found}, this edgefs reads {RUN_FORMAT}; run `edgefs adapt` again")
+        for name, sha256 in fields.get("files", {}).items():
+            if not (folder / name).is_file():
+                raise RunError(f"{folder}: {name} is missing; run `edgefs adapt` again")
+            if name != REPORT and _sha256((folder / name).read_bytes()) != sha256:
+                raise RunError(f"{folder}: {name} is not the one that `edgefs adapt` wrote; run it again")
+        return cls(folder, fields)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.fields["name"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        content: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        return content
+
+    def enrolments(self) -> tuple[Enrolment, ...]:
+        """The support, as torch embedded it."""
+        return unpack_gallery((self.folder / GALLERY).read_bytes())
+
+
+def write_run(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes], *, overwrite: bool) -> Run:
+    """Write a RUN folder, whole or not at all.
+
+    Args:
+        folder: its place; `check_place` says whether it is free.
+        fields: of `run.json`, less `format_version` and `files`.
+        files: content of the others by name.
+        overwrite: replace a RUN that stands there.
+
+    Raises:
+        RunError: the place is taken, or can't be written.
+    """
+    check_place(folder, overwrite=overwrite)
+    described = {**fields, "format_version": RUN_FORMAT, "files": {name: _sha256(data) for name, data in files.items()}}
+    contents = {**files, RUN: json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True).encode()}
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
+    try:
+        temporary.mkdir(parents=True)
+        for name, data in contents.items():
+            (temporary / name).write_bytes(data)
+            sync_file(temporary / name)
+        _put_in_place(temporary, folder)
+    except OSError as error:
+        raise RunError(f"{folder}: can't be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Run(folder, described)
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Say at once, not after an hour's work, that a RUN can't be written at `folder`; tidy up what was killed there.
+
+    Raises:
+        RunError: something stands there that is not ours to replace.
+    """
+    for leftover in folder.parent.glob(f".{folder.name}.*.new"):
+        if not _is_alive(leftover.name.split(".")[-3]):
+            shutil.rmtree(leftover, ignore_errors=True)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder}: a file stands there; choose another place with -o")
+    if (folder / RUN).is_file():
+        if not overwrite:
+            raise RunError(f"{folder}: a RUN stands there already; choose another place with -o, or pass --overwrite")
+        return
+    if any(folder.iterdir()):
+        raise RunError(f"{folder}: not empty, and no RUN; choose another place with -o")
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    if folder.exists():
+        old = temporary.with_suffix(".old")
+        folder.rename(old)
+        temporary.rename(folder)
+        shutil.rmtree(old)
+    else:
+        temporary.rename(folder)
+    sync_folder(folder.parent)
+
+
+def _is_alive(pid: str) -> bool:
+    if not pid.isdigit() or os.name != "posix":
+        return True  # can't be told: leave it alone
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _read_fields(folder: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        what = "no such folder" if not folder.exists() else f"not a RUN ({RUN} is missing)"
+        raise RunError(f"{folder}: {what}; `edgefs adapt DATA -o {folder}` makes one") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: {RUN} can't be read ({error})") from error
+    if not isinstance(fields, dict):
+        raise RunError(f"{folder}: {RUN} is not a JSON object")
+    return fields
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

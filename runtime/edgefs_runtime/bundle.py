@@ -1,0 +1,158 @@
+"""The bundle: one immutable file that holds a model and everything that belongs to it.
+
+An uncompressed zip whose members are known by name:
+
+    manifest.json         what the others are, with their sizes and SHA-256; its own SHA-256 is the bundle's digest
+    embedder.onnx         the network, uint8 [N,H,W,3] to float32 [N,D]
+    gallery.npz           the seed gallery: labelled embeddings made by this embedder
+    golden.npz            rendered inputs and what must come out of them
+    head.onnx             a trained head with a fixed set of classes (optional)
+    report.html           how it was measured (optional)
+    manifest.dsse.json    a signature over the manifest (optional)
+
+Reading trusts nothing: names and sizes are checked first, then hashes, and only then is anything parsed. Nothing in a
+bundle can make the reader run code, and a member can't be larger than the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefs_runtime.arrays import unpack_gallery
+from edgefs_runtime.embedder import space_id
+from edgefs_runtime.errors import BundleError
+from edgefs_runtime.manifest import Manifest, parse_manifest
+from edgefs_runtime.snapshot import Enrolment
+
+MANIFEST, MODEL, SEED, GOLDEN, HEAD = "manifest.json", "embedder.onnx", "gallery.npz", "golden.npz", "head.onnx"
+REPORT, SIGNATURE = "report.html", "manifest.dsse.json"
+REQUIRED = (MANIFEST, MODEL, SEED, GOLDEN)
+MEMBERS = (*REQUIRED, HEAD, REPORT, SIGNATURE)  # also their order in the file
+_MAX_MANIFEST = 4_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose members have the sizes and hashes that its manifest says.
+
+    Attributes:
+        path: where it was read from.
+        manifest: what it says about itself.
+        digest: hex SHA-256 of `manifest.json`, and through the hashes in it of everything but the signature.
+    """
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    _members: Mapping[str, bytes]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Bundle:
+        """Read and check a bundle.
+
+        Raises:
+            BundleError: no such file, not a bundle, truncated or changed, or of a format this runtime does not read.
+        """
+        path = Path(path)
+        members = _read(path)
+        try:
+            manifest = parse_manifest(members[MANIFEST])
+            _check_members(manifest, members)
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from error
+        return cls(path, manifest, hashlib.sha256(members[MANIFEST]).hexdigest(), members)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.manifest.name
+
+    @property
+    def model(self) -> bytes:
+        """The ONNX model."""
+        return self._members[MODEL]
+
+    @property
+    def golden(self) -> bytes:
+        """The self-test, see `edgefs_runtime.golden`."""
+        return self._members[GOLDEN]
+
+    @property
+    def report(self) -> str:
+        """The report as HTML; empty when the bundle carries none."""
+        return self._members.get(REPORT, b"").decode("utf-8", "replace")
+
+    @property
+    def space_id(self) -> str:
+        """The embedding space."""
+        return space_id(self.manifest.members[MODEL].sha256, self.manifest.preprocess)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all members together."""
+        return sum(map(len, self._members.values()))
+
+    def seed_enrolments(self) -> tuple[Enrolment, ...]:
+        """What the workstation taught.
+
+        Raises:
+            BundleError: `gallery.npz` does not hold a gallery.
+        """
+        return unpack_gallery(self._members[SEED])
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    try:
+        size = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            _check_directory(path, archive.infolist(), size)
+            # zipfile compares CRCs while it reads, so a flipped bit is named by its member.
+            return {info.filename: archive.read(info) for info in archive.infolist()}
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        hint = "; `edgefs export` makes a bundle from a RUN folder" if (path / "run.json").is_file() else ""
+        raise BundleError(f"{path}: a folder, expected a bundle (.edgefs){hint}") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{path}: not a whole bundle ({_first(error)}); copy or export it again") from error
+    except OSError as error:
+        raise BundleError(f"{path}: can't be read ({error.strerror or error})") from error
+
+
+def _check_directory(path: Path, entries: list[zipfile.ZipInfo], size: int) -> None:
+    names = [entry.filename for entry in entries]
+    strangers = sorted(set(names) - set(MEMBERS))
+    missing = [name for name in REQUIRED if name not in names]
+    if strangers:
+        raise BundleError(f"{path}: not an edgefs bundle: holds {strangers[0][:60]!r}")
+    if missing:
+        raise BundleError(f"{path}: not an edgefs bundle: {missing[0]} is missing")
+    if len(set(names)) != len(names):
+        raise BundleError(f"{path}: not an edgefs bundle: a member stands in it twice")
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+        raise BundleError(f"{path}: not an edgefs bundle: members are compressed or encrypted; was it zipped again?")
+    if sum(entry.file_size for entry in entries) > size:
+        raise BundleError(f"{path}: not a whole bundle (its members claim more than its {size} bytes)")
+    if next(entry for entry in entries if entry.filename == MANIFEST).file_size > _MAX_MANIFEST:
+        raise BundleError(f"{path}: manifest.json is larger than {_MAX_MANIFEST} bytes")
+
+
+def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
+    described = set(manifest.members)
+    for name in members.keys() - described - {MANIFEST, SIGNATURE}:
+        raise BundleError(f"{name} is not described by the manifest")
+    for name in described - members.keys():
+        raise BundleError(f"{name} is missing, the manifest describes it")
+    for name, member in manifest.members.items():
+        if len(members[name]) != member.size:
+            raise BundleError(f"{name} has {len(members[name])} bytes, the manifest says {member.size}")
+        if hashlib.sha256(members[name]).hexdigest() != member.sha256:
+            raise BundleError(f"{name} is not the one that was exported (its SHA-256 differs); copy or export it again")
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

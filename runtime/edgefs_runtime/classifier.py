@@ -1,0 +1,388 @@
+"""The classifier on the device: a bundle, the gallery that belongs to it, and decisions.
+
+    with Classifier.open("parts.edgefs") as classifier:
+        for decision in classifier.predict(["photo1.jpg", "photo2.png"]):
+            print(decision.verdict, decision.label)
+        classifier.enroll("new-defect", ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"])
+
+- Predicting reads: many processes may predict with one gallery. What they see is the gallery as it was when they
+  opened it; `refresh` looks again.
+- The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`; a second is refused.
+- Methods may be called from several threads. A decision is made by one immutable `Judge`, which teaching swaps whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.bundle import Bundle
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.decision import Decision, Disposition, default_disposition
+from edgefs_runtime.embedder import Embedder, OnnxEmbedder
+from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError
+from edgefs_runtime.frames import unusable
+from edgefs_runtime.gallery import Seed, read_snapshot, seed_snapshot
+from edgefs_runtime.golden import Golden, has_passed, note_passed
+from edgefs_runtime.images import ImageSource, content_digest, open_image
+from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label
+from edgefs_runtime.state import gallery_path
+
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery import Gallery
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What one `enroll` did.
+
+    Attributes:
+        label: the class.
+        disposition: what the line does with its parts.
+        images: how many were enrolled now.
+        total: how many images of the class the gallery holds.
+        is_new: whether the gallery did not know the class before.
+        gallery: sequence of the gallery now.
+    """
+
+    label: str
+    disposition: Disposition
+    images: int
+    total: int
+    is_new: bool
+    gallery: int
+
+
+class Classifier:
+    """Decides and learns with one bundle and one gallery. Use `Classifier.open`."""
+
+    def __init__(self, bundle: Bundle, embedder: Embedder, gallery: Path | None) -> None:
+        self.bundle = bundle
+        self.gallery_path = gallery
+        self._preprocess = bundle.manifest.preprocess
+        self._embedder = embedder
+        self._seed = Seed(bundle.digest, bundle.space_id, embedder.dim, bundle.name, bundle.seed_enrolments())
+        self._owned: Gallery | None = None
+        self._lock = threading.RLock()
+        self._judge: Judge | None = None
+        self._self_test()
+        self.refresh()
+
+    @classmethod
+    def open(
+        cls, bundle: str | Path, *, gallery: str | Path | None = None, seed_only: bool = False, threads: int = 0
+    ) -> Classifier:
+        """Open a bundle with its gallery.
+
+        Args:
+            bundle: a `.edgefs` file.
+            gallery: the gallery's file; by default the one in the state folder that bears the model's name. It is
+                made from the bundle's seed when something is taught for the first time.
+            seed_only: decide by the bundle's seed alone; nothing can be taught.
+            threads: of one inference; 0 takes one for each core.
+
+        Raises:
+            BundleError: not a whole bundle, of another format, or its self-test fails on this machine.
+            GalleryError: the gallery is damaged, of another embedding space or of a newer schema.
+        """
+        opened = Bundle.open(bundle)
+        path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
+        return cls(opened, OnnxEmbedder(opened.model, threads), path)
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the gallery, if this process owns it. Predicting still works."""
+        with self._lock:
+            if self._owned is not None:
+                self._owned.close()
+                self._owned = None
+
+    @property
+    def judge(self) -> Judge:
+        """What decides at this moment.
+
+        Raises:
+            GalleryError: every class was forgotten.
+        """
+        judge = self._judge
+        if judge is None:
+            raise GalleryError("the gallery holds no class any more; enroll at least one, or undo")
+        return judge
+
+    def refresh(self) -> None:
+        """Look again at the gallery, which another process may have taught something.
+
+        Raises:
+            GalleryError: it is damaged, or does not belong to this bundle.
+        """
+        with self._lock:
+            if self._owned is not None:
+                return
+            if self.gallery_path is None:
+                self._take(seed_snapshot(self._seed))
+            else:
+                self._take(read_snapshot(self.gallery_path, self._seed))
+
+    def predict(
+        self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
+    ) -> list[Decision]:
+        """Decide about images; no state changes.
+
+        Args:
+            images: paths, file contents, Pillow images or arrays, as `open_image` takes them. One frame goes in a list.
+            part_ids: the caller's name for each part, carried into its decision.
+
+        Raises:
+            ImageError: an image can't be read. `predict_each` goes on instead.
+        """
+        answers = []
+        for answer in self.predict_each(images, part_ids):
+            if isinstance(answer, ImageError):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    def predict_each(
+        self, images: Iterable[ImageSource], part_ids: Sequence[str | None] | None = None
+    ) -> Iterator[Decision | ImageError]:
+        """Decide about images one by one; for an image that can't be read comes the error."""
+        for number, image in enumerate(images):
+            try:
+                pixels = self._preprocess(image)
+            except ImageError as error:
+                yield error
+                continue
+            yield self.decide(pixels, part_ids[number] if part_ids else None)
+
+    def decide(self, pixels: NDArray[np.uint8], part_id: str | None = None) -> Decision:
+        """Decide about one preprocessed image, uint8 RGB `[H,W,3]`."""
+        judge = self.judge
+        if reason := unusable(pixels):
+            return judge.no_decision(reason, part_id)
+        return judge.decide(self._embedder.embed(pixels[None]), [part_id])[0]
+
+    def embed(self, images: Sequence[ImageSource]) -> NDArray[np.float32]:
+        """Embeddings `[N,D]` of images.
+
+        Raises:
+            ImageError: an image can't be read.
+        """
+        return np.concatenate([self._embedder.embed(self._preprocess(image)[None]) for image in images])
+
+    def enroll(
+        self,
+        label: str,
+        images: Sequence[ImageSource],
+        *,
+        disposition: Disposition | None = None,
+        groups: Sequence[str] | None = None,
+        keep_images: bool | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> Taught:
+        """Teach images of a class, all or none, and decide by them from now on.
+
+        Args:
+            label: the class, new or known.
+            images: what it looks like; five of different parts are a good start.
+            disposition: what the line does with such parts; by default as the class has it, else as its name says.
+            groups: for each image the physical part it shows, where several show the same one.
+            keep_images: keep thumbnails in the gallery; by default as the bundle does.
+            actor: who teaches, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            ImageError: an image can't be read or shows nothing; nothing is enrolled then.
+            GalleryError: the label is not usable, no image was given, or the gallery can't be written.
+        """
+        check_label(label)
+        if not images:
+            raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
+        known = self._dispositions()
+        chosen = disposition or known.get(label) or default_disposition(label)
+        keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
+        enrolment = self._describe(label, images, chosen, groups, keep, actor, reason)
+        with self._lock:
+            gallery = self._own()
+            sequence = gallery.enroll(enrolment)
+            self._take(gallery.snapshot())
+        total = self.judge.snapshot.counts[label]
+        return Taught(label, self._dispositions()[label], len(images), total, label not in known, sequence)
+
+    def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
+        """Take a class away and return the number of its images; `undo` brings it back.
+
+        Raises:
+            GalleryError: no such class, or the gallery can't be written.
+        """
+        with self._lock:
+            images = self._own().forget(label, actor=actor, reason=reason)
+            self._take_what_is_left()
+            return images
+
+    def undo(self, *, actor: str = "") -> str:
+        """Take back the latest act on this device, and return a sentence that says what that was.
+
+        Raises:
+            GalleryError: there is nothing to undo, or the gallery can't be written.
+        """
+        with self._lock:
+            sentence = self._own().undo(actor=actor)
+            self._take_what_is_left()
+            return sentence
+
+    def merge(self, other: Path) -> int:
+        """Add what another device's gallery holds and return the number of rows that were new.
+
+        Raises:
+            GalleryError: `other` is damaged or of another embedding space, or the gallery can't be written.
+        """
+        with self._lock:
+            rows = self._own().merge(other)
+            self._take_what_is_left()
+            return rows
+
+    @property
+    def gallery(self) -> Gallery:
+        """The gallery, owned from now on: its log, its check, its thumbnails.
+
+        Raises:
+            GalleryError: another process owns it, or it was opened with `seed_only`.
+        """
+        with self._lock:
+            return self._own()
+
+    def _own(self) -> Gallery:
+        if self._owned is None:
+            if self.gallery_path is None:
+                raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
+            from edgefs_runtime.gallery import Gallery
+
+            self._owned = Gallery.open(self.gallery_path, self._seed)
+        return self._owned
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._judge = Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest)
+
+    def _take_what_is_left(self) -> None:
+        try:
+            self._take(self._own().snapshot())
+        except GalleryError:  # the last class was forgotten
+            self._judge = None
+
+    def _dispositions(self) -> dict[str, Disposition]:
+        judge = self._judge
+        return dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
+
+    def _describe(
+        self,
+        label: str,
+        images: Sequence[ImageSource],
+        disposition: Disposition,
+        groups: Sequence[str] | None,
+        keep: bool,
+        actor: str,
+        reason: str,
+    ) -> Enrolment:
+        described = [self._describe_image(image, keep) for image in images]
+        return Enrolment(
+            label=label,
+            disposition=disposition,
+            vectors=np.concatenate([vectors for vectors, _, _ in described]),
+            digests=tuple(digest for _, digest, _ in described),
+            groups=tuple(groups or ()),
+            thumbnails=tuple(jpeg for _, _, jpeg in described),
+            actor=actor,
+            reason=reason,
+        )
+
+    def _describe_image(self, image: ImageSource, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
+        """Embedding `[1,D]`, digest and thumbnail of one image; the error names the file."""
+        try:
+            pixels = self._preprocess(image)
+            if reason := unusable(pixels):
+                raise ImageError(reason)
+            return self._embedder.embed(pixels[None]), _digest(image), _thumbnail(image) if keep else b""
+        except ImageError as error:
+            name = f"{image}: " if isinstance(image, (str, Path)) else ""
+            raise ImageError(f"{name}{error}; nothing was enrolled") from error
+
+    def _self_test(self) -> None:
+        if not has_passed(self.bundle.digest):
+            _run_golden(self.bundle, self._embedder, self._seed)
+            note_passed(self.bundle.digest)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A bundle that passed its self-test.
+
+    Attributes:
+        digest: of the bundle.
+        space_id: of its embeddings.
+        inputs: how many golden inputs were run.
+        worst: largest relative difference of an embedding.
+        onnxruntime: the version that ran them.
+    """
+
+    digest: str
+    space_id: str
+    inputs: int
+    worst: float
+    onnxruntime: str
+
+
+def verify(path: str | Path) -> Verified:
+    """Check a bundle and run its self-test, whether or not it has passed before.
+
+    Raises:
+        BundleError: not a whole bundle, or it computes something else on this machine.
+    """
+    import onnxruntime
+
+    bundle = Bundle.open(path)
+    embedder = OnnxEmbedder(bundle.model)
+    seed = Seed(bundle.digest, bundle.space_id, embedder.dim, bundle.name, bundle.seed_enrolments())
+    inputs, worst = _run_golden(bundle, embedder, seed)
+    note_passed(bundle.digest)
+    return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
+
+
+def _run_golden(bundle: Bundle, embedder: Embedder, seed: Seed) -> tuple[int, float]:
+    judge = Judge(seed_snapshot(seed), bundle.manifest.decision, bundle.digest)
+    try:
+        golden = Golden.from_bytes(bundle.golden)
+        return len(golden.inputs), golden.check(embedder, judge)
+    except EdgefsError as error:
+        raise BundleError(f"{bundle.path}: {error}") from error
+
+
+def _digest(image: ImageSource) -> str:
+    """Of a file its bytes; of an array or a Pillow image, which have no file, their pixels."""
+    if isinstance(image, bytes):
+        return content_digest(image)
+    if isinstance(image, (str, Path)):
+        return content_digest(Path(image))
+    pixels = np.ascontiguousarray(np.asarray(open_image(image)))
+    return hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n".encode() + pixels.tobytes()).hexdigest()
+
+
+def _thumbnail(image: ImageSource) -> bytes:
+    from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
+
+    return thumbnail(image, shorter=KEPT_SIDE)

@@ -1,0 +1,124 @@
+"""The self-test that travels in a bundle: rendered inputs, and what came out of them where it was exported.
+
+A device runs it when it meets a bundle for the first time, and refuses one that computes something else here: a broken
+onnxruntime, a processor without an instruction, a model for another target. Which bundles passed is noted in the state
+folder under everything the outcome depends on, so that a cold `edgefs predict` does not run it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.arrays import pack_arrays, unpack_arrays
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.embedder import Embedder
+from edgefs_runtime.errors import BundleError
+from edgefs_runtime.state import state_folder
+from edgefs_runtime.version import __version__
+
+TOLERANCE = 1e-4  # relative difference of an embedding, on any CPU
+SAFE_MARGIN = 1e-3  # of the two best probabilities; nearer than this another label may win by rounding
+_KINDS = {"inputs": "u", "vectors": "f", "nearest": "U", "margins": "f"}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs uint8 `[k,H,W,3]`, embeddings float32 `[k,D]`, nearest classes and margins of the two best."""
+
+    inputs: NDArray[np.uint8]
+    vectors: NDArray[np.float32]
+    nearest: tuple[str, ...]
+    margins: NDArray[np.float64]
+
+    @classmethod
+    def record(cls, inputs: NDArray[np.uint8], embedder: Embedder, judge: Judge) -> Golden:
+        """Run the inputs one by one, as the device will, and keep what comes out."""
+        vectors = _embed(inputs, embedder)
+        decisions = judge.decide(vectors)
+        nearest = tuple(str(decision.nearest) for decision in decisions)
+        return cls(inputs, vectors, nearest, np.array([decision.margin for decision in decisions], np.float64))
+
+    def to_bytes(self) -> bytes:
+        """The member `golden.npz`."""
+        nearest = np.array(self.nearest, np.str_)
+        return pack_arrays(
+            {"inputs": self.inputs, "vectors": self.vectors, "nearest": nearest, "margins": self.margins}
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Golden:
+        """Read the member `golden.npz`.
+
+        Raises:
+            BundleError: it does not hold a self-test.
+        """
+        arrays = unpack_arrays(data, _KINDS, "golden.npz")
+        nearest = tuple(arrays["nearest"].tolist())
+        golden = cls(arrays["inputs"], arrays["vectors"], nearest, arrays["margins"])
+        k = len(golden.inputs)
+        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or not k == len(golden.vectors) == len(nearest):
+            raise BundleError("golden.npz: the arrays don't belong together")
+        return golden
+
+    def check(self, embedder: Embedder, judge: Judge) -> float:
+        """Run the inputs again, compare, and return the largest relative difference of an embedding.
+
+        Args:
+            embedder: of the bundle.
+            judge: of the bundle's seed gallery.
+
+        Raises:
+            BundleError: an embedding or a clear decision is another one here.
+        """
+        vectors = _embed(self.inputs, embedder)
+        worst = float(relative_difference(vectors, self.vectors).max())
+        if not worst <= TOLERANCE:
+            raise BundleError(
+                f"the self-test fails: embeddings differ by {worst:.1e}, at most {TOLERANCE:.0e} is allowed; "
+                "this machine or its onnxruntime computes something else than the exporter's"
+            )
+        for row, decision in enumerate(judge.decide(vectors)):
+            if decision.nearest != self.nearest[row] and self.margins[row] > SAFE_MARGIN:
+                raise BundleError(
+                    f"the self-test fails: input {row} is nearest to {decision.nearest!r}, "
+                    f"expected {self.nearest[row]!r}"
+                )
+        return worst
+
+
+def relative_difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """‖a − b‖ / ‖b‖ of the rows of two `[N,D]` arrays."""
+    length = np.maximum(np.linalg.norm(b.astype(np.float64), axis=1), 1e-12)
+    return np.asarray(np.linalg.norm(a.astype(np.float64) - b, axis=1) / length)
+
+
+def has_passed(digest: str) -> bool:
+    """Whether this bundle has passed its self-test under the present software and machine."""
+    return _note(digest).is_file()
+
+
+def note_passed(digest: str) -> None:
+    """Remember that it has; where the state folder can't be written the test just runs again."""
+    try:
+        _note(digest).parent.mkdir(parents=True, exist_ok=True)
+        _note(digest).touch()
+    except OSError:
+        return
+
+
+def _note(digest: str) -> Path:
+    import onnxruntime
+
+    machine = f"{__version__} {onnxruntime.__version__} {np.__version__} {platform.machine()} {platform.node()}"
+    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+    return state_folder() / "passed" / name
+
+
+def _embed(inputs: NDArray[np.uint8], embedder: Embedder) -> NDArray[np.float32]:
+    return np.concatenate([embedder.embed(image[None]) for image in inputs])

@@ -1,0 +1,101 @@
+"""When a row is too strange to be any known class, and what a probability is worth.
+
+Both are read off the gallery's own rows, each judged as if its part were not there (`Head.left_out`):
+
+- `Rejection`: p-values. Pooled leave-one-out nonconformity scores, p = (1 + #{>= s}) / (n + 1) (Vovk et al. 2005;
+  leave-one-out as here carries no guarantee, so coverage is measured). With n + 1 < 1 / budget no such rule could ever
+  reject, so the tail of a Student-t predictive distribution is used, and every answer says so.
+- `fit_temperature`: what divides the scores so that their softmax is calibrated (Guo et al. 2017, arXiv:1706.04599).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.heads import LeftOut
+from edgefs_runtime.stats import student_t_upper_tail
+
+Rule = Literal["conformal", "student-t", "none"]
+
+_COARSE = np.logspace(-3, 5, 41)  # of the head's default temperature
+_FINE = np.logspace(-0.2, 0.2, 21)  # around the best of them
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """How strange the gallery's own rows look, as a reference.
+
+    Attributes:
+        reference: float64 `[n]`, ascending.
+        budget: share of rows of known classes that may be refused, 0 to 1.
+        rule: `none` where fewer than two rows have anything to be compared with: then nothing is refused.
+    """
+
+    reference: NDArray[np.float64]
+    budget: float
+    rule: Rule
+
+    def p_values(self, strangeness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Share `[N]` of rows of known classes that look at least this strange; NaN under the rule `none`."""
+        n = len(self.reference)
+        if self.rule == "conformal":
+            as_strange = n - np.searchsorted(self.reference, strangeness, side="left")
+            return np.asarray((1 + as_strange) / (n + 1), np.float64)
+        if self.rule == "student-t":
+            spread = float(self.reference.std(ddof=1)) * np.sqrt(1 + 1 / n)
+            deviations: NDArray[np.float64] = (strangeness - self.reference.mean()) / spread
+            return student_t_upper_tail(deviations, n - 1)
+        return np.full(len(strangeness), np.nan)
+
+
+def fit_rejection(left_out: LeftOut, budget: float) -> Rejection:
+    """The reference and the rule that the number of rows allows.
+
+    Args:
+        left_out: of the head that decides.
+        budget: share of rows of known classes that may be refused, 0 to 1; 0 refuses nothing.
+    """
+    reference = np.sort(left_out.strangeness[np.isfinite(left_out.strangeness)])
+    n = len(reference)
+    if budget <= 0 or n < 2 or reference[0] == reference[-1]:
+        return Rejection(reference, budget, "none")
+    return Rejection(reference, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
+
+
+def fit_temperature(left_out: LeftOut, classes: NDArray[np.int64], default: float) -> float:
+    """The temperature under which left-out rows are best predicted; `default` where none can be judged.
+
+    Where every row is right, the likeliest temperature would be zero and every answer certain. n right answers don't
+    say that: they are smoothed by the rule of succession, as if 1 of n + 2 had gone wrong.
+
+    Args:
+        left_out: scores `[n,C]` of the head.
+        classes: `[n]`, the true classes.
+        default: the head's own.
+    """
+    own = left_out.scores[np.arange(len(classes)), classes]
+    rows = np.isfinite(own)
+    if not rows.any() or left_out.scores.shape[1] < 2:
+        return default
+    scores = left_out.scores[rows]
+    scores = np.maximum(scores - scores.max(axis=1, keepdims=True), -1e9)
+    right = classes[rows]
+    coarse = _best(scores, right, default * _COARSE)
+    return _best(scores, right, coarse * _FINE)
+
+
+def _best(scores: NDArray[np.float64], right: NDArray[np.int64], temperatures: NDArray[np.float64]) -> float:
+    n, n_classes = scores.shape
+    smoothing = 1 / (n + 2)
+    losses = []
+    for temperature in temperatures:
+        scaled = scores / temperature
+        log_sum = np.log(np.exp(scaled).sum(axis=1))
+        own = scaled[np.arange(n), right]
+        others = (scaled.sum(axis=1) - own) / (n_classes - 1)
+        losses.append(float((log_sum - (1 - smoothing) * own - smoothing * others).sum()))
+    return float(temperatures[int(np.argmin(losses))])
