@@ -50,6 +50,7 @@ class AdaptSettings:
         seed: picks splits and whatever else is random.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
         ok: classes of good parts, beside those whose names say so.
+        without: classes to leave out, as if the folder did not hold them: to be taught on the device, or to test with.
         group_from: regular expression that takes a part's name from a file name.
         name: of the model; None takes the data folder's.
         size: (height, width) of the network's input, pixels; None takes the backbone's.
@@ -71,6 +72,7 @@ class AdaptSettings:
     seed: int = 0
     device: str = "auto"
     ok: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     group_from: str | None = None
     name: str | None = None
     size: tuple[int, int] | None = None
@@ -112,9 +114,16 @@ def adapt(
     began = time.monotonic()
     check_place(out, overwrite=overwrite)
     name = settings.name or _name_from(data)
+    check_name(name)
     decision = DecisionSettings({"kind": settings.head}, settings.budget, settings.unknown)
     device = choose_device(settings.device)
-    dataset = load_dataset(data, group_from=settings.group_from, leave_out_blank=True, progress=steps("read images"))
+    dataset = load_dataset(
+        data,
+        group_from=settings.group_from,
+        without=settings.without,
+        leave_out_blank=True,
+        progress=steps("read images"),
+    )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     split = split_dataset(dataset, shots=settings.shots, seed=settings.seed)
     backbone = _backbone(settings, tell)

@@ -56,6 +56,8 @@ class EmbeddingPlan:
         Raises:
             WeightsError: the network has no convolutional stages (a transformer), or can't be run at this size.
         """
+        if any("attention" in type(module).__name__.lower() for module in backbone.network.modules()):
+            raise WeightsError(f"{backbone.name} is a transformer, which has no convolutional stages to tap")
         size = size or (backbone.size, backbone.size)
         try:
             stages = find_stages(backbone.network, size)

@@ -6,6 +6,7 @@ with vectors of its own kind. So must the figures in the bundle: they are the ex
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 
 from edgefs.adapting import versions
 from edgefs.backbones import Backbone, architecture
-from edgefs.cache import EmbeddingCache
+from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation import Evaluation
@@ -35,7 +36,7 @@ from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.bundle import GOLDEN, MODEL, REPORT, SEED
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Disposition
-from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.embedder import OnnxEmbedder, canonical_json, space_id
 from edgefs_runtime.errors import DataError, ExportError, RunError
 from edgefs_runtime.golden import Golden
 from edgefs_runtime.images import content_digest
@@ -88,6 +89,7 @@ def export(
     name: str | None = None,
     version: str = "1",
     keep_images: KeepImages = "none",
+    use_cache: bool = True,
     steps: Steps = silent,
 ) -> Exported:
     """Export a RUN as a bundle.
@@ -99,6 +101,7 @@ def export(
         name: of the model; None takes the RUN's.
         version: of the model.
         keep_images: `support` puts thumbnails of the images learned from into the bundle.
+        use_cache: remember embeddings between exports of the same network.
         steps: told how the work goes on.
 
     Raises:
@@ -113,14 +116,8 @@ def export(
     model = to_onnx(plan.network, plan.preprocess.size)
     progress(1, 1)
     embedder = OnnxEmbedder(model)
-    vectors = _embed_one_by_one((*plan.train, *plan.test), embedder, plan.preprocess, steps)
-    expected = embed_samples(
-        (*plan.train, *plan.test),
-        TorchEmbedder(plan.network, torch.device("cpu")),
-        plan.preprocess,
-        EmbeddingCache(None),
-        steps("compare with torch"),
-    )
+    vectors = _embed_by_runtime(plan, model, embedder, use_cache, steps)
+    expected = _embed_by_torch(plan, use_cache, steps)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
     enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
     judge = Judge(build_snapshot(enrolments, 0), plan.decision)
@@ -207,17 +204,32 @@ def _samples(images: Sequence[Mapping[str, str]], root: Path) -> tuple[Sample, .
     return tuple(found)
 
 
-def _embed_one_by_one(
-    samples: Sequence[Sample], embedder: OnnxEmbedder, preprocess: Preprocess, steps: Steps
+def _embed_by_runtime(
+    plan: _Plan, model: bytes, embedder: OnnxEmbedder, use_cache: bool, steps: Steps
 ) -> dict[str, NDArray[np.float32]]:
     """As the device will: a batch of one each."""
     progress = steps("embed with onnxruntime")
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for done, sample in enumerate(samples, start=1):
-        if sample.digest not in vectors:
-            vectors[sample.digest] = embedder.embed(preprocess(sample.path)[None])[0]
-        progress(done, len(samples))
+    space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
+    cache = EmbeddingCache(cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None)
+    samples = {sample.digest: sample for sample in (*plan.train, *plan.test)}
+    vectors = cache.read(samples, embedder.dim)
+    for digest in samples.keys() - vectors.keys():
+        vectors[digest] = embedder.embed(plan.preprocess(samples[digest].path)[None])[0]
+        cache.write({digest: vectors[digest]})
+        progress(len(vectors), len(samples))
+    cache.close()
     return vectors
+
+
+def _embed_by_torch(plan: _Plan, use_cache: bool, steps: Steps) -> dict[str, NDArray[np.float32]]:
+    """What the exported model is compared with."""
+    weights, preprocess = plan.run.fields["files"][WEIGHTS], canonical_json(plan.preprocess.to_json())
+    cache = EmbeddingCache(cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None)
+    embedder = TorchEmbedder(plan.network, torch.device("cpu"))
+    samples, progress = (*plan.train, *plan.test), steps("compare with torch")
+    expected = embed_samples(samples, embedder, plan.preprocess, cache, progress)
+    cache.close()
+    return expected
 
 
 def _measure(

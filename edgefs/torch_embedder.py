@@ -29,7 +29,10 @@ class TorchEmbedder:
     @torch.inference_mode()
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 `[N,H,W,3]` to float32 `[N,D]`."""
-        return np.asarray(self._network(torch.from_numpy(images).to(self._device)).cpu().numpy(), np.float32)
+        pixels = torch.from_numpy(
+            images if images.flags.writeable else images.copy()
+        )  # torch warns of read-only arrays
+        return np.asarray(self._network(pixels.to(self._device)).cpu().numpy(), np.float32)
 
 
 def embed_samples(

@@ -34,7 +34,7 @@ def architecture(name: str) -> nn.Module:
     Raises:
         WeightsError: no such backbone.
     """
-    return Nano().eval() if name == "nano" else load_torchvision(name, RANDOM).network
+    return BACKBONES[name](None).network if name in BACKBONES else load_torchvision(name, RANDOM).network
 
 
 def default_backbone() -> tuple[Backbone, str]:

@@ -1,11 +1,13 @@
 """Find the places in a network where one stage of features ends and the next begins.
 
 Any convolutional classifier will do: it is run once on a blank image while the outputs of its blocks are watched. A
-stage is a run of blocks with one output shape; its last block is what is tapped.
+stage is a run of blocks with one output shape, one of which has learned something (a pooling alone is no stage); its
+last block is what is tapped.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -31,12 +33,12 @@ def find_stages(network: nn.Module, size: tuple[int, int], limit: int = MAX_STAG
         size: (height, width) the network is run at, pixels.
         limit: how many of the last stages to keep.
     """
-    outputs: list[tuple[str, torch.Size]] = []
+    outputs: list[tuple[str, torch.Size, bool]] = []
 
     def watch(name: str) -> object:
-        def record(_module: nn.Module, _inputs: object, output: object) -> None:
+        def record(module: nn.Module, _inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
-                outputs.append((name, output.shape[1:]))
+                outputs.append((name, output.shape[1:], any(True for _ in module.parameters())))
 
         return record
 
@@ -49,10 +51,9 @@ def find_stages(network: nn.Module, size: tuple[int, int], limit: int = MAX_STAG
         network.train(was_training)
         for handle in handles:
             handle.remove()
+    runs = [list(run) for _, run in itertools.groupby(outputs, key=lambda output: output[1])]
     ends = [
-        Stage(name, shape[0], shape[1])
-        for (name, shape), following in zip(outputs, [*outputs[1:], ("", torch.Size())], strict=True)
-        if following[1] != shape
+        Stage(run[-1][0], run[-1][1][0], run[-1][1][1]) for run in runs if any(has_learned for _, _, has_learned in run)
     ]
     return tuple(ends[-limit:])
 

@@ -28,6 +28,7 @@ from edgefs_runtime.heads import HEADS
 @click.option(
     "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
 )
+@click.option("--without", multiple=True, metavar="LABEL", help="Pass over a class, to teach it on the device later.")
 @click.option(
     "--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name; parts stay together."
 )

@@ -25,6 +25,7 @@ from edgefs.exporting import export
     show_default=True,
     help="Put thumbnails of the images learned from into the bundle.",
 )
+@click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
 @json_option
 def command(
     run: Path,
@@ -33,6 +34,7 @@ def command(
     name: str | None,
     model_version: str,
     keep_images: Literal["none", "support"],
+    use_cache: bool,
     as_json: bool,
 ) -> None:
     """Export RUN as one file that a device can run.
@@ -41,7 +43,16 @@ def command(
     bundle carries those figures. Nothing is written when the two disagree.
     """
     with progress_bars() as (steps, _):
-        exported = export(run, out, data=data, name=name, version=model_version, keep_images=keep_images, steps=steps)
+        exported = export(
+            run,
+            out,
+            data=data,
+            name=name,
+            version=model_version,
+            keep_images=keep_images,
+            use_cache=use_cache,
+            steps=steps,
+        )
     parity, evaluation = exported.parity, exported.evaluation
     if as_json:
         figures = evaluation.to_json() if evaluation else None

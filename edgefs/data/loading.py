@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgefs.data.groups import group_by_name
@@ -20,6 +21,7 @@ def load_dataset(
     *,
     group_from: str | None = None,
     minimum_classes: int = 2,
+    without: Sequence[str] = (),
     leave_out_blank: bool = False,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -29,6 +31,7 @@ def load_dataset(
         root: a folder in one of the conventions of `edgefs.data.layouts`, or a CSV file (`edgefs.data.tables`).
         group_from: regular expression that takes an image's group from its file name (`edgefs.data.groups`).
         minimum_classes: 2 to learn from; 1 is enough to evaluate on.
+        without: classes to pass over, as if the folder did not hold them.
         leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned.
         progress: called with (images done, images in all) while they are read.
 
@@ -37,6 +40,7 @@ def load_dataset(
             label, a CSV file that can't be understood, or a `group_from` that is invalid or matches nothing.
     """
     listing = _list(Path(root))
+    _drop_classes(listing, without)
     if not listing.images:
         raise DataError(_nothing_found(Path(root), listing))
     for label in sorted(listing.labels):
@@ -72,6 +76,16 @@ def _list(root: Path) -> Listing:
         raise DataError(f"{error.filename or root}: can't be read ({error.strerror})") from error
     found = "a file that is no CSV" if root.exists() else "nothing there"
     raise DataError(f"{root}: expected a folder with one folder of images per class, or a CSV file; found {found}")
+
+
+def _drop_classes(listing: Listing, without: Sequence[str]) -> None:
+    strangers = sorted(set(without) - listing.labels)
+    if strangers:
+        raise DataError(f"--without {strangers[0]}: no class of that name; found {', '.join(sorted(listing.labels))}")
+    listing.labels -= set(without)
+    listing.images = [image for image in listing.images if image.label in listing.labels]
+    if without:
+        listing.notes.append(f"Passed over, as asked: {', '.join(sorted(without))}.")
 
 
 def _nothing_found(root: Path, listing: Listing) -> str:

@@ -124,6 +124,9 @@ def _read(path: Path) -> dict[str, bytes]:
 
 
 def _check_directory(path: Path, entries: list[zipfile.ZipInfo], size: int) -> None:
+    # The arrays inside are zips too: of a truncated file, zipfile would take the last of them for the whole.
+    if min((entry.header_offset for entry in entries), default=1) != 0:
+        raise BundleError(f"{path}: not a whole bundle (its end is missing); copy or export it again")
     names = [entry.filename for entry in entries]
     strangers = sorted(set(names) - set(MEMBERS))
     missing = [name for name in REQUIRED if name not in names]

@@ -1,0 +1,47 @@
+# Every target sets up what it needs. PYTHON names another interpreter: make test PYTHON=python3.12
+PYTHON ?= python3
+BIN = .venv/bin
+DEVICE = .venv-device/bin
+ORT ?= onnxruntime
+
+.PHONY: demo test check device nightly bench clean
+
+demo: .venv/ready
+	$(BIN)/edgefs demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest -m "not slow"
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The device's tests where only the base install is: make device ORT=onnxruntime==1.23.2
+device: .venv-device/ready
+	$(DEVICE)/pip install -q --upgrade "$(ORT)"
+	$(DEVICE)/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'onnx', 'sklearn')))"
+	$(DEVICE)/python -m pytest -m device tests/runtime tests/edgefs/cli
+
+nightly: .venv/ready
+	$(BIN)/python -m pytest
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/device.py
+	$(BIN)/python benchmarks/accuracy.py
+
+clean:
+	rm -rf .venv .venv-device demo-out dist
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -e ".[workstation,dev]"
+	touch $@
+
+.venv-device/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-device
+	$(DEVICE)/pip install -q --upgrade pip
+	$(DEVICE)/pip install -q -e ".[test]"
+	touch $@

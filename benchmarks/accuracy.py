@@ -1,0 +1,106 @@
+"""Accuracy of shipped bundles, measured through the runtime: adapt, export, decide about every image not learned from.
+
+    python benchmarks/accuracy.py [--seeds 5] [--tile-seeds 20] [--backbones mobilenet_v2 nano]
+
+Prints the README's tables: per cent of images whose nearest class is right (balanced over classes on magnetic_tile),
+mean over seeds with the 95 % interval of the mean; and what enrolling a class gives that the workstation never saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from data import data_folder
+
+from edgefs.adapting import AdaptSettings, adapt
+from edgefs.data.parts import draw_key
+from edgefs.exporting import export
+from edgefs_runtime import Classifier
+from edgefs_runtime.images import content_digest, find_images
+
+HELD_OUT = "scratches"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tile-seeds", type=int, default=20)
+    parser.add_argument("--backbones", nargs="+", default=["mobilenet_v2", "nano"])
+    options = parser.parse_args()
+    data = data_folder()
+    with tempfile.TemporaryDirectory() as folder:
+        for backbone in options.backbones:
+            accuracy(backbone, data / "neu_steel", 5, options.seeds, Path(folder))
+            for shots in (5, 20):
+                accuracy(backbone, data / "magnetic_tile" / "parts.csv", shots, options.tile_seeds, Path(folder))
+        for backbone in options.backbones:
+            enrolment(backbone, data / "neu_steel", options.seeds, Path(folder))
+
+
+def accuracy(backbone: str, data: Path, shots: int, seeds: int, folder: Path) -> None:
+    """One row: the bundles' own figures, which `export` measured through the runtime."""
+    found = []
+    for seed in range(seeds):
+        settings = AdaptSettings(backbone=backbone, shots=shots, seed=seed)
+        adapt(data, folder / "run", settings, overwrite=True)
+        exported = export(folder / "run", folder / "b.edgefs")
+        assert exported.evaluation is not None
+        found.append(100 * (exported.evaluation.nearest.balanced_accuracy or 0))
+    name = data.name if data.is_dir() else data.parent.name
+    print(f"{backbone:13} {name:14} {shots:>2} shots  {interval(found)}  ({seeds} seeds)", flush=True)
+
+
+def enrolment(backbone: str, data: Path, seeds: int, folder: Path) -> None:
+    """Adapt without one class, then enroll it on the device from five images and ask about all others."""
+    columns: dict[str, list[float]] = {}
+    for seed in range(seeds):
+        settings = AdaptSettings(backbone=backbone, shots=5, seed=seed, without=(HELD_OUT,))
+        run, _ = adapt(data, folder / "run", settings, overwrite=True)
+        export(folder / "run", folder / "e.edgefs")
+        images = find_images(data / HELD_OUT)
+        images.sort(key=lambda path: draw_key(seed, content_digest(path)))
+        others = [(data / image["path"], image["label"]) for image in run.fields["images"]["test"]]
+        for name, value in taught(folder, images[:5], images[5:], others).items():
+            columns.setdefault(name, []).append(value)
+    print(f"{backbone}: {HELD_OUT} enrolled on the device from 5 images, {seeds} seeds")
+    for name, values in columns.items():
+        print(f"  {name:58} {interval(values)}")
+
+
+def taught(folder: Path, shots: list[Path], asked: list[Path], others: list[tuple[Path, str]]) -> dict[str, float]:
+    (folder / "gallery").unlink(missing_ok=True)
+    with Classifier.open(folder / "e.edgefs", gallery=folder / "gallery") as classifier:
+        pixels = [classifier.bundle.manifest.preprocess(path) for path in (*asked, *(path for path, _ in others))]
+        before = [classifier.decide(image) for image in pixels]
+        classifier.enroll(HELD_OUT, shots)
+        after = [classifier.decide(image) for image in pixels]
+    n = len(asked)
+    labels = [label for _, label in others]
+
+    def right(decisions: list) -> float:
+        return 100 * float(np.mean([d.nearest == label for d, label in zip(decisions, labels, strict=True)]))
+
+    def refused(decisions: list) -> float:
+        return 100 * float(np.mean([decision.label is None for decision in decisions]))
+
+    return {
+        "its other images, nearest to it": 100 * float(np.mean([d.nearest == HELD_OUT for d in after[:n]])),
+        "the other classes, nearest right before": right(before[n:]),
+        "the other classes, nearest right after": right(after[n:]),
+        "it, refused as unknown before (caught)": refused(before[:n]),
+        "it, refused as unknown after (wrongly)": refused(after[:n]),
+        "the other classes, refused as unknown before (wrongly)": refused(before[n:]),
+        "the other classes, refused as unknown after (wrongly)": refused(after[n:]),
+    }
+
+
+def interval(values: list[float]) -> str:
+    half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+    return f"{np.mean(values):5.1f} ± {half:.1f} %"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What the runtime costs beside a script written by hand (`by_hand.py`), with the same MobileNetV2 at 224 pixels.
+
+    python benchmarks/device.py [--rounds 300] [--processes 15]
+
+Prints three ratios: `Classifier.predict` on a frame in memory, interleaved with the script in one process; a cold
+`edgefs predict` of one image as a whole process; and the peak memory of that process. Medians; absolute times are this
+machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from by_hand import ByHand
+from data import data_folder
+from PIL import Image
+
+from edgefs.adapting import AdaptSettings, adapt
+from edgefs.exporting import export
+from edgefs.render import PART_KINDS, render_part, write_line
+from edgefs_runtime import Classifier
+
+SHOTS = 20
+EDGEFS = Path(sys.executable).with_name("edgefs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--processes", type=int, default=15)
+    options = parser.parse_args()
+    data_folder()  # for TORCH_HOME
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["EDGEFS_STATE"] = folder
+        bundle = prepare(Path(folder))
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {len(PART_KINDS) * SHOTS} rows in the gallery")
+        warm(bundle, Path(folder), options.rounds)
+        cold(bundle, Path(folder), options.processes)
+
+
+def prepare(folder: Path) -> Path:
+    """A bundle of MobileNetV2, and the same model with its class means for the script."""
+    write_line(folder / "line", SHOTS + 2, 0)
+    adapt(folder / "line", folder / "run", AdaptSettings(backbone="mobilenet_v2", shots=SHOTS))
+    export(folder / "run", folder / "line.edgefs")
+    with Classifier.open(folder / "line.edgefs") as classifier:
+        (folder / "embedder.onnx").write_bytes(classifier.bundle.model)
+        snapshot = classifier.judge.snapshot
+        means = np.stack([snapshot.vectors[snapshot.classes == c].mean(axis=0) for c in range(len(snapshot.labels))])
+        np.savez(folder / "means.npz", means=means, labels=np.array(snapshot.labels))
+    Image.fromarray(render_part(np.random.default_rng(5), "dent", 480)).save(folder / "frame.png")
+    return folder / "line.edgefs"
+
+
+def warm(bundle: Path, folder: Path, rounds: int) -> None:
+    """One frame in memory, the two in turn."""
+    script = ByHand(str(folder / "embedder.onnx"), str(folder / "means.npz"))
+    frame = Image.open(folder / "frame.png").convert("RGB")
+    frame.load()
+    pixels = np.asarray(frame)
+    seconds: dict[str, list[float]] = {"edgefs": [], "by hand": []}
+    with Classifier.open(bundle) as classifier:
+        for number in range(rounds + 20):
+            for name, run in (
+                ("edgefs", lambda: classifier.predict([pixels])),
+                ("by hand", lambda: script.predict(frame)),
+            ):
+                began = time.perf_counter()
+                run()
+                if number >= 20:
+                    seconds[name].append(time.perf_counter() - began)
+    report("Classifier.predict, a frame in memory", seconds, 1000, "ms")
+
+
+def cold(bundle: Path, folder: Path, processes: int) -> None:
+    """Whole processes, the two in turn."""
+    by_hand = [sys.executable, str(Path(__file__).with_name("by_hand.py"))]
+    commands = {
+        "edgefs": [str(EDGEFS), "predict", str(bundle), str(folder / "frame.png")],
+        "by hand": [*by_hand, str(folder / "embedder.onnx"), str(folder / "means.npz"), str(folder / "frame.png")],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    memory: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(processes + 1):
+        for name, command in commands.items():
+            began = time.perf_counter()
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                sys.exit(f"{' '.join(command)} failed")
+            if number:
+                seconds[name].append(time.perf_counter() - began)
+                memory[name].append(usage.ru_maxrss / 1024)
+    report("a cold `edgefs predict` of one image", seconds, 1000, "ms")
+    report("its peak memory", memory, 1, "MiB")
+
+
+def report(what: str, values: dict[str, list[float]], scale: float, unit: str) -> None:
+    """The ratio pair by pair, and the two medians."""
+    ratio = statistics.median(a / b for a, b in zip(values["edgefs"], values["by hand"], strict=True))
+    ours, theirs = (scale * statistics.median(values[name]) for name in ("edgefs", "by hand"))
+    print(f"{what:42} {ratio:.3f} x by hand   ({ours:.1f} {unit} against {theirs:.1f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`edgefs demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.terminal import progress_bars
+from edgefs.demo import Outcome, tell_story
+from edgefs.runs import REPORT
+
+
+@click.command("demo")
+@click.option("-o", "--out", type=PATH, default=Path("demo-out"), show_default=True, help="Folder for everything.")
+@click.option("--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, instead of rendered parts.")
+@click.option("--backbone", metavar="NAME", help="As in `adapt`; nano on the rendered parts.")
+@click.option("--keep-back", metavar="LABEL", help="The class that nobody teaches until it is enrolled on the device.")
+@click.option("--group-from", metavar="REGEX", help="As in `adapt`.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@json_option
+def command(
+    out: Path,
+    data: Path | None,
+    backbone: str | None,
+    keep_back: str | None,
+    group_from: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """The whole way: images, adapt, export, and a device that says unknown and then learns.
+
+    Works offline: the images are rendered and the network travels in the package.
+    """
+    with progress_bars() as (steps, console):
+        outcome = tell_story(
+            out,
+            data=data,
+            backbone=backbone,
+            kept_back=keep_back,
+            group_from=group_from,
+            seed=seed,
+            steps=steps,
+            tell=console.print,
+        )
+    if as_json:
+        echo_json(_fields(outcome))
+        return
+    click.echo(_table(outcome))
+    click.echo(f"\nThe report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
+    click.echo(f"Go on: edgefs predict {out / 'line.edgefs'} IMAGE")
+
+
+def _table(outcome: Outcome) -> str:
+    rows = [
+        ("", "nearest class right", "refused as unknown"),
+        ("taught classes, held-out images", outcome.known_before.right, outcome.known_before.refused),
+        (f"{outcome.label}, before it was taught", "-", outcome.new_before.refused),
+        (f"{outcome.label}, taught from 5 images", outcome.new_after.right, outcome.new_after.refused),
+        ("taught classes, after that", outcome.known_after.right, outcome.known_after.refused),
+    ]
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
+    return "\n".join(["", *lines, "", f"Took: {took}.", f"Training frameworks loaded on the device: {outcome.loaded}."])
+
+
+def _fields(outcome: Outcome) -> dict[str, object]:
+    asked = {
+        name: {"right": value.right.to_json(), "refused": value.refused.to_json()}
+        for name, value in vars(outcome).items()
+        if name.startswith(("known", "new"))
+    }
+    return {"label": outcome.label, **asked, "seconds": outcome.seconds, "loaded": outcome.loaded}

@@ -1,0 +1,58 @@
+"""The device's side of the demo: the real commands in processes of their own, as on a camera without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgefs_runtime.errors import EdgefsError
+
+# What the console script does; and it says whether a training framework was loaded on the way.
+_RUN = """
+import sys
+from edgefs.cli import main
+try:
+    main(standalone_mode=False)
+finally:
+    print("loaded:", ",".join(sorted({"torch", "onnx", "sklearn"} & set(sys.modules))) or "none", file=sys.stderr)
+"""
+
+
+@dataclass
+class Device:
+    """A device that holds one bundle.
+
+    Attributes:
+        bundle: the file that was copied to it.
+        state: its state folder, where the gallery lies.
+        loaded: training frameworks that any of its processes loaded.
+    """
+
+    bundle: Path
+    state: Path
+    loaded: str = ""
+
+    def predict(self, images: Sequence[Path]) -> list[dict[str, Any]]:
+        """What `edgefs predict --json` says of each image."""
+        return [json.loads(line) for line in self._run("predict", self.bundle, *images, "--json").splitlines()]
+
+    def enroll(self, label: str, images: Sequence[Path]) -> None:
+        """`edgefs enroll`."""
+        self._run("enroll", self.bundle, label, *images, "--actor", "demo")
+
+    def _run(self, *arguments: str | Path) -> str:
+        environment = {**os.environ, "EDGEFS_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}
+        command = [sys.executable, "-c", _RUN, *map(str, arguments)]
+        run = subprocess.run(  # noqa: S603 - this interpreter, our command
+            command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        if run.returncode:
+            raise EdgefsError(f"edgefs {arguments[0]} failed on the device: {run.stderr.strip()[-300:]}")
+        self.loaded = run.stderr.strip().rpartition("loaded: ")[2] or "?"
+        return run.stdout
