@@ -21,6 +21,7 @@ class ByHand:
         self.means, self.labels, self.size = archive["means"], archive["labels"], size
 
     def predict(self, image: Image.Image) -> str:
+        """The nearest class."""
         pixels = np.asarray(image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR))
         (vectors,) = self.session.run(None, {"images": pixels[None]})
         return str(self.labels[(vectors @ self.means.T).argmax()])

@@ -10,6 +10,7 @@ machine's.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -30,6 +31,7 @@ from edgefs.render import PART_KINDS, render_part, write_line
 from edgefs_runtime import Classifier
 
 SHOTS = 20
+TURN, UNCOUNTED = 20, 5  # calls
 EDGEFS = Path(sys.executable).with_name("edgefs")
 
 
@@ -62,46 +64,57 @@ def prepare(folder: Path) -> Path:
 
 
 def warm(bundle: Path, folder: Path, rounds: int) -> None:
-    """One frame in memory, the two in turn."""
+    """One frame in memory, as a camera hands it over; the two in turns of some calls each.
+
+    A turn's first calls are not counted: the other's idle threads are still spinning then.
+    """
     script = ByHand(str(folder / "embedder.onnx"), str(folder / "means.npz"))
-    frame = Image.open(folder / "frame.png").convert("RGB")
-    frame.load()
-    pixels = np.asarray(frame)
+    frame = np.asarray(Image.open(folder / "frame.png").convert("RGB"))
     seconds: dict[str, list[float]] = {"edgefs": [], "by hand": []}
     with Classifier.open(bundle) as classifier:
-        for number in range(rounds + 20):
+        for turn in range(-1, rounds // TURN):
             for name, run in (
-                ("edgefs", lambda: classifier.predict([pixels])),
-                ("by hand", lambda: script.predict(frame)),
+                ("edgefs", lambda: classifier.predict([frame])),
+                ("by hand", lambda: script.predict(Image.fromarray(frame))),
             ):
-                began = time.perf_counter()
-                run()
-                if number >= 20:
-                    seconds[name].append(time.perf_counter() - began)
+                for call in range(UNCOUNTED + TURN):
+                    began = time.perf_counter()
+                    run()
+                    if turn >= 0 and call >= UNCOUNTED:
+                        seconds[name].append(time.perf_counter() - began)
     report("Classifier.predict, a frame in memory", seconds, 1000, "ms")
 
 
 def cold(bundle: Path, folder: Path, processes: int) -> None:
-    """Whole processes, the two in turn."""
+    """Whole processes, the two in turn, started by a small process: a child's peak memory counts its parent's."""
     by_hand = [sys.executable, str(Path(__file__).with_name("by_hand.py"))]
     commands = {
         "edgefs": [str(EDGEFS), "predict", str(bundle), str(folder / "frame.png")],
         "by hand": [*by_hand, str(folder / "embedder.onnx"), str(folder / "means.npz"), str(folder / "frame.png")],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    memory: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(processes + 1):
-        for name, command in commands.items():
-            began = time.perf_counter()
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            if status:
-                sys.exit(f"{' '.join(command)} failed")
-            if number:
-                seconds[name].append(time.perf_counter() - began)
-                memory[name].append(usage.ru_maxrss / 1024)
-    report("a cold `edgefs predict` of one image", seconds, 1000, "ms")
-    report("its peak memory", memory, 1, "MiB")
+    starter = [sys.executable, "-c", STARTER, str(processes), json.dumps(commands)]
+    # Installed packages have their bytecode; from a checkout the uncounted first run may write it.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    measured = json.loads(subprocess.run(starter, capture_output=True, text=True, check=True, env=environment).stdout)
+    report("a cold `edgefs predict` of one image", measured["seconds"], 1000, "ms")
+    report("its peak memory", measured["kilobytes"], 1 / 1024, "MiB")
+
+
+STARTER = """
+import json, os, subprocess, sys, time
+commands = json.loads(sys.argv[2])
+seconds, kilobytes = ({name: [] for name in commands} for _ in range(2))
+for number in range(int(sys.argv[1]) + 1):
+    for name, command in commands.items():
+        began = time.perf_counter()
+        _, status, usage = os.wait4(subprocess.Popen(command, stdout=subprocess.DEVNULL).pid, 0)
+        if status:
+            sys.exit(f"{command} failed")
+        if number:
+            seconds[name].append(time.perf_counter() - began)
+            kilobytes[name].append(usage.ru_maxrss)
+print(json.dumps({"seconds": seconds, "kilobytes": kilobytes}))
+"""
 
 
 def report(what: str, values: dict[str, list[float]], scale: float, unit: str) -> None:

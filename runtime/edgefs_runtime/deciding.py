@@ -72,8 +72,8 @@ class Judge:
 
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
         """One decision for each row of `[N,D]`."""
-        scores = self._head.scores(vectors)
-        p_values = self._rejection.p_values(self._head.strangeness(vectors, scores))
+        scores, strangeness = self._head.answer(vectors)
+        p_values = self._rejection.p_values(strangeness)
         probabilities = _softmax(scores / self.temperature)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :_RANKED]
         time = _now()

@@ -42,25 +42,63 @@ def covariance(vectors: np.ndarray, classes: np.ndarray, shrinkage: float) -> np
     return shrinkage * np.trace(scatter) / dim * np.eye(dim) + (1 - shrinkage) * scatter
 
 
+def exact_distances(vectors: np.ndarray, classes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Squared Mahalanobis distances `[N,C]`, with the D x D matrix written out."""
+    inverse = np.linalg.inv(covariance(vectors, classes, SHRINKAGE))
+    means = np.stack([vectors[classes == label].mean(axis=0) for label in range(classes.max() + 1)])
+    steps = asked[:, None, :] - means[None]
+    return np.einsum("ncd,de,nce->nc", steps, inverse, steps)
+
+
 @pytest.mark.parametrize("counts", [{"a": 5, "b": 5, "c": 5}, {"a": 40, "b": 3}, {"a": 1, "b": 7}])
-def test_lda_scores_are_the_discriminants_under_the_shrunken_covariance(counts: dict[str, int]) -> None:
+def test_lda_scores_are_discriminants_with_the_error_of_each_mean_taken_off(counts: dict[str, int]) -> None:
     snapshot, asked = gallery(counts), rows(6)
     vectors = snapshot.vectors.astype(np.float64)
-    inverse = np.linalg.inv(covariance(vectors, snapshot.classes, SHRINKAGE))
-    distances = np.empty((6, len(counts)))
-    for label in range(len(counts)):
-        steps = asked - vectors[snapshot.classes == label].mean(axis=0)
-        distances[:, label] = np.einsum("nd,de,ne->n", steps, inverse, steps)
-    scores = fit_head({"kind": "lda", "shrinkage": SHRINKAGE}, snapshot).scores(asked)
+    centred = vectors - vectors.mean(axis=0)
+    left_out = fit_shared_gaussian(centred @ centred.T, snapshot.classes, SHRINKAGE, 12).left_out_distances(
+        snapshot.parts
+    )
+    own = left_out[np.arange(len(vectors)), snapshot.classes]
+    numbers = np.array(list(counts.values()))
+    judged = np.isfinite(own)
+    spread = own[judged] / (1 + 1 / (numbers[snapshot.classes[judged]] - 1))
+    of_class = [spread[snapshot.classes[judged] == label] for label in range(len(counts))]
+    error = np.array([(one.sum() + 2 * spread.mean()) / (len(one) + 2) for one in of_class]) / numbers
+    distances = exact_distances(vectors, snapshot.classes, asked) - error
+    head = fit_head({"kind": "lda", "shrinkage": SHRINKAGE}, snapshot)
+    scores, strangeness = head.answer(asked)
     # Scores are log-posteriors up to a term that all classes share.
-    np.testing.assert_allclose(scores - scores[:, :1], -0.5 * (distances - distances[:, :1]), rtol=1e-7, atol=1e-7)
+    steps = -0.5 * (distances - distances[:, :1])
+    np.testing.assert_allclose(scores - scores[:, :1], steps, rtol=2e-5, atol=2e-5 * np.abs(steps).max())
+    assert head.scores(asked).tobytes() == scores.tobytes()
+    # Strangeness: the nearest distance less that to one Gaussian of everything.
+    background = exact_distances(vectors, np.zeros_like(snapshot.classes), asked)[:, 0]
+    np.testing.assert_allclose(strangeness, distances.min(axis=1) - background, rtol=1e-4, atol=1e-3)
+
+
+def test_a_class_of_few_rows_does_not_lose_to_one_of_many() -> None:
+    """Both are spheres of one size; halfway between them, neither may win more often than the other."""
+    rng = np.random.default_rng(4)
+    step = np.zeros(60)
+    step[0] = 4.0
+    many, few = rng.standard_normal((300, 60)), rng.standard_normal((5, 60)) + step
+    enrolments = [
+        Enrolment(label, "defect", vectors.astype(np.float32), tuple(f"{label}{row}" for row in range(len(vectors))))
+        for label, vectors in (("few", few), ("many", many))
+    ]
+    head = fit_head({"kind": "lda"}, build_snapshot(enrolments, 0))
+    asked = np.concatenate([rng.standard_normal((400, 60)), rng.standard_normal((400, 60)) + step]).astype(np.float32)
+    answers = head.scores(asked).argmax(axis=1)
+    few_right, many_right = (answers[400:] == 0).mean(), (answers[:400] == 1).mean()
+    assert min(few_right, many_right) > 0.9
 
 
 @pytest.mark.parametrize("groups", [False, True])
 def test_lda_left_out_is_what_a_fit_without_the_part_says(groups: bool) -> None:
     snapshot = gallery({"a": 6, "b": 5, "c": 4}, groups=groups)
     vectors, classes, parts = snapshot.vectors.astype(np.float64), snapshot.classes, snapshot.parts
-    model = fit_shared_gaussian(vectors, classes, 3, SHRINKAGE)
+    centred = vectors - vectors.mean(axis=0)
+    model = fit_shared_gaussian(centred @ centred.T, classes, SHRINKAGE, vectors.shape[1])
     found = model.left_out_distances(parts)
     for part in np.unique(parts):
         held = parts == part
@@ -116,7 +154,7 @@ def test_tiny_galleries_are_answered(kind: str, counts: dict[str, int]) -> None:
     scores = head.scores(rows(3))
     assert scores.shape == (3, len(counts))
     assert np.isfinite(scores).all()
-    assert np.isfinite(head.strangeness(rows(3), scores)).all()
+    assert np.isfinite(head.answer(rows(3)).strangeness).all()
 
 
 @pytest.mark.parametrize("kind", sorted(HEADS))
@@ -125,7 +163,7 @@ def test_a_single_class_still_tells_near_from_far(kind: str) -> None:
     head = fit_head({"kind": kind}, snapshot)
     near, far = snapshot.vectors[:1], -5 * snapshot.vectors[:1]
     both = np.concatenate([near, far])
-    near_strange, far_strange = head.strangeness(both, head.scores(both))
+    near_strange, far_strange = head.answer(both).strangeness
     assert far_strange > near_strange
 
 

@@ -12,6 +12,7 @@ from edgefs_runtime.gallery.database import (
     check_space,
     connect_reader,
     gallery_errors,
+    has_pending_writes,
     read_meta,
 )
 from edgefs_runtime.gallery.ledger import Ledger
@@ -35,9 +36,11 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
         GalleryError: no gallery, damaged, of another schema or embedding space, without any class, or owned by a
             process that runs another bundle.
     """
-    for attempt in range(_ATTEMPTS):
+    unchanged = 0  # times in a row that the same file looked damaged
+    for _ in range(_ATTEMPTS):
         if not path.exists():
             return seed_snapshot(seed)
+        before = _stamp(path)
         try:
             with connect_reader(path) as connection, gallery_errors(path):
                 check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
@@ -49,12 +52,22 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
             if snapshot is not None:
                 return _with_classes(snapshot)
             failure: GalleryError = error
-        except GalleryDamagedError as error:  # or an owner started while we read
-            if attempt >= 2:
+        except GalleryDamagedError as error:  # or an owner wrote while we read
+            unchanged = unchanged + 1 if _stamp(path) == before else 0
+            if unchanged > 2:
                 raise
             failure = error
         time.sleep(_PAUSE)
     raise failure
+
+
+def _stamp(path: Path) -> tuple[int, int, bool]:
+    """Changes when an owner writes or brings its log home."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0, False
+    return state.st_mtime_ns, state.st_size, has_pending_writes(path)
 
 
 def seed_snapshot(seed: Seed) -> Snapshot:

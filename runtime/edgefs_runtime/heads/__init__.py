@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgefs_runtime.errors import BundleError
-from edgefs_runtime.heads.base import Head, LeftOut
+from edgefs_runtime.heads.base import Answer, Head, LeftOut
 from edgefs_runtime.heads.lda import LdaHead
 from edgefs_runtime.heads.prototype import PrototypeHead
 from edgefs_runtime.snapshot import Snapshot
@@ -19,7 +19,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "prototype": PrototypeHead,
 }
 
-__all__ = ["HEADS", "Head", "LdaHead", "LeftOut", "PrototypeHead", "fit_head"]
+__all__ = ["HEADS", "Answer", "Head", "LdaHead", "LeftOut", "PrototypeHead", "fit_head"]
 
 
 def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:

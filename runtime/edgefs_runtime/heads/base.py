@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Answer(NamedTuple):
+    """What a head says of N rows.
+
+    Attributes:
+        scores: float64 `[N,C]`, classes in the snapshot's order; larger is nearer.
+        strangeness: float64 `[N]`, nonconformity to all classes; larger is stranger.
+    """
+
+    scores: NDArray[np.float64]
+    strangeness: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,11 +40,11 @@ class Head(Protocol):
     default_temperature: float  # divides the scores where leave-one-out can't tell a better one
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores `[N,C]` of rows `[N,D]`, classes in the snapshot's order; larger is nearer."""
+        """The scores alone, `[N,C]`."""
         ...
 
-    def strangeness(self, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nonconformity `[N]` of rows `[N,D]`, given their scores; larger is stranger."""
+    def answer(self, vectors: NDArray[np.float32]) -> Answer:
+        """Scores and strangeness of rows `[N,D]`, at one reading of what the head holds."""
         ...
 
     def left_out(self) -> LeftOut:

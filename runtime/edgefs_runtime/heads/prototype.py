@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.heads.base import LeftOut
+from edgefs_runtime.heads.base import Answer, LeftOut
 from edgefs_runtime.snapshot import Snapshot
 
 
@@ -30,9 +30,10 @@ class PrototypeHead:
         cosines: NDArray[np.float64] = _unit(vectors.astype(np.float64)) @ self._prototypes.T
         return cosines
 
-    def strangeness(self, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One minus the best cosine, `[N]`."""
-        return np.asarray(1.0 - scores.max(axis=1))
+    def answer(self, vectors: NDArray[np.float32]) -> Answer:
+        """Cosines, and one minus the best of them."""
+        scores = self.scores(vectors)
+        return Answer(scores, 1.0 - scores.max(axis=1))
 
     def left_out(self) -> LeftOut:
         """Take the rows of each part out of their class's sum."""
