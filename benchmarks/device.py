@@ -1,6 +1,6 @@
 """What the runtime costs beside a script written by hand (`by_hand.py`), with the same MobileNetV2 at 224 pixels.
 
-    python benchmarks/device.py [--rounds 300] [--processes 15]
+    python benchmarks/device.py [--shots 5] [--rounds 600] [--processes 21]
 
 Prints three ratios: `Classifier.predict` on a frame in memory, interleaved with the script in one process; a cold
 `edgefs predict` of one image as a whole process; and the peak memory of that process. Medians; absolute times are this
@@ -30,29 +30,29 @@ from edgefs.exporting import export
 from edgefs.render import PART_KINDS, render_part, write_line
 from edgefs_runtime import Classifier
 
-SHOTS = 20
 TURN, UNCOUNTED = 20, 5  # calls
 EDGEFS = Path(sys.executable).with_name("edgefs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--processes", type=int, default=15)
+    parser.add_argument("--shots", type=int, default=5, help="of each of six classes: the gallery's size")
+    parser.add_argument("--rounds", type=int, default=600)
+    parser.add_argument("--processes", type=int, default=21)
     options = parser.parse_args()
     data_folder()  # for TORCH_HOME
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGEFS_STATE"] = folder
-        bundle = prepare(Path(folder))
-        print(f"{platform.machine()}, {os.cpu_count()} cores, {len(PART_KINDS) * SHOTS} rows in the gallery")
+        bundle = prepare(Path(folder), options.shots)
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {len(PART_KINDS) * options.shots} rows in the gallery")
         warm(bundle, Path(folder), options.rounds)
         cold(bundle, Path(folder), options.processes)
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder: Path, shots: int) -> Path:
     """A bundle of MobileNetV2, and the same model with its class means for the script."""
-    write_line(folder / "line", SHOTS + 2, 0)
-    adapt(folder / "line", folder / "run", AdaptSettings(backbone="mobilenet_v2", shots=SHOTS))
+    write_line(folder / "line", shots + 2, 0)
+    adapt(folder / "line", folder / "run", AdaptSettings(backbone="mobilenet_v2", shots=shots))
     export(folder / "run", folder / "line.edgefs")
     with Classifier.open(folder / "line.edgefs") as classifier:
         (folder / "embedder.onnx").write_bytes(classifier.bundle.model)

@@ -16,6 +16,7 @@ from edgefs.cli.options import (
     gallery_option,
     image_files,
     json_option,
+    open_classifier,
 )
 
 
@@ -51,11 +52,9 @@ def command(
 
     Five images of different parts are a good start. All are enrolled or none. `edgefs gallery undo` takes it back.
     """
-    from edgefs_runtime.classifier import Classifier
-
     files = image_files(images)
     groups = _groups(files, group_from)
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         taught = classifier.enroll(
             label,
             files,

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import PATH, actor_option, bundle_argument, echo_json, gallery_option, json_option
+from edgefs.cli.options import (
+    PATH,
+    actor_option,
+    bundle_argument,
+    echo_json,
+    gallery_option,
+    json_option,
+    open_classifier,
+)
 
 
 @click.group("gallery")
@@ -21,9 +29,7 @@ def command() -> None:
 @json_option
 def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """List the classes with their dispositions and numbers of images."""
-    from edgefs_runtime.classifier import Classifier
-
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         snapshot = classifier.judge.snapshot
         where = classifier.gallery_path
     rows = zip(snapshot.labels, snapshot.dispositions, snapshot.counts.values(), strict=True)
@@ -46,9 +52,7 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @json_option
 def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | None, as_json: bool) -> None:
     """Take the class LABEL away; `edgefs gallery undo` brings it back."""
-    from edgefs_runtime.classifier import Classifier
-
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         images = classifier.forget(label, actor=actor, reason=reason)
     if as_json:
         echo_json({"label": label, "images": images})
@@ -63,9 +67,7 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
 @json_option
 def undo(bundle: Path, actor: str, gallery: Path | None, as_json: bool) -> None:
     """Take back the latest act on this device that is not undone yet."""
-    from edgefs_runtime.classifier import Classifier
-
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         sentence = classifier.undo(actor=actor)
     if as_json:
         echo_json({"undone": sentence})
@@ -79,9 +81,7 @@ def undo(bundle: Path, actor: str, gallery: Path | None, as_json: bool) -> None:
 @json_option
 def log(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """Print the audit log: who taught or removed what, when and why."""
-    from edgefs_runtime.classifier import Classifier
-
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         if classifier.gallery_path is None or not classifier.gallery_path.exists():
             entries = []
         else:
@@ -122,9 +122,7 @@ def check(gallery: Path, as_json: bool) -> None:
 @json_option
 def merge(bundle: Path, other: Path, gallery: Path | None, as_json: bool) -> None:
     """Add what the gallery OTHER holds, of another device with the same bundle; its removals too."""
-    from edgefs_runtime.classifier import Classifier
-
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         rows = classifier.merge(other)
     if as_json:
         echo_json({"rows": rows})
@@ -139,11 +137,10 @@ def merge(bundle: Path, other: Path, gallery: Path | None, as_json: bool) -> Non
 def export(bundle: Path, out: Path, gallery: Path | None) -> None:
     """Write the embeddings and labels that count now to OUT (.npz), for analysis elsewhere."""
     from edgefs_runtime.arrays import pack_arrays
-    from edgefs_runtime.classifier import Classifier
     from edgefs_runtime.durable import replace_file
     from edgefs_runtime.errors import GalleryError
 
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         snapshot = classifier.judge.snapshot
     import numpy as np
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from edgefs_runtime.classifier import Classifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,6 +40,21 @@ def json_option(command: Command) -> Command:
 def actor_option(command: Command) -> Command:
     """--actor NAME."""
     return click.option("--actor", default="", metavar="NAME", help="Who does this, for the audit log.")(command)
+
+
+def open_classifier(bundle: Path, gallery: Path | None) -> Classifier:
+    """The classifier of a command that lives for a moment.
+
+    What is loaded stays to the end, so the garbage collector need not look at it: neither while it is loaded, nor when
+    Python cleans up at exit. That is a fifteenth of a cold `edgefs predict`.
+    """
+    gc.disable()
+    from edgefs_runtime.classifier import Classifier
+
+    classifier = Classifier.open(bundle, gallery=gallery)
+    gc.freeze()
+    gc.enable()
+    return classifier
 
 
 def echo_json(fields: Any) -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import PATH, bundle_argument, echo_json, gallery_option, image_files, json_option
+from edgefs.cli.options import (
+    PATH,
+    bundle_argument,
+    echo_json,
+    gallery_option,
+    image_files,
+    json_option,
+    open_classifier,
+)
 
 
 @click.command("predict")
@@ -19,12 +27,11 @@ def command(bundle: Path, images: tuple[Path, ...], gallery: Path | None, as_jso
 
     An image that can't be read is named, the others are decided about, and the exit status is 1.
     """
-    from edgefs_runtime.classifier import Classifier
     from edgefs_runtime.errors import ImageError
 
     files = image_files(images)
     failed = 0
-    with Classifier.open(bundle, gallery=gallery) as classifier:
+    with open_classifier(bundle, gallery) as classifier:
         for path, answer in zip(files, classifier.predict_each(files), strict=True):
             if isinstance(answer, ImageError):
                 failed += 1

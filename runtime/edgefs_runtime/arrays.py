@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import io
 import itertools
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.archive import read_archive
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import BundleError, GalleryError
 from edgefs_runtime.snapshot import Enrolment
@@ -38,14 +38,18 @@ def unpack_arrays(data: bytes, kinds: Mapping[str, str], name: str) -> dict[str,
         BundleError: not an `.npz`, an array is missing or of another kind, or one that would have to run code.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in kinds}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        members = read_archive(data)
+        arrays = {key: _array(members[f"{key}.npy"].content) for key in kinds}
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise BundleError(f"{name} does not hold the arrays {', '.join(kinds)}") from error
     wrong = [key for key, kind in kinds.items() if arrays[key].dtype.kind != kind]
     if wrong:
         raise BundleError(f"{name}: {wrong[0]} has dtype {arrays[wrong[0]].dtype}")
     return arrays
+
+
+def _array(content: memoryview) -> NDArray[Any]:
+    return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))
 
 
 def pack_gallery(enrolments: Sequence[Enrolment]) -> bytes:

@@ -16,12 +16,14 @@ bundle can make the reader run code, and a member can't be larger than the file.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgefs_runtime.archive import ArchiveError, read_archive
+from edgefs_runtime.archive import Member as ArchiveMember
 from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.embedder import space_id
 from edgefs_runtime.errors import BundleError
@@ -73,8 +75,22 @@ class Bundle:
 
     @property
     def model(self) -> bytes:
-        """The ONNX model."""
-        return self._members[MODEL]
+        """The ONNX model.
+
+        Raises:
+            BundleError: it was dropped by `without_model`, and the file is not the same any more.
+        """
+        if MODEL in self._members:
+            return self._members[MODEL]
+        again = Bundle.open(self.path)
+        if again.digest != self.digest:
+            raise BundleError(f"{self.path}: another bundle lies there now")
+        return again.model
+
+    def without_model(self) -> Bundle:
+        """The same bundle without the bytes of its model in memory; `model` reads them again."""
+        kept = {name: data for name, data in self._members.items() if name != MODEL}
+        return dataclasses.replace(self, _members=kept)
 
     @property
     def golden(self) -> bytes:
@@ -93,8 +109,8 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all members together."""
-        return sum(map(len, self._members.values()))
+        """Bytes of all described members together."""
+        return sum(member.size for member in self.manifest.members.values())
 
     def seed_enrolments(self) -> tuple[Enrolment, ...]:
         """What the workstation taught.
@@ -107,41 +123,32 @@ class Bundle:
 
 def _read(path: Path) -> dict[str, bytes]:
     try:
-        size = path.stat().st_size
-        with zipfile.ZipFile(path) as archive:
-            _check_directory(path, archive.infolist(), size)
-            # zipfile compares CRCs while it reads, so a flipped bit is named by its member.
-            return {info.filename: archive.read(info) for info in archive.infolist()}
+        members = read_archive(path.read_bytes())
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         hint = "; `edgefs export` makes a bundle from a RUN folder" if (path / "run.json").is_file() else ""
         raise BundleError(f"{path}: a folder, expected a bundle (.edgefs){hint}") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise BundleError(f"{path}: not a whole bundle ({_first(error)}); copy or export it again") from error
     except OSError as error:
         raise BundleError(f"{path}: can't be read ({error.strerror or error})") from error
+    except ArchiveError as error:
+        raise BundleError(f"{path}: not a whole bundle: {error}; copy or export it again") from error
+    _check_names(path, members)
+    return {name: bytes(member.content) for name, member in members.items()}
 
 
-def _check_directory(path: Path, entries: list[zipfile.ZipInfo], size: int) -> None:
-    # The arrays inside are zips too: of a truncated file, zipfile would take the last of them for the whole.
-    if min((entry.header_offset for entry in entries), default=1) != 0:
-        raise BundleError(f"{path}: not a whole bundle (its end is missing); copy or export it again")
-    names = [entry.filename for entry in entries]
-    strangers = sorted(set(names) - set(MEMBERS))
-    missing = [name for name in REQUIRED if name not in names]
+def _check_names(path: Path, members: Mapping[str, ArchiveMember]) -> None:
+    strangers = sorted(members.keys() - set(MEMBERS))
+    missing = [name for name in REQUIRED if name not in members]
     if strangers:
         raise BundleError(f"{path}: not an edgefs bundle: holds {strangers[0][:60]!r}")
     if missing:
         raise BundleError(f"{path}: not an edgefs bundle: {missing[0]} is missing")
-    if len(set(names)) != len(names):
-        raise BundleError(f"{path}: not an edgefs bundle: a member stands in it twice")
-    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-        raise BundleError(f"{path}: not an edgefs bundle: members are compressed or encrypted; was it zipped again?")
-    if sum(entry.file_size for entry in entries) > size:
-        raise BundleError(f"{path}: not a whole bundle (its members claim more than its {size} bytes)")
-    if next(entry for entry in entries if entry.filename == MANIFEST).file_size > _MAX_MANIFEST:
+    if len(members[MANIFEST].content) > _MAX_MANIFEST:
         raise BundleError(f"{path}: manifest.json is larger than {_MAX_MANIFEST} bytes")
+    for name in (MANIFEST, SIGNATURE):  # every other member has its SHA-256 in the manifest
+        if name in members and not members[name].is_intact():
+            raise BundleError(f"{path}: not a whole bundle: {name} is damaged; copy or export it again")
 
 
 def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
@@ -155,7 +162,3 @@ def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
             raise BundleError(f"{name} has {len(members[name])} bytes, the manifest says {member.size}")
         if hashlib.sha256(members[name]).hexdigest() != member.sha256:
             raise BundleError(f"{name} is not the one that was exported (its SHA-256 differs); copy or export it again")
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

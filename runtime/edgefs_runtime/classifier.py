@@ -30,14 +30,13 @@ from edgefs_runtime.decision import Decision, Disposition, default_disposition
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError
 from edgefs_runtime.frames import unusable
-from edgefs_runtime.gallery import Seed, read_snapshot, seed_snapshot
 from edgefs_runtime.golden import Golden, has_passed, note_passed
 from edgefs_runtime.images import ImageSource, content_digest, open_image
-from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label
+from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot, check_label
 from edgefs_runtime.state import gallery_path
 
 if TYPE_CHECKING:
-    from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery import Gallery, Seed
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,12 @@ class Classifier:
         self.gallery_path = gallery
         self._preprocess = bundle.manifest.preprocess
         self._embedder = embedder
-        self._seed = Seed(bundle.digest, bundle.space_id, embedder.dim, bundle.name, bundle.seed_enrolments())
         self._owned: Gallery | None = None
         self._lock = threading.RLock()
-        self._judge: Judge | None = None
-        self._self_test()
-        self.refresh()
+        self._judge: Judge | None = _judge_by(bundle, gallery)
+        if not has_passed(bundle.digest):
+            _run_golden(bundle, embedder)
+            note_passed(bundle.digest)
 
     @classmethod
     def open(
@@ -95,7 +94,8 @@ class Classifier:
         """
         opened = Bundle.open(bundle)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
-        return cls(opened, OnnxEmbedder(opened.model, threads), path)
+        embedder = OnnxEmbedder(opened.model, threads)
+        return cls(opened.without_model(), embedder, path)
 
     def __enter__(self) -> Classifier:
         return self
@@ -131,12 +131,8 @@ class Classifier:
             GalleryError: it is damaged, or does not belong to this bundle.
         """
         with self._lock:
-            if self._owned is not None:
-                return
-            if self.gallery_path is None:
-                self._take(seed_snapshot(self._seed))
-            else:
-                self._take(read_snapshot(self.gallery_path, self._seed))
+            if self._owned is None:
+                self._judge = _judge_by(self.bundle, self.gallery_path)
 
     def predict(
         self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
@@ -273,7 +269,7 @@ class Classifier:
                 raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
             from edgefs_runtime.gallery import Gallery
 
-            self._owned = Gallery.open(self.gallery_path, self._seed)
+            self._owned = Gallery.open(self.gallery_path, _seed_of(self.bundle))
         return self._owned
 
     def _take(self, snapshot: Snapshot) -> None:
@@ -322,11 +318,6 @@ class Classifier:
             name = f"{image}: " if isinstance(image, (str, Path)) else ""
             raise ImageError(f"{name}{error}; nothing was enrolled") from error
 
-    def _self_test(self) -> None:
-        if not has_passed(self.bundle.digest):
-            _run_golden(self.bundle, self._embedder, self._seed)
-            note_passed(self.bundle.digest)
-
 
 @dataclass(frozen=True)
 class Verified:
@@ -356,15 +347,32 @@ def verify(path: str | Path) -> Verified:
     import onnxruntime
 
     bundle = Bundle.open(path)
-    embedder = OnnxEmbedder(bundle.model)
-    seed = Seed(bundle.digest, bundle.space_id, embedder.dim, bundle.name, bundle.seed_enrolments())
-    inputs, worst = _run_golden(bundle, embedder, seed)
+    inputs, worst = _run_golden(bundle, OnnxEmbedder(bundle.model))
     note_passed(bundle.digest)
     return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
 
 
-def _run_golden(bundle: Bundle, embedder: Embedder, seed: Seed) -> tuple[int, float]:
-    judge = Judge(seed_snapshot(seed), bundle.manifest.decision, bundle.digest)
+def _judge_by(bundle: Bundle, gallery: Path | None) -> Judge:
+    """By what the gallery holds, or by the bundle's seed where there is none yet."""
+    if gallery is None or not gallery.exists():
+        snapshot = build_snapshot(bundle.seed_enrolments(), 0)
+    else:
+        from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
+
+        snapshot = read_snapshot(gallery, _seed_of(bundle))
+    return Judge(snapshot, bundle.manifest.decision, bundle.digest)
+
+
+def _seed_of(bundle: Bundle) -> Seed:
+    from edgefs_runtime.gallery import Seed
+
+    enrolments = bundle.seed_enrolments()
+    dim = enrolments[0].vectors.shape[1] if enrolments else 0
+    return Seed(bundle.digest, bundle.space_id, dim, bundle.name, enrolments)
+
+
+def _run_golden(bundle: Bundle, embedder: Embedder) -> tuple[int, float]:
+    judge = _judge_by(bundle, None)
     try:
         golden = Golden.from_bytes(bundle.golden)
         return len(golden.inputs), golden.check(embedder, judge)

@@ -46,6 +46,9 @@ class OnnxEmbedder:
             raise BundleError(
                 f"onnxruntime {onnxruntime.__version__} can't load embedder.onnx: {_first(error)}"
             ) from error
+        # onnxruntime's Python class keeps the bytes to fall back to another provider; there is none, and they are many.
+        if hasattr(self._session, "_model_bytes"):
+            self._session._model_bytes = b""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
             raise BundleError("embedder.onnx: expected one input, uint8 [N,H,W,3]")

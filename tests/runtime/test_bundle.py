@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,13 @@ def deflated(path: Path, members: Members) -> bytes:
     return write(path.with_suffix(".new"), members, zipfile.ZIP_DEFLATED).read_bytes()
 
 
+def twice(path: Path, members: Members) -> bytes:
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("gallery.npz", b"another")
+    return path.read_bytes()
+
+
 def claims_more_than_it_has(path: Path, members: Members) -> bytes:
     """The central directory says that the manifest has 4 GB less one byte."""
     data = bytearray(path.read_bytes())
@@ -119,8 +127,12 @@ BAD = {
     "text": (lambda path, members: b"hello", "not a whole bundle"),
     "truncated": (lambda path, members: path.read_bytes()[:-3000], "not a whole bundle"),
     "half": (lambda path, members: path.read_bytes()[: path.stat().st_size // 2], "not a whole bundle"),
-    "flipped model": (flip("embedder.onnx"), "not a whole bundle"),
-    "flipped gallery": (flip("gallery.npz"), "not a whole bundle"),
+    "flipped manifest": (flip("manifest.json"), "not a whole bundle"),
+    "flipped model": (flip("embedder.onnx"), "SHA-256 differs"),
+    "flipped gallery": (flip("gallery.npz"), "SHA-256 differs"),
+    "text in front": (lambda path, members: b"#!/bin/sh\n" + path.read_bytes(), "not a whole bundle"),
+    "text behind": (lambda path, members: path.read_bytes() + b"\n", "not a whole bundle"),
+    "twice": (twice, "twice"),
     "other model": (repacked(lambda m: {**m, "embedder.onnx": m["embedder.onnx"][:-1] + b"x"}), "SHA-256 differs"),
     "shorter model": (repacked(lambda m: {**m, "embedder.onnx": m["embedder.onnx"][:-9]}), "the manifest says"),
     "no gallery": (repacked(without("gallery.npz")), "gallery.npz is missing"),
