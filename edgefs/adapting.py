@@ -115,8 +115,33 @@ def adapt(
     check_place(out, overwrite=overwrite)
     name = settings.name or _name_from(data)
     check_name(name)
+    task, dataset = _prepare(data, settings, steps, tell)
+    adapted = METHODS[settings.method](task)
+    for note in adapted.notes:
+        tell(note)
+    measured = measure(task, adapted, dataset)
+    report = dataclasses.replace(
+        adapt_report(name, settings, dataset, task, adapted, measured),
+        timings=(("everything", time.monotonic() - began),),
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        version=__version__,
+    )
+    files = {
+        WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
+        GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.vectors, task.dispositions)),
+        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
+        REPORT: render_report(report).encode(),
+    }
+    fields = _fields(name, data, settings, dataset, task, adapted)
+    return write_run(out, fields, files, overwrite=overwrite), measured
+
+
+def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]) -> tuple[Task, Dataset]:
+    """What can fail in a second first, then the images."""
     decision = DecisionSettings({"kind": settings.head}, settings.budget, settings.unknown)
     device = choose_device(settings.device)
+    backbone = _backbone(settings, tell)
+    preprocess = _preprocess(settings, backbone)
     dataset = load_dataset(
         data,
         group_from=settings.group_from,
@@ -126,30 +151,10 @@ def adapt(
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     split = split_dataset(dataset, shots=settings.shots, seed=settings.seed)
-    backbone = _backbone(settings, tell)
-    preprocess = _preprocess(settings, backbone)
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(backbone, preprocess, split, dispositions, decision, device, settings.seed, settings.use_cache, steps)
-    adapted = METHODS[settings.method](task)
-    for note in adapted.notes:
-        tell(note)
-    measured = measure(task, adapted, dataset)
-    report = adapt_report(name, settings, dataset, task, adapted, measured)
-    report = dataclasses.replace(
-        report,
-        timings=(("everything", time.monotonic() - began),),
-        created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        version=__version__,
-    )
-    files = {
-        WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
-        GALLERY: pack_gallery(enrolments_of(split.train, adapted.vectors, dispositions)),
-        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
-        REPORT: render_report(report).encode(),
-    }
-    fields = _fields(name, data, settings, dataset, task, adapted)
-    return write_run(out, fields, files, overwrite=overwrite), measured
+    return task, dataset
 
 
 def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:

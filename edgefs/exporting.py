@@ -73,6 +73,7 @@ class _Plan:
     """A RUN, read."""
 
     run: Run
+    name: str
     network: EmbeddingNetwork
     preprocess: Preprocess
     decision: DecisionSettings
@@ -111,7 +112,7 @@ def export(
     """
     if out.is_dir():
         raise ExportError(f"{out}: a folder stands there; name a file, such as {out / (folder.name + SUFFIX)}")
-    plan = _read(Run.open(folder), data)
+    plan = _read(Run.open(folder), data, name)
     progress = steps("export to ONNX")
     model = to_onnx(plan.network, plan.preprocess.size)
     progress(1, 1)
@@ -127,12 +128,12 @@ def export(
         MODEL: model,
         SEED: pack_gallery(enrolments),
         GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
-        REPORT: render_report(_report(plan, name or plan.run.name, evaluation, parity)).encode(),
+        REPORT: render_report(_report(plan, evaluation, parity)).encode(),
     }
-    fields = _fields(plan, name or plan.run.name, version, keep_images, embedder.dim, evaluation, parity)
-    data_bytes = pack(fields, members)
-    write_bundle(out, data_bytes)
-    return Exported(out, len(data_bytes), parity, evaluation)
+    fields = {**_fields(plan, embedder.dim, evaluation, parity), "version": version, "keep_images": keep_images}
+    packed = pack(fields, members)
+    write_bundle(out, packed)
+    return Exported(out, len(packed), parity, evaluation)
 
 
 def load_network(run: Run) -> EmbeddingNetwork:
@@ -172,12 +173,13 @@ def settings_of(run: Run) -> tuple[Preprocess, DecisionSettings, dict[str, Dispo
     )
 
 
-def _read(run: Run, data: Path | None) -> _Plan:
+def _read(run: Run, data: Path | None, name: str | None) -> _Plan:
     root = data or Path(run.fields["data"]["root"])
     root = root.parent if root.is_file() else root
     preprocess, decision, dispositions = settings_of(run)
     return _Plan(
         run=run,
+        name=name or run.name,
         network=load_network(run),
         preprocess=preprocess,
         decision=decision,
@@ -254,21 +256,12 @@ def _measure(
     return evaluation, parity
 
 
-def _fields(
-    plan: _Plan,
-    name: str,
-    version: str,
-    keep_images: KeepImages,
-    dim: int,
-    evaluation: Evaluation | None,
-    parity: Parity,
-) -> dict[str, Any]:
+def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity) -> dict[str, Any]:
     """The manifest, less what packing adds. Nothing in it tells when or where the bundle was made."""
     run, height, width = plan.run.fields, *plan.preprocess.size
     backbone = run["backbone"]
     return {
-        "name": name,
-        "version": version,
+        "name": plan.name,
         "min_runtime": _MIN_RUNTIME,
         "preprocess": plan.preprocess.to_json(),
         "embedder": {
@@ -284,7 +277,6 @@ def _fields(
             {"label": label, "disposition": plan.dispositions[label], "images": count}
             for label, count in _counts(plan.train).items()
         ],
-        "keep_images": keep_images,
         "method": run["method"],
         "backbone": {"name": backbone["name"], "origin": backbone["origin"], "digest": backbone["digest"]},
         "data": {"digest": run["data"]["digest"], "shots": run["settings"]["shots"], "seed": run["seed"]},
@@ -298,11 +290,11 @@ def _counts(samples: Sequence[Sample]) -> dict[str, int]:
     return {label: sum(sample.label == label for sample in samples) for label in labels}
 
 
-def _report(plan: _Plan, name: str, evaluation: Evaluation | None, parity: Parity) -> Report:
+def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity) -> Report:
     run = plan.run.fields
     size = plan.preprocess.size
     return Report(
-        title=name,
+        title=plan.name,
         notes=(
             *run["notes"],
             f"Exported as fp32 ONNX. On {parity.images} images its embeddings differ from torch's by at most "

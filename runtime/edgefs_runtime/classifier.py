@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -213,8 +214,7 @@ class Classifier:
         chosen = disposition or known.get(label) or default_disposition(label)
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         enrolment = self._describe(label, images, chosen, groups, keep, actor, reason)
-        with self._lock:
-            gallery = self._own()
+        with self._lock, self._acting() as gallery:
             sequence = gallery.enroll(enrolment)
             self._take(gallery.snapshot())
         total = self.judge.snapshot.counts[label]
@@ -226,9 +226,9 @@ class Classifier:
         Raises:
             GalleryError: no such class, or the gallery can't be written.
         """
-        with self._lock:
-            images = self._own().forget(label, actor=actor, reason=reason)
-            self._take_what_is_left()
+        with self._lock, self._acting() as gallery:
+            images = gallery.forget(label, actor=actor, reason=reason)
+            self._take_what_is_left(gallery)
             return images
 
     def undo(self, *, actor: str = "") -> str:
@@ -237,9 +237,9 @@ class Classifier:
         Raises:
             GalleryError: there is nothing to undo, or the gallery can't be written.
         """
-        with self._lock:
-            sentence = self._own().undo(actor=actor)
-            self._take_what_is_left()
+        with self._lock, self._acting() as gallery:
+            sentence = gallery.undo(actor=actor)
+            self._take_what_is_left(gallery)
             return sentence
 
     def merge(self, other: Path) -> int:
@@ -248,9 +248,9 @@ class Classifier:
         Raises:
             GalleryError: `other` is damaged or of another embedding space, or the gallery can't be written.
         """
-        with self._lock:
-            rows = self._own().merge(other)
-            self._take_what_is_left()
+        with self._lock, self._acting() as gallery:
+            rows = gallery.merge(other)
+            self._take_what_is_left(gallery)
             return rows
 
     @property
@@ -272,12 +272,25 @@ class Classifier:
             self._owned = Gallery.open(self.gallery_path, _seed_of(self.bundle))
         return self._owned
 
+    @contextmanager
+    def _acting(self) -> Iterator[Gallery]:
+        """The gallery, for one act; one that was made for an act that failed is not left behind."""
+        is_new = self._owned is None and self.gallery_path is not None and not self.gallery_path.exists()
+        gallery = self._own()
+        try:
+            yield gallery
+        except GalleryError:
+            if is_new:
+                self.close()
+                gallery.path.unlink(missing_ok=True)
+            raise
+
     def _take(self, snapshot: Snapshot) -> None:
         self._judge = Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest)
 
-    def _take_what_is_left(self) -> None:
+    def _take_what_is_left(self, gallery: Gallery) -> None:
         try:
-            self._take(self._own().snapshot())
+            self._take(gallery.snapshot())
         except GalleryError:  # the last class was forgotten
             self._judge = None
 

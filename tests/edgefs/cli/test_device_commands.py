@@ -165,6 +165,8 @@ def test_an_error_is_one_line_with_status_1(bundle: Path, tmp_path: Path, fault:
     (line,) = run.stderr.strip().splitlines()
     assert line.startswith("Error: ")
     assert run.stdout == ""
+    assert not (tmp_path / "g").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".", "g-", "g."))]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The main job on real steel surfaces with real ImageNet weights, as far as minutes allow."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgefs.adapting import AdaptSettings, adapt
+from edgefs.evaluating import evaluate
+from edgefs.exporting import export, load_network
+from edgefs.runs import Run
+from edgefs.torch_embedder import TorchEmbedder
+from edgefs_runtime import Classifier
+from edgefs_runtime.images import find_images
+
+PER_CLASS = 30
+
+
+@pytest.fixture
+def steel(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CSV file of 30 real images of each of six classes."""
+    monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
+    table = tmp_path / "steel.csv"
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "label"])
+        for folder in sorted((shared / "data" / "neu_steel").iterdir()):
+            rows.writerows([path, folder.name] for path in find_images(folder)[:PER_CLASS])
+    return table
+
+
+def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> None:
+    run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=5))
+    assert run.fields["backbone"]["name"] == "mobilenet_v2"
+    exported = export(tmp_path / "run", tmp_path / "steel.edgefs")
+    assert exported.parity.worst <= 1e-4
+    assert exported.parity.flips == 0
+    outcome = evaluate(tmp_path / "steel.edgefs", steel)
+    assert outcome.evaluation.images == 6 * (PER_CLASS - 5)
+    assert outcome.evaluation.nearest.accuracy.value > 0.9
+    assert outcome.evaluation.to_json() == Run.open(tmp_path / "run").metrics["test"]
+
+
+def test_embeddings_of_real_images_agree_one_by_one(steel: Path, tmp_path: Path) -> None:
+    run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=2))
+    export(tmp_path / "run", tmp_path / "steel.edgefs")
+    paths = [Path(row["path"]) for row in csv.DictReader(steel.open())][:60]
+    with Classifier.open(tmp_path / "steel.edgefs", seed_only=True) as classifier:
+        found = classifier.embed(paths)
+        pixels = classifier.bundle.manifest.preprocess.batch(list(paths))
+    expected = TorchEmbedder(load_network(run), torch.device("cpu")).embed(pixels)
+    relative = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert relative.max() <= 1e-4
+
+
+def test_a_class_held_out_is_learned_on_the_device(steel: Path, tmp_path: Path) -> None:
+    adapt(steel, tmp_path / "run", AdaptSettings(shots=5, without=("patches",)))
+    export(tmp_path / "run", tmp_path / "steel.edgefs")
+    rows = [(Path(row["path"]), row["label"]) for row in csv.DictReader(steel.open())]
+    own = [path for path, label in rows if label == "patches"]
+    with Classifier.open(tmp_path / "steel.edgefs") as classifier:
+        before = classifier.predict(own[5:])
+        classifier.enroll("patches", own[:5])
+        after = classifier.predict(own[5:])
+    assert {decision.nearest for decision in before}.isdisjoint({"patches"})
+    assert np.mean([decision.nearest == "patches" for decision in after]) > 0.85
