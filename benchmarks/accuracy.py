@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from data import data_folder
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.data.parts import draw_key
 from edgefs.exporting import export
+from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.images import content_digest, find_images
 

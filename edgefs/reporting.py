@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgefs.data import Dataset, Sample, folds, near_duplicates, scale_warning
 from edgefs.data.samples import relative_name
@@ -14,12 +14,10 @@ from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
+from edgefs.settings import AdaptSettings
 from edgefs.teaching import rows_of, snapshot_of
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision
-
-if TYPE_CHECKING:
-    from edgefs.adapting import AdaptSettings
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.methods import METHODS
 from edgefs.runs import REPORT
+from edgefs.settings import AdaptSettings
 from edgefs_runtime.heads import HEADS
 
 

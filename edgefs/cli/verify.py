@@ -14,7 +14,7 @@ from edgefs.cli.options import bundle_argument, echo_json, json_option
 @json_option
 def command(bundle: Path, as_json: bool) -> None:
     """Check that BUNDLE is whole and computes on this machine what it computed where it was exported."""
-    from edgefs_runtime.classifier import verify
+    from edgefs_runtime.verifying import verify
 
     verified = verify(bundle)
     if as_json:

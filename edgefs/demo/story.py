@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.demo.device import Device
 from edgefs.demo.line import TAUGHT_LATER, NewClass, keep_back
 from edgefs.exporting import export
 from edgefs.progress import Steps
 from edgefs.render import PART_KINDS, write_line
 from edgefs.runs import Run
+from edgefs.settings import AdaptSettings
 from edgefs_calibration.rates import Rate
 
 _PER_KIND = 60

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,16 +27,18 @@ from numpy.typing import NDArray
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
+from edgefs_runtime.describing import describe
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder
-from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError
+from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
-from edgefs_runtime.golden import Golden, has_passed, note_passed
-from edgefs_runtime.images import ImageSource, content_digest, open_image
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot, check_label
+from edgefs_runtime.images import ImageSource
+from edgefs_runtime.opening import judge_by, seed_of
+from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label
 from edgefs_runtime.state import gallery_path
+from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
-    from edgefs_runtime.gallery import Gallery, Seed
+    from edgefs_runtime.gallery import Gallery
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,8 @@ class Classifier:
         self._embedder = embedder
         self._owned: Gallery | None = None
         self._lock = threading.RLock()
-        self._judge: Judge | None = _judge_by(bundle, gallery)
-        if not has_passed(bundle.digest):
-            _run_golden(bundle, embedder)
-            note_passed(bundle.digest)
+        self._judge: Judge | None = judge_by(bundle, gallery)
+        check_once(bundle, embedder)
 
     @classmethod
     def open(
@@ -133,7 +132,7 @@ class Classifier:
         """
         with self._lock:
             if self._owned is None:
-                self._judge = _judge_by(self.bundle, self.gallery_path)
+                self._judge = judge_by(self.bundle, self.gallery_path)
 
     def predict(
         self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
@@ -213,7 +212,17 @@ class Classifier:
         known = self._dispositions()
         chosen = disposition or known.get(label) or default_disposition(label)
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        enrolment = self._describe(label, images, chosen, groups, keep, actor, reason)
+        described = [describe(image, self._preprocess, self._embedder, keep) for image in images]
+        enrolment = Enrolment(
+            label=label,
+            disposition=chosen,
+            vectors=np.concatenate([image.vectors for image in described]),
+            digests=tuple(image.digest for image in described),
+            groups=tuple(groups or ()),
+            thumbnails=tuple(image.thumbnail for image in described),
+            actor=actor,
+            reason=reason,
+        )
         with self._lock, self._acting() as gallery:
             sequence = gallery.enroll(enrolment)
             self._take(gallery.snapshot())
@@ -269,7 +278,7 @@ class Classifier:
                 raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
             from edgefs_runtime.gallery import Gallery
 
-            self._owned = Gallery.open(self.gallery_path, _seed_of(self.bundle))
+            self._owned = Gallery.open(self.gallery_path, seed_of(self.bundle))
         return self._owned
 
     @contextmanager
@@ -297,113 +306,3 @@ class Classifier:
     def _dispositions(self) -> dict[str, Disposition]:
         judge = self._judge
         return dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
-
-    def _describe(
-        self,
-        label: str,
-        images: Sequence[ImageSource],
-        disposition: Disposition,
-        groups: Sequence[str] | None,
-        keep: bool,
-        actor: str,
-        reason: str,
-    ) -> Enrolment:
-        described = [self._describe_image(image, keep) for image in images]
-        return Enrolment(
-            label=label,
-            disposition=disposition,
-            vectors=np.concatenate([vectors for vectors, _, _ in described]),
-            digests=tuple(digest for _, digest, _ in described),
-            groups=tuple(groups or ()),
-            thumbnails=tuple(jpeg for _, _, jpeg in described),
-            actor=actor,
-            reason=reason,
-        )
-
-    def _describe_image(self, image: ImageSource, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
-        """Embedding `[1,D]`, digest and thumbnail of one image; the error names the file."""
-        try:
-            pixels = self._preprocess(image)
-            if reason := unusable(pixels):
-                raise ImageError(reason)
-            return self._embedder.embed(pixels[None]), _digest(image), _thumbnail(image) if keep else b""
-        except ImageError as error:
-            name = f"{image}: " if isinstance(image, (str, Path)) else ""
-            raise ImageError(f"{name}{error}; nothing was enrolled") from error
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A bundle that passed its self-test.
-
-    Attributes:
-        digest: of the bundle.
-        space_id: of its embeddings.
-        inputs: how many golden inputs were run.
-        worst: largest relative difference of an embedding.
-        onnxruntime: the version that ran them.
-    """
-
-    digest: str
-    space_id: str
-    inputs: int
-    worst: float
-    onnxruntime: str
-
-
-def verify(path: str | Path) -> Verified:
-    """Check a bundle and run its self-test, whether or not it has passed before.
-
-    Raises:
-        BundleError: not a whole bundle, or it computes something else on this machine.
-    """
-    import onnxruntime
-
-    bundle = Bundle.open(path)
-    inputs, worst = _run_golden(bundle, OnnxEmbedder(bundle.model))
-    note_passed(bundle.digest)
-    return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
-
-
-def _judge_by(bundle: Bundle, gallery: Path | None) -> Judge:
-    """By what the gallery holds, or by the bundle's seed where there is none yet."""
-    if gallery is None or not gallery.exists():
-        snapshot = build_snapshot(bundle.seed_enrolments(), 0)
-    else:
-        from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
-
-        snapshot = read_snapshot(gallery, _seed_of(bundle))
-    return Judge(snapshot, bundle.manifest.decision, bundle.digest)
-
-
-def _seed_of(bundle: Bundle) -> Seed:
-    from edgefs_runtime.gallery import Seed
-
-    enrolments = bundle.seed_enrolments()
-    dim = enrolments[0].vectors.shape[1] if enrolments else 0
-    return Seed(bundle.digest, bundle.space_id, dim, bundle.name, enrolments)
-
-
-def _run_golden(bundle: Bundle, embedder: Embedder) -> tuple[int, float]:
-    judge = _judge_by(bundle, None)
-    try:
-        golden = Golden.from_bytes(bundle.golden)
-        return len(golden.inputs), golden.check(embedder, judge)
-    except EdgefsError as error:
-        raise BundleError(f"{bundle.path}: {error}") from error
-
-
-def _digest(image: ImageSource) -> str:
-    """Of a file its bytes; of an array or a Pillow image, which have no file, their pixels."""
-    if isinstance(image, bytes):
-        return content_digest(image)
-    if isinstance(image, (str, Path)):
-        return content_digest(Path(image))
-    pixels = np.ascontiguousarray(np.asarray(open_image(image)))
-    return hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n".encode() + pixels.tobytes()).hexdigest()
-
-
-def _thumbnail(image: ImageSource) -> bytes:
-    from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
-
-    return thumbnail(image, shorter=KEPT_SIDE)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from textures import save, write_set
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.runs import Run
+from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError, EdgefsError, RunError
 
 TINY = AdaptSettings(backbone="tiny")

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from textures import save, write_set
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.evaluating import evaluate
 from edgefs.exporting import export
+from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.errors import DataError
 

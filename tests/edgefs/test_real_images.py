@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.evaluating import evaluate
 from edgefs.exporting import export, load_network
 from edgefs.runs import Run
+from edgefs.settings import AdaptSettings
 from edgefs.torch_embedder import TorchEmbedder
 from edgefs_runtime import Classifier
 from edgefs_runtime.images import find_images

@@ -29,7 +29,8 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path) -> Path:
-    from edgefs.adapting import AdaptSettings, adapt
+    from edgefs.adapting import adapt
+    from edgefs.settings import AdaptSettings
 
     adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, name="parts"))
     return tmp_path / "run"

@@ -15,10 +15,11 @@ import torch
 from textures import write_set
 from torch import nn
 
-from edgefs.adapting import AdaptSettings, adapt
+from edgefs.adapting import adapt
 from edgefs.backbones import BACKBONES, Backbone
 from edgefs.backbones.weights import state_digest
 from edgefs.exporting import export
+from edgefs.settings import AdaptSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tiny.edgefs"
 SIZE = 32

@@ -1,0 +1,57 @@
+"""What `adapt` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgefs_runtime.preprocess import Resize
+
+
+@dataclass(frozen=True)
+class AdaptSettings:
+    """Everything that `adapt` can be told; the defaults are what a first run should use.
+
+    Attributes:
+        method: a key of `METHODS`.
+        backbone: its name; None takes MobileNetV2 where its weights can be had, else `nano`.
+        weights: a file, or the name of one of torchvision's sets.
+        shots: images of each class to learn from; None uses all.
+        seed: picks splits and whatever else is random.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` …
+        ok: classes of good parts, beside those whose names say so.
+        without: classes to leave out, as if the folder did not hold them: to be taught on the device, or to test with.
+        group_from: regular expression that takes a part's name from a file name.
+        name: of the model; None takes the data folder's.
+        size: (height, width) of the network's input, pixels; None takes the backbone's.
+        roi: region of interest (left, top, width, height), pixels.
+        rotation: counter-clockwise degrees: 0, 90, 180 or 270.
+        channels: `rgb`, or `mono` to drop colour.
+        resize: `stretch`, `pad` or `crop`.
+        window: (black, white) of frames with more than 8 bits.
+        head: `lda` or `prototype`.
+        budget: share of parts of known classes that may be refused as unknown.
+        unknown: verdict for a part that no class fits.
+        use_cache: remember embeddings between runs.
+    """
+
+    method: str = "features"
+    backbone: str | None = None
+    weights: str | None = None
+    shots: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    ok: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    group_from: str | None = None
+    name: str | None = None
+    size: tuple[int, int] | None = None
+    roi: tuple[int, int, int, int] | None = None
+    rotation: int = 0
+    channels: Literal["rgb", "mono"] = "rgb"
+    resize: Resize = "stretch"
+    window: tuple[int, int] = (0, 65535)
+    head: str = "lda"
+    budget: float = 0.05
+    unknown: Literal["NG", "RECHECK"] = "NG"
+    use_cache: bool = True

@@ -1,0 +1,38 @@
+"""What a bundle and a gallery decide by, together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefs_runtime.bundle import Bundle
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.snapshot import build_snapshot
+
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery import Seed
+
+
+def judge_by(bundle: Bundle, gallery: Path | None) -> Judge:
+    """Decides by what the gallery holds, or by the bundle's seed where there is none yet.
+
+    Raises:
+        BundleError: the seed does not hold a gallery, or the head is not known to this runtime.
+        GalleryError: the gallery is damaged, or does not belong to the bundle.
+    """
+    if gallery is None or not gallery.exists():
+        snapshot = build_snapshot(bundle.seed_enrolments(), 0)
+    else:
+        from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
+
+        snapshot = read_snapshot(gallery, seed_of(bundle))
+    return Judge(snapshot, bundle.manifest.decision, bundle.digest)
+
+
+def seed_of(bundle: Bundle) -> Seed:
+    """What the bundle says about the gallery that belongs to it."""
+    from edgefs_runtime.gallery import Seed
+
+    enrolments = bundle.seed_enrolments()
+    dim = enrolments[0].vectors.shape[1] if enrolments else 0
+    return Seed(bundle.digest, bundle.space_id, dim, bundle.name, enrolments)
