@@ -20,6 +20,7 @@ from safetensors.torch import save
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.data import Dataset, Sample, load_dataset, split_dataset
+from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import relative_name
 from edgefs.methods import METHODS, Adapted, Task
 from edgefs.progress import Steps, silent
@@ -31,8 +32,7 @@ from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.decision import Disposition, default_disposition
-from edgefs_runtime.errors import BundleError, DataError, EdgefsError
+from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
@@ -106,18 +106,6 @@ def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[
         tell(note)
     task = Task(backbone, preprocess, split, dispositions, decision, device, settings.seed, settings.use_cache, steps)
     return task, dataset
-
-
-def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:
-    """What the line does with each class.
-
-    Raises:
-        DataError: a class of good parts is named that is not there.
-    """
-    strangers = sorted(set(ok) - set(classes))
-    if strangers:
-        raise DataError(f"--ok {strangers[0]}: no class of that name; the classes are {', '.join(classes)}")
-    return {label: "ok" if label in ok else default_disposition(label) for label in classes}
 
 
 def _name_from(data: Path) -> str:

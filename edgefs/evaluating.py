@@ -7,14 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefs.data import Dataset, Sample, load_dataset
+from edgefs.data.dispositions import dispositions_of
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
+from edgefs.evaluation.episodes import EpisodePlan, Episodes, run_episodes
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.reporting import Side, distribution_of, inside, mistakes_of
 from edgefs_runtime.classifier import Classifier
-from edgefs_runtime.deciding import Judge
+from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
@@ -46,14 +51,15 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is evaluated: how it decides, which classes it knows, and which images it has learned from."""
+    """What is evaluated: how it embeds and decides, which classes it knows, which images it has learned from."""
 
     name: str
     description: str
     decide: Callable[[Sample], Decision]
+    embed: Callable[[Sample], NDArray[np.float32]]
+    decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
-    budget: float
 
 
 def evaluate(
@@ -98,6 +104,43 @@ def evaluate(
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 
 
+def evaluate_episodes(
+    subject: Path,
+    data: Path,
+    plan: EpisodePlan,
+    *,
+    group_from: str | None = None,
+    ok: tuple[str, ...] = (),
+    steps: Steps = silent,
+) -> Episodes:
+    """Draw N-way K-shot episodes from a folder and measure them with the subject's embedder and head.
+
+    Its own gallery plays no part: each episode teaches another one. Every image of the folder may be drawn.
+
+    Args:
+        subject: a bundle or a RUN folder.
+        data: folder or CSV file.
+        plan: what an episode consists of.
+        group_from: as in `adapt`; parts are kept apart.
+        ok: classes of good parts, beside those whose names say so.
+        steps: told how the work goes on.
+
+    Raises:
+        DataError: too few classes, or a class with too few images or parts.
+        BundleError: not a whole bundle.
+        RunError: not a whole RUN.
+    """
+    judged = _run(subject) if subject.is_dir() else _bundle(subject, None)
+    dataset = load_dataset(data, group_from=group_from, leave_out_blank=True, progress=steps("read images"))
+    dispositions = dispositions_of(dataset.classes, ok)
+    progress = steps("embed")
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for done, sample in enumerate(dataset.samples, start=1):
+        vectors[sample.digest] = judged.embed(sample)
+        progress(done, len(dataset.samples))
+    return run_episodes(dataset.samples, vectors, dispositions, judged.decision, plan)
+
+
 def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
     notes = [judged.description, *dataset.notes]
     samples = dataset.samples
@@ -128,10 +171,11 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         name=classifier.bundle.name,
         description=f"Decided by the exported bundle through the runtime, by {where}.",
         decide=decide,
+        embed=lambda sample: classifier.embed([sample.path])[0],
+        decision=classifier.bundle.manifest.decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
         | _taught(classifier),
-        budget=classifier.bundle.manifest.decision.budget,
     )
 
 
@@ -173,9 +217,10 @@ def _run(folder: Path) -> _Subject:
         name=run.name,
         description="Decided by torch, before export.",
         decide=decide,
+        embed=lambda sample: embedder.embed(preprocess(sample.path)[None])[0],
+        decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
-        budget=decision.budget,
     )
 
 
@@ -187,6 +232,6 @@ def _report(judged: _Subject, side: Side, dataset: Dataset, notes: tuple[str, ..
         evaluated_on=f"{counted(len(side.samples), 'image')} of {dataset.root.name}",
         mistakes=mistakes_of(side, dataset.root),
         left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
-        distribution=distribution_of(side, judged.budget),
+        distribution=distribution_of(side, judged.decision.budget),
         version=__version__,
     )

@@ -8,7 +8,8 @@ import click
 
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
-from edgefs.evaluating import evaluate
+from edgefs.evaluating import evaluate, evaluate_episodes
+from edgefs.evaluation.episodes import EpisodePlan, Mean
 from edgefs.report import render_report
 from edgefs_runtime.errors import EdgefsError
 
@@ -20,6 +21,21 @@ from edgefs_runtime.errors import EdgefsError
 @click.option("--ok", multiple=True, metavar="LABEL", help="A class of good parts among those the model does not know.")
 @click.option("--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name.")
 @click.option("--report", type=PATH, help="Write a report (HTML) to this file.")
+@click.option(
+    "--episodes", type=click.IntRange(min=1), metavar="N", help="Draw N episodes instead: galleries of --shots images."
+)
+@click.option(
+    "--shots", type=click.IntRange(min=1), default=5, show_default=True, help="Of an episode: images of each class."
+)
+@click.option("--ways", type=click.IntRange(min=2), help="Of an episode: classes; all without it.")
+@click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    help="Of an episode: images of each class asked about.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the episodes.")
 @json_option
 def command(
     subject: Path,
@@ -28,12 +44,23 @@ def command(
     ok: tuple[str, ...],
     group_from: str | None,
     report: Path | None,
+    episodes: int | None,
+    shots: int,
+    ways: int | None,
+    queries: int,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Decide about the labelled images of DATA and count: overkill, escapes, accuracy, confusions.
 
-    Images that the model has learned from are left out.
+    Images that the model has learned from are left out. With --episodes, the model's embedding is measured instead of
+    its gallery: N times a gallery of a few images of each class is drawn from DATA, asked about others, and each class
+    is left out in turn to see whether it is told as unknown.
     """
+    if episodes is not None:
+        plan = EpisodePlan(shots=shots, ways=ways, queries=queries, episodes=episodes, seed=seed)
+        _episodes(subject, data, plan, group_from, ok, as_json)
+        return
     with progress_bars() as (steps, _):
         outcome = evaluate(subject, data, gallery=gallery, group_from=group_from, ok=ok, steps=steps)
     if report is not None:
@@ -46,6 +73,32 @@ def command(
     click.echo(outcome.evaluation.to_text())
     if report is not None:
         click.echo(f"\nReport: {report}")
+
+
+def _episodes(
+    subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
+) -> None:
+    with progress_bars() as (steps, _):
+        outcome = evaluate_episodes(subject, data, plan, group_from=group_from, ok=ok, steps=steps)
+    if as_json:
+        echo_json({"subject": str(subject), "data": str(data), **outcome.to_json()})
+        return
+    click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, seed {plan.seed}")
+    rows = [
+        ("accuracy", outcome.accuracy, "nearest class right, balanced"),
+        ("unknown AUROC", outcome.auroc, "strangeness of a class left out against the others"),
+        ("caught", outcome.caught, "of the class left out, refused as unknown at the model's budget"),
+        ("wrongly refused", outcome.wrongly_refused, "of the other classes"),
+    ]
+    for name, mean, meaning in rows:
+        click.echo(f"{name:<16} {_percent(mean):<16} {meaning}")
+    click.echo(
+        f"{'calibration':<16} {100 * outcome.calibration_error:<4.1f} %           expected error of the probability"
+    )
+
+
+def _percent(mean: Mean) -> str:
+    return "not measured" if mean.value != mean.value else f"{100 * mean.value:5.1f} ± {100 * mean.half:.1f} %"
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,8 +2,8 @@
 
 min over θc of L(θc; φ(Dt), Yt): φ is frozen, only the head is computed. Which stages and poolings φ consists of is
 chosen by leave-one-part-out over the support, which is exact and nearly free (`Head.left_out`). All stages together are
-hard to beat from few images, and with few images much looks better by chance: another choice must win by two standard
-errors of the paired difference.
+hard to beat from few images, and of two dozen choices some look better by chance: another choice must win by three
+standard errors of the paired difference.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgefs_runtime.embedder import canonical_json
 from edgefs_runtime.heads import fit_head
 
 _LARGEST_SUPPORT = 300  # rows a choice is made on; more cost time and change nothing
-_CLEARLY = 2.0  # standard errors
+_CLEARLY = 3.0  # standard errors: one of two dozen wins by two of them through luck alone
 
 
 def adapt_features(task: Task) -> Adapted:

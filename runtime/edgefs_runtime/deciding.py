@@ -83,6 +83,10 @@ class Judge:
             for row in range(len(vectors))
         ]
 
+    def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How strange rows `[N,D]` look to all classes, `[N]`: what p-values are read from; larger is stranger."""
+        return self._head.answer(vectors).strangeness
+
     def no_decision(self, reason: str, part_id: str | None = None) -> Decision:
         """The answer for a frame that can't be judged."""
         return Decision(

@@ -10,7 +10,8 @@ from PIL import Image
 from textures import save, write_set
 
 from edgefs.adapting import adapt
-from edgefs.evaluating import evaluate
+from edgefs.evaluating import evaluate, evaluate_episodes
+from edgefs.evaluation.episodes import EpisodePlan
 from edgefs.exporting import export
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
@@ -71,3 +72,10 @@ def test_nothing_new_to_evaluate_on_is_an_error(exported: tuple[Path, Path], tex
     (textures / "dots").rename(tmp_path / "only" / "dots")
     with pytest.raises(DataError, match="learned from all"):
         evaluate(exported[1], tmp_path / "only", gallery=tmp_path / "g")
+
+
+def test_episodes_are_the_same_for_run_and_bundle(exported: tuple[Path, Path], textures: Path) -> None:
+    plan = EpisodePlan(shots=3, episodes=5, queries=4)
+    before, after = (evaluate_episodes(subject, textures, plan) for subject in exported)
+    assert before.accuracy.value == pytest.approx(after.accuracy.value)
+    assert after.accuracy.value > 0.9

@@ -1,0 +1,18 @@
+"""What the line does with parts of a class."""
+
+from __future__ import annotations
+
+from edgefs_runtime.decision import Disposition, default_disposition
+from edgefs_runtime.errors import DataError
+
+
+def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:
+    """What the line does with each class.
+
+    Raises:
+        DataError: a class of good parts is named that is not there.
+    """
+    strangers = sorted(set(ok) - set(classes))
+    if strangers:
+        raise DataError(f"--ok {strangers[0]}: no class of that name; the classes are {', '.join(classes)}")
+    return {label: "ok" if label in ok else default_disposition(label) for label in classes}
