@@ -1,4 +1,4 @@
-"""N-way K-shot episodes with a shipped bundle's embedder through the runtime: our heads beside what peers' imprinting does.
+"""N-way K-shot episodes with a shipped bundle's embedder through the runtime: our heads beside imprinting.
 
     python benchmarks/fewshot.py [--seeds 5] [--episodes 100] [--backbone mobilenet_v2]
 

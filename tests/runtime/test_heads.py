@@ -158,6 +158,15 @@ def test_tiny_galleries_are_answered(kind: str, counts: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(HEADS))
+def test_classes_of_one_row_each_still_tell_near_from_far(kind: str) -> None:
+    snapshot = gallery(dict.fromkeys("abcd", 1))
+    strangeness = (
+        fit_head({"kind": kind}, snapshot).answer(np.concatenate([snapshot.vectors, -snapshot.vectors])).strangeness
+    )
+    assert strangeness[:4].max() < strangeness[4:].min()
+
+
+@pytest.mark.parametrize("kind", sorted(HEADS))
 def test_a_single_class_still_tells_near_from_far(kind: str) -> None:
     snapshot = gallery({"good": 20})
     head = fit_head({"kind": kind}, snapshot)

@@ -42,10 +42,11 @@ class LdaHead:
         # A question reads every row once, so half the bytes are half the time; what follows is done in float64.
         self._rows = rows.astype(np.float32)
         self._model = fit_shared_gaussian(gram, snapshot.classes, shrinkage, dim)
-        # Of a single class, the background is the class: there its own distance must do.
+        # Of a single class the background is the class, and beside classes of one row each it is all there is: there
+        # the distance itself must do.
         everything = np.zeros_like(snapshot.classes)
-        several = len(snapshot.labels) > 1
-        self._background = fit_shared_gaussian(gram, everything, shrinkage, dim) if several else None
+        told = 1 < len(snapshot.labels) < len(rows)
+        self._background = fit_shared_gaussian(gram, everything, shrinkage, dim) if told else None
         self._left_out = self._model.left_out_distances(self._parts)
         self._spread = self._spread_of_classes()
         self._error = self._spread / self._model.counts  # of each mean, as a squared distance
@@ -59,7 +60,7 @@ class LdaHead:
         return self._scores(self._inner_products(vectors - self._origin))
 
     def answer(self, vectors: NDArray[np.float32]) -> Answer:
-        """Scores, and the relative Mahalanobis distance to the nearest class; of a single class, its own distance."""
+        """Scores, and the relative Mahalanobis distance to the nearest class, or its own without a background."""
         centred = vectors - self._origin
         inner_products = self._inner_products(centred)
         scores = self._scores(inner_products)
