@@ -37,9 +37,8 @@ def main() -> None:
     parser.add_argument("--backbone", default="mobilenet_v2")
     options = parser.parse_args()
     data = data_folder()
-    print(
-        f"{'set':14} {'shots':>5} {'head':12} {'accuracy':>13} {'AUROC':>13} {'caught':>13} {'wrongly':>13}  calibration"
-    )
+    columns = " ".join(f"{column:>13}" for column in ("accuracy", "AUROC", "caught", "wrongly"))
+    print(f"{'set':14} {'shots':>5} {'head':12} {columns}  calibration")
     with tempfile.TemporaryDirectory() as folder:
         for name, (place, shots) in SETS.items():
             samples, vectors, plan = embedded(data / place, options.backbone, Path(folder))
