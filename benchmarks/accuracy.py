@@ -83,7 +83,7 @@ def taught(folder: Path, label: str, images: list[Path], others: list[tuple[Path
     with Classifier.open(folder / "e.edgefs", gallery=folder / "gallery") as classifier:
         vectors = classifier.embed([*asked, *(path for path, _ in others)])
         before = classifier.judge.decide(vectors)
-        classifier.enroll(label, images[:SHOTS])
+        classifier.enroll(label, images[:SHOTS], force=True)
         after = classifier.judge.decide(vectors)
     n = len(asked)
 

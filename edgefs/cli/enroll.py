@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -19,6 +19,9 @@ from edgefs.cli.options import (
     open_classifier,
 )
 
+if TYPE_CHECKING:
+    from edgefs_runtime.advice import Advice
+
 
 @click.command("enroll")
 @bundle_argument
@@ -32,6 +35,8 @@ from edgefs.cli.options import (
 )
 @click.option("--group-from", metavar="REGEX", help="Takes the name of the part from a file name: shots of one part.")
 @click.option("--keep-images/--no-keep-images", default=None, help="Keep thumbnails; by default as the bundle does.")
+@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option("--force", is_flag=True, help="Enroll although the images look like another class.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
 @actor_option
 @gallery_option
@@ -43,6 +48,8 @@ def command(
     disposition: Literal["ok", "defect"] | None,
     group_from: str | None,
     keep_images: bool | None,
+    check: bool,
+    force: bool,
     reason: str,
     actor: str,
     gallery: Path | None,
@@ -55,12 +62,16 @@ def command(
     files = image_files(images)
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery) as classifier:
+        if check:
+            _advise(classifier.check(label, files, groups=groups), files, as_json)
+            return
         taught = classifier.enroll(
             label,
             files,
             disposition=disposition,
             groups=groups,
             keep_images=keep_images,
+            force=force,
             actor=actor,
             reason=reason,
         )
@@ -71,6 +82,32 @@ def command(
     kind = "new class" if taught.is_new else f"now {taught.total} images"
     number = "1 image" if taught.images == 1 else f"{taught.images} images"
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+
+
+def _advise(advice: Advice, files: list[Path], as_json: bool) -> None:
+    if as_json:
+        echo_json(advice.to_json())
+        return
+    kind = "a new class" if advice.is_new else "a class that is known"
+    click.echo(f"{advice.label}: {kind}, {advice.shots} images of {advice.parts} parts")
+    for a, b in advice.duplicates:
+        click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
+    if advice.nearest is not None:
+        click.echo(f"  resembles {advice.nearest} most ({100 * advice.similarity:.0f} %)")
+    if advice.judged:
+        low, high = advice.expected
+        click.echo(
+            f"  {advice.right} of {advice.judged} images would be told rightly had they not been taught: expect "
+            f"{100 * low:.0f} to {100 * high:.0f} %"
+        )
+    if advice.curve:
+        points = ", ".join(f"{number}: {100 * share:.0f} %" for number, share in advice.curve)
+        click.echo(f"  told rightly by the number of parts taught: {points}")
+    if advice.outlier is not None:
+        click.echo(f"  {files[advice.outlier].name} does not fit the others")
+    for label, rows in advice.taken.items():
+        click.echo(f"  takes {rows} image{'' if rows == 1 else 's'} from {label}")
+    click.echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
 
 
 def _groups(files: list[Path], expression: str | None) -> list[str] | None:

@@ -44,7 +44,7 @@ class Device:
 
     def enroll(self, label: str, images: Sequence[Path]) -> None:
         """`edgefs enroll`."""
-        self._run("enroll", self.bundle, label, *images, "--actor", "demo")
+        self._run("enroll", self.bundle, label, *images, "--force", "--actor", "demo")
 
     def _run(self, *arguments: str | Path) -> str:
         environment = {**os.environ, "EDGEFS_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.advice import Advice, advise
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
@@ -188,6 +189,7 @@ class Classifier:
         disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,
         keep_images: bool | None = None,
+        force: bool = False,
         actor: str = "",
         reason: str = "",
     ) -> Taught:
@@ -199,23 +201,66 @@ class Classifier:
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
             keep_images: keep thumbnails in the gallery; by default as the bundle does.
+            force: enroll although the images look like another class.
             actor: who teaches, for the audit log.
             reason: why, for the audit log.
 
         Raises:
             ImageError: an image can't be read or shows nothing; nothing is enrolled then.
-            GalleryError: the label is not usable, no image was given, or the gallery can't be written.
+            GalleryError: the label is not usable, no image was given, the images look like another class, or the
+                gallery can't be written.
         """
+        enrolment = self._described(label, images, disposition, groups, keep_images, actor, reason)
+        is_new = self._judge is None or label not in self._judge.snapshot.labels
+        conflict = "" if force or self._judge is None else advise(self._judge, enrolment).conflict
+        if conflict:
+            raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
+        with self._lock, self._acting() as gallery:
+            sequence = gallery.enroll(enrolment)
+            self._take(gallery.snapshot())
+        snapshot = self.judge.snapshot
+        known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
+        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence)
+
+    def check(
+        self,
+        label: str,
+        images: Sequence[ImageSource],
+        *,
+        groups: Sequence[str] | None = None,
+    ) -> Advice:
+        """What enrolling these images would do, without doing it.
+
+        Args:
+            label: the class, new or known.
+            images: its shots.
+            groups: for each image the physical part it shows, where several show the same one.
+
+        Raises:
+            ImageError: an image can't be read or shows nothing.
+            GalleryError: the label is not usable, no image was given, or the gallery holds no class to compare with.
+        """
+        enrolment = self._described(label, images, None, groups, False, "", "")
+        return advise(self.judge, enrolment)
+
+    def _described(
+        self,
+        label: str,
+        images: Sequence[ImageSource],
+        disposition: Disposition | None,
+        groups: Sequence[str] | None,
+        keep_images: bool | None,
+        actor: str,
+        reason: str,
+    ) -> Enrolment:
         check_label(label)
         if not images:
             raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
-        known = self._dispositions()
-        chosen = disposition or known.get(label) or default_disposition(label)
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         described = [describe(image, self._preprocess, self._embedder, keep) for image in images]
-        enrolment = Enrolment(
+        return Enrolment(
             label=label,
-            disposition=chosen,
+            disposition=disposition or self._dispositions().get(label) or default_disposition(label),
             vectors=np.concatenate([image.vectors for image in described]),
             digests=tuple(image.digest for image in described),
             groups=tuple(groups or ()),
@@ -223,11 +268,6 @@ class Classifier:
             actor=actor,
             reason=reason,
         )
-        with self._lock, self._acting() as gallery:
-            sequence = gallery.enroll(enrolment)
-            self._take(gallery.snapshot())
-        total = self.judge.snapshot.counts[label]
-        return Taught(label, self._dispositions()[label], len(images), total, label not in known, sequence)
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.

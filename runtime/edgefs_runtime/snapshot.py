@@ -118,6 +118,34 @@ def build_snapshot(enrolments: Sequence[Enrolment], sequence: int) -> Snapshot:
     )
 
 
+def extended(
+    snapshot: Snapshot, enrolment: Enrolment, parts: Sequence[int], taught: NDArray[np.bool_] | None = None
+) -> Snapshot:
+    """What a snapshot would be with an enrolment, its rows behind the others.
+
+    Args:
+        snapshot: what counts now.
+        enrolment: what would be taught.
+        parts: a number `[k]` for the part each of its images shows.
+        taught: `[k]`, the images that are; all without it.
+    """
+    labels = tuple(sorted({*snapshot.labels, enrolment.label}))
+    of = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
+    of[enrolment.label] = "defect" if "defect" in (enrolment.disposition, of.get(enrolment.label)) else "ok"
+    moved = np.array([labels.index(label) for label in snapshot.labels], np.int64)
+    chosen = np.ones(len(enrolment.vectors), bool) if taught is None else taught
+    first = int(snapshot.parts.max(initial=-1)) + 1
+    own = np.full(int(chosen.sum()), labels.index(enrolment.label), np.int64)
+    return Snapshot(
+        vectors=np.concatenate([snapshot.vectors, enrolment.vectors[chosen]]),
+        labels=labels,
+        dispositions=tuple(of[label] for label in labels),
+        classes=np.concatenate([moved[snapshot.classes], own]),
+        parts=np.concatenate([snapshot.parts, first + np.array(parts, np.int64)[chosen]]),
+        sequence=snapshot.sequence,
+    )
+
+
 def check_label(label: str) -> None:
     """Refuse what can't name a class.
 

@@ -120,7 +120,7 @@ def test_dispositions_come_from_the_call_the_class_or_the_name(bundle: Path, pic
     with Classifier.open(bundle) as classifier:
         assert classifier.enroll("variant B", pictures("checks", 3), disposition="ok").disposition == "ok"
         assert classifier.enroll("variant B", pictures("checks", 2, first=300)).disposition == "ok"
-        assert classifier.enroll("normal", pictures("dots", 3)).disposition == "ok"
+        assert classifier.enroll("normal", pictures("dots", 3), force=True).disposition == "ok"
         accepted = classifier.predict(pictures("checks", 8, first=400))
         assert {decision.verdict for decision in accepted if decision.label == "variant B"} == {"OK"}
 
@@ -195,7 +195,7 @@ def test_a_second_owner_is_refused_and_a_reader_is_not(bundle: Path, pictures: P
     with Classifier.open(bundle) as owner, Classifier.open(bundle) as other:
         owner.enroll("checks", pictures("checks", 5))
         with pytest.raises(GalleryError, match="owned by another"):
-            other.enroll("more", pictures("dots", 1))
+            other.enroll("more", pictures("checks", 1))
         assert "checks" not in other.judge.snapshot.labels
         other.refresh()
         assert "checks" in other.judge.snapshot.labels

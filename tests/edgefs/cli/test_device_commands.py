@@ -96,6 +96,19 @@ def test_teach_ask_look_and_take_back(bundle: Path, pictures: Pictures, tmp_path
     assert edgefs("gallery", "check", gallery).stdout == f"{gallery}: whole\n"
 
 
+def test_check_says_what_enrolling_would_do(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
+    gallery = tmp_path / "g"
+    said = edgefs("enroll", bundle, "checks", *pictures("checks", 5), "--gallery", gallery, "--check").stdout
+    assert "checks: a new class, 5 images of 5 parts" in said
+    assert "5 of 5 images would be told rightly had they not been taught: expect 48 to 100 %" in said
+    assert "no conflict" in said
+    assert not gallery.exists()
+    run = edgefs("enroll", bundle, "spots", *pictures("dots", 5), "--gallery", gallery)
+    assert (run.returncode, gallery.exists()) == (1, False)
+    assert "images look like 'dots'; nothing was enrolled: look at it with --check, or pass --force" in run.stderr
+    assert edgefs("enroll", bundle, "spots", *pictures("dots", 5), "--gallery", gallery, "--force").returncode == 0
+
+
 def test_forget_and_merge_and_export(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     edgefs("enroll", bundle, "checks", *pictures("checks", 3), "--gallery", theirs)
