@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.advice import Advice, advise
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
@@ -39,6 +38,7 @@ from edgefs_runtime.state import gallery_path
 from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
+    from edgefs_runtime.advice import Advice
     from edgefs_runtime.gallery import Gallery
 
 
@@ -210,9 +210,11 @@ class Classifier:
             GalleryError: the label is not usable, no image was given, the images look like another class, or the
                 gallery can't be written.
         """
+        from edgefs_runtime.advice import find_conflict
+
         enrolment = self._described(label, images, disposition, groups, keep_images, actor, reason)
         is_new = self._judge is None or label not in self._judge.snapshot.labels
-        conflict = "" if force or self._judge is None else advise(self._judge, enrolment).conflict
+        conflict = "" if force or self._judge is None else find_conflict(self._judge, enrolment)
         if conflict:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
         with self._lock, self._acting() as gallery:
@@ -240,8 +242,9 @@ class Classifier:
             ImageError: an image can't be read or shows nothing.
             GalleryError: the label is not usable, no image was given, or the gallery holds no class to compare with.
         """
-        enrolment = self._described(label, images, None, groups, False, "", "")
-        return advise(self.judge, enrolment)
+        from edgefs_runtime.advice import advise
+
+        return advise(self.judge, self._described(label, images, None, groups, False, "", ""))
 
     def _described(
         self,
