@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from edgefs.data import Sample
 from edgefs.data.parts import draw_key
 from edgefs.data.shots import draw_shots
+from edgefs.evaluation.calibration import calibration_error
 from edgefs.teaching import Vectors, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError
-
-_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -134,17 +133,6 @@ def run_episodes(
         wrongly_refused=Mean.of(tally.wrongly_refused),
         calibration_error=calibration_error(tally.confident),
     )
-
-
-def calibration_error(confident: Sequence[tuple[float, bool]]) -> float:
-    """Expected calibration error of (probability of the answer, whether it was right); NaN of nothing."""
-    if not confident:
-        return float("nan")
-    probabilities = np.array([probability for probability, _ in confident])
-    right = np.array([is_right for _, is_right in confident], float)
-    bins = np.minimum((probabilities * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(float((probabilities - right)[bins == number].sum())) for number in range(_BINS)]
-    return sum(gaps) / len(confident)
 
 
 def auroc(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:

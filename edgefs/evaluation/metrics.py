@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
 from edgefs.evaluation.text import evaluation_text, headline
@@ -28,6 +29,7 @@ class Evaluation:
         rates: overkill, escapes and the other rates of the line.
         nearest: scores of the nearest class, whatever the rejection said (closed set).
         with_rejection: scores of the answer itself: a refused image of a known class is wrong.
+        calibration_error: expected calibration error of the probability of the nearest class, 0 to 1; None of nothing.
         confusion: which class was answered for which.
         classes: known classes, sorted, then strangers, sorted.
         mistakes: positions of the images that went wrong, worst first: those answered or nearest to a wrong class by
@@ -37,6 +39,7 @@ class Evaluation:
     rates: Rates
     nearest: Scores
     with_rejection: Scores
+    calibration_error: float | None
     confusion: Confusion
     classes: tuple[ClassFigures, ...]
     mistakes: tuple[int, ...]
@@ -70,6 +73,7 @@ class Evaluation:
             rates=measure_rates(decisions, shown),
             nearest=score([(truth, decision.nearest) for truth, decision in placed]),
             with_rejection=score([(truth, decision.label) for truth, decision in placed]),
+            calibration_error=_calibration(placed),
             confusion=Confusion.of(truths, decisions, tuple(known), tuple(unknown)),
             classes=class_figures(truths, decisions, known, unknown),
             mistakes=_mistakes(shown, decisions),
@@ -100,9 +104,15 @@ class Evaluation:
             "rates": self.rates.to_json(),
             "nearest": self.nearest.to_json(),
             "with_rejection": self.with_rejection.to_json(),
+            "calibration_error": self.calibration_error,
             "classes": [figures.to_json() for figures in self.classes],
             "confusion": self.confusion.to_json(),
         }
+
+
+def _calibration(placed: Sequence[tuple[str, Decision]]) -> float | None:
+    confident = [(d.probability, d.nearest == truth) for truth, d in placed if d.probability is not None]
+    return calibration_error(confident) if confident else None
 
 
 def _mistakes(shown: Sequence[Truth], decisions: Sequence[Decision]) -> tuple[int, ...]:

@@ -63,6 +63,7 @@ def _scores(evaluation: Evaluation) -> str:
         ["accuracy", *(str(scores.accuracy) for scores in columns)],
         ["balanced accuracy", *(_share(scores.balanced_accuracy) for scores in columns)],
         ["macro-F1", *(_share(scores.macro_f1) for scores in columns)],
+        ["calibration error", _share(evaluation.calibration_error), ""],
     ]
     return _table(rows, "lll")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgefs.data import Sample
-from edgefs.evaluation.episodes import EpisodePlan, auroc, calibration_error, run_episodes
+from edgefs.evaluation.calibration import calibration_error
+from edgefs.evaluation.episodes import EpisodePlan, auroc, run_episodes
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import DataError
 

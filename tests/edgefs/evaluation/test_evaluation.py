@@ -100,6 +100,13 @@ def test_an_image_without_a_decision_counts_as_wrong_but_not_as_overkill() -> No
     assert (evaluation.rates.overkill, evaluation.rates.unjudged) == (Rate(0, 1), Rate(1, 2))
 
 
+def test_the_calibration_error_is_that_of_known_classes() -> None:
+    truths = ["good", "good", "good", "good", "oil"]
+    decisions = [decide("good", probability=0.75)] * 3 + [decide("scratch", probability=0.75), decide("good")]
+    assert Evaluation.of(truths, decisions, KNOWN).calibration_error == pytest.approx(0.0)
+    assert Evaluation.of(["oil"], decisions[:1], KNOWN).calibration_error is None
+
+
 def test_mistakes_come_worst_first() -> None:
     truths = ["good", "good", "scratch", "good", "oil", "good", "good"]
     decisions = [
