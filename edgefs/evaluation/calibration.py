@@ -12,8 +12,8 @@ _BINS = 15
 def calibration_error(confident: Sequence[tuple[float, bool]]) -> float:
     """Expected calibration error of (probability of the answer, whether it was right); NaN of nothing.
 
-    Guo et al. 2017 (arXiv:1706.04599): 15 bins of equal width, the gaps between mean probability and accuracy weighted by
-    the number of answers.
+    Guo et al. 2017 (arXiv:1706.04599): 15 bins of equal width, the gaps between mean probability and accuracy weighted
+    by the number of answers.
     """
     if not confident:
         return float("nan")

@@ -43,7 +43,7 @@ def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> 
     outcome = evaluate(tmp_path / "steel.edgefs", steel)
     assert outcome.evaluation.images == 6 * (PER_CLASS - 5)
     assert outcome.evaluation.nearest.accuracy.value > 0.9
-    assert outcome.evaluation.to_json() == Run.open(tmp_path / "run").metrics["test"]
+    assert outcome.evaluation.confusion.to_json() == Run.open(tmp_path / "run").metrics["test"]["confusion"]
 
 
 def test_embeddings_of_real_images_agree_one_by_one(steel: Path, tmp_path: Path) -> None:
