@@ -71,9 +71,7 @@ def enrolment(backbone: str, data: Path, shots: int, options: argparse.Namespace
             others = [(data / image["path"], image["label"]) for image in run.fields["images"]["test"]]
             for name, value in taught(folder, label, images, others).items():
                 figures.setdefault(name, {}).setdefault(label, []).append(value)
-    print(
-        f"{backbone}, {shots} shots of five classes, the sixth enrolled on the device from 5 images, {options.seeds} seeds"
-    )
+    print(f"{backbone}, {shots} shots of five classes, a sixth enrolled from 5 images, {options.seeds} seeds")
     print("  " + " " * 46 + "".join(f"{label[:15]:>16}" for label in (*classes, "mean")))
     for name, by_label in figures.items():
         everything = [value for values in by_label.values() for value in values]
