@@ -62,7 +62,7 @@ class Judge:
         self._bundle = bundle
         self._head = fit_head(settings.head, snapshot)
         left_out = self._head.left_out()
-        self._rejection = fit_rejection(left_out, settings.budget)
+        self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
         self.temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
 
     @property
@@ -72,8 +72,8 @@ class Judge:
 
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
         """One decision for each row of `[N,D]`."""
-        scores, strangeness = self._head.answer(vectors)
-        p_values = self._rejection.p_values(strangeness)
+        answer = self._head.answer(vectors)
+        scores, p_values = answer.scores, self._rejection.p_values(answer)
         probabilities = _softmax(scores / self.temperature)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :_RANKED]
         time = _now()
@@ -85,7 +85,7 @@ class Judge:
 
     def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """How strange rows `[N,D]` look to all classes, `[N]`: what p-values are read from; larger is stranger."""
-        return self._head.answer(vectors).strangeness
+        return self._rejection.strangeness(self._head.answer(vectors))
 
     def no_decision(self, reason: str, part_id: str | None = None) -> Decision:
         """The answer for a frame that can't be judged."""

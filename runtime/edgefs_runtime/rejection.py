@@ -5,6 +5,8 @@ Both are read off the gallery's own rows, each judged as if its part were not th
 - `Rejection`: p-values. Pooled leave-one-out nonconformity scores, p = (1 + #{>= s}) / (n + 1) (Vovk et al. 2005;
   leave-one-out as here carries no guarantee, so coverage is measured). With n + 1 < 1 / budget no such rule could ever
   reject, so the tail of a Student-t predictive distribution is used, and every answer says so.
+  Classes differ in how strange their own parts look, a wide one more than a narrow one, so a score is taken less the
+  mean of the class it is nearest to; where few rows tell that mean, it lies nearer to the mean of all.
 - `fit_temperature`: what divides the scores so that their softmax is calibrated (Guo et al. 2017, arXiv:1706.04599).
 """
 
@@ -16,11 +18,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.heads import LeftOut
+from edgefs_runtime.heads import Answer, LeftOut
 from edgefs_runtime.stats import student_t_upper_tail
 
 Rule = Literal["conformal", "student-t", "none"]
 
+_PRIOR_ROWS = 2  # how many rows the mean of all counts for in a class's own
 _COARSE = np.logspace(-3, 5, 41)  # of the head's default temperature
 _FINE = np.logspace(-0.2, 0.2, 21)  # around the best of them
 
@@ -30,18 +33,24 @@ class Rejection:
     """How strange the gallery's own rows look, as a reference.
 
     Attributes:
-        reference: float64 `[n]`, ascending.
+        reference: float64 `[n]`, ascending, each less its class's mean without it.
+        centres: float64 `[C]`, what is taken off the strangeness of a row nearest to each class.
         budget: share of rows of known classes that may be refused, 0 to 1.
         rule: `none` where fewer than two rows have anything to be compared with: then nothing is refused.
     """
 
     reference: NDArray[np.float64]
+    centres: NDArray[np.float64]
     budget: float
     rule: Rule
 
-    def p_values(self, strangeness: NDArray[np.float64]) -> NDArray[np.float64]:
+    def strangeness(self, answer: Answer) -> NDArray[np.float64]:
+        """What p-values are read from, `[N]`: larger is stranger, whichever class is nearest."""
+        return np.asarray(answer.strangeness - self.centres[answer.scores.argmax(axis=1)])
+
+    def p_values(self, answer: Answer) -> NDArray[np.float64]:
         """Share `[N]` of rows of known classes that look at least this strange; NaN under the rule `none`."""
-        n = len(self.reference)
+        n, strangeness = len(self.reference), self.strangeness(answer)
         if self.rule == "conformal":
             as_strange = n - np.searchsorted(self.reference, strangeness, side="left")
             return np.asarray((1 + as_strange) / (n + 1), np.float64)
@@ -52,18 +61,27 @@ class Rejection:
         return np.full(len(strangeness), np.nan)
 
 
-def fit_rejection(left_out: LeftOut, budget: float) -> Rejection:
+def fit_rejection(left_out: LeftOut, classes: NDArray[np.int64], budget: float) -> Rejection:
     """The reference and the rule that the number of rows allows.
 
     Args:
         left_out: of the head that decides.
+        classes: `[n]`, of its rows.
         budget: share of rows of known classes that may be refused, 0 to 1; 0 refuses nothing.
     """
-    reference = np.sort(left_out.strangeness[np.isfinite(left_out.strangeness)])
+    told = np.isfinite(left_out.strangeness)
+    scores, of = left_out.strangeness[told], classes[told]
+    n_classes = left_out.scores.shape[1]
+    if not len(scores):
+        return Rejection(scores, np.zeros(n_classes), budget, "none")
+    counts = np.bincount(of, minlength=n_classes)
+    sums = np.bincount(of, weights=scores, minlength=n_classes) + _PRIOR_ROWS * scores.mean()
+    centres = sums / (counts + _PRIOR_ROWS)
+    reference = np.sort(scores - (sums[of] - scores) / (counts[of] - 1 + _PRIOR_ROWS))
     n = len(reference)
     if budget <= 0 or n < 2 or reference[0] == reference[-1]:
-        return Rejection(reference, budget, "none")
-    return Rejection(reference, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
+        return Rejection(reference, centres, budget, "none")
+    return Rejection(reference, centres, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
 
 
 def fit_temperature(left_out: LeftOut, classes: NDArray[np.int64], default: float) -> float:

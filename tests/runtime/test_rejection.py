@@ -5,51 +5,76 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgefs_runtime.heads import LeftOut
-from edgefs_runtime.rejection import fit_rejection, fit_temperature
+from edgefs_runtime.heads import Answer, LeftOut
+from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
 
 pytestmark = pytest.mark.device
 
 
-def left_out(strangeness: list[float] | np.ndarray) -> LeftOut:
-    return LeftOut(np.zeros((len(strangeness), 2)), np.asarray(strangeness, float))
+def fitted(strangeness: list[float] | np.ndarray, budget: float, classes: np.ndarray | None = None) -> Rejection:
+    """The rejection of rows of one class, or of two."""
+    left = LeftOut(np.zeros((len(strangeness), 2)), np.asarray(strangeness, float))
+    return fit_rejection(left, np.zeros(len(strangeness), np.int64) if classes is None else classes, budget)
+
+
+def asked(strangeness: list[float] | np.ndarray, nearest: int = 0) -> Answer:
+    """Questions nearest to one of two classes."""
+    scores = np.zeros((len(strangeness), 2))
+    scores[:, nearest] = 1
+    return Answer(scores, np.asarray(strangeness, float))
 
 
 def test_conformal_p_values_are_the_rank_among_the_rows() -> None:
-    rejection = fit_rejection(left_out(np.arange(99.0)), 0.05)
+    rejection = fitted(np.arange(99.0), 0.05)
     assert rejection.rule == "conformal"
-    np.testing.assert_allclose(
-        rejection.p_values(np.array([-1.0, 94.0, 94.5, 98.0, 99.0])), [1, 0.06, 0.05, 0.02, 0.01]
-    )
+    np.testing.assert_allclose(rejection.p_values(asked([-1.0, 94.0, 94.5, 98.0, 99.0])), [1, 0.06, 0.05, 0.02, 0.01])
 
 
 def test_with_too_few_rows_for_the_budget_the_student_tail_is_used() -> None:
-    rejection = fit_rejection(left_out([1.0, 2.0, 3.0, 4.0]), 0.05)
+    rejection = fitted([1.0, 2.0, 3.0, 4.0], 0.05)
     assert rejection.rule == "student-t"
-    p_values = rejection.p_values(np.array([2.5, 40.0]))
+    p_values = rejection.p_values(asked([2.5, 40.0]))
     assert p_values[0] == pytest.approx(0.5)
     assert p_values[1] < 0.05
 
 
 @pytest.mark.parametrize("rows", [[], [1.0], [2.0, 2.0, 2.0], [np.nan, np.nan, 1.0]])
 def test_without_a_spread_nothing_can_be_refused(rows: list[float]) -> None:
-    rejection = fit_rejection(left_out(rows), 0.05)
+    rejection = fitted(rows, 0.05)
     assert rejection.rule == "none"
-    assert np.isnan(rejection.p_values(np.array([1e9]))).all()
+    assert np.isnan(rejection.p_values(asked([1e9]))).all()
 
 
 def test_a_budget_of_zero_refuses_nothing() -> None:
-    assert fit_rejection(left_out(np.arange(50.0)), 0).rule == "none"
+    assert fitted(np.arange(50.0), 0).rule == "none"
 
 
 @pytest.mark.parametrize(("n", "budget"), [(30, 0.05), (99, 0.05), (10, 0.05), (40, 0.01)])
 def test_known_parts_are_refused_at_about_the_budget(n: int, budget: float) -> None:
     rng = np.random.default_rng(1)
     refused = [
-        fit_rejection(left_out(rng.standard_normal(n)), budget).p_values(rng.standard_normal(200)) <= budget
-        for _ in range(300)
+        fitted(rng.standard_normal(n), budget).p_values(asked(rng.standard_normal(200))) <= budget for _ in range(300)
     ]
     assert abs(float(np.mean(refused)) - budget) < 0.4 * budget + 0.003
+
+
+def test_a_wide_class_is_not_refused_for_the_sake_of_a_narrow_one() -> None:
+    """Rows of class 1 look stranger by 8, so a score of 9 is usual near it and out of the question near class 0."""
+    rng = np.random.default_rng(5)
+    classes = np.repeat([0, 1], 40)
+    rejection = fitted(rng.standard_normal(80) + 8 * classes, 0.05, classes)
+    assert rejection.p_values(asked([9.0], nearest=1))[0] > 0.05
+    assert rejection.p_values(asked([9.0], nearest=0))[0] <= 0.05
+
+
+@pytest.mark.parametrize("apart", [0.0, 8.0])
+def test_the_budget_is_not_overrun_when_classes_differ(apart: float) -> None:
+    rng = np.random.default_rng(6)
+    classes, refused = np.repeat([0, 1], [30, 5]), []
+    for _ in range(300):
+        rejection = fitted(rng.standard_normal(35) + apart * classes, 0.05, classes)
+        refused.append(rejection.p_values(asked(rng.standard_normal(100))) <= 0.05)
+    assert float(np.mean(refused)) < 0.07
 
 
 def scores_of_right_answers(share: float, sharpness: float, n: int = 400) -> tuple[LeftOut, np.ndarray]:
