@@ -29,7 +29,9 @@ nightly: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/device.py
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/accuracy.py --only accuracy
+	$(BIN)/python benchmarks/fewshot.py --seeds 1 --episodes 40
+	$(BIN)/python benchmarks/accuracy.py --only enrolment --classes scratches
 
 clean:
 	rm -rf .venv .venv-device demo-out dist
