@@ -70,6 +70,7 @@ def adapt(
     adapted = METHODS[settings.method](task)
     for note in adapted.notes:
         tell(note)
+    task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
     measured = measure(task, adapted, dataset)
     report = dataclasses.replace(
         adapt_report(name, settings, dataset, task, adapted, measured),
@@ -79,7 +80,7 @@ def adapt(
     )
     files = {
         WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
-        GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.vectors, task.dispositions)),
+        GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: render_report(report).encode(),
     }
@@ -104,7 +105,19 @@ def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[
     split = split_dataset(dataset, shots=settings.shots, seed=settings.seed)
     for note in (*dataset.notes, *split.notes):
         tell(note)
-    task = Task(backbone, preprocess, split, dispositions, decision, device, settings.seed, settings.use_cache, steps)
+    task = Task(
+        backbone=backbone,
+        preprocess=preprocess,
+        split=split,
+        dispositions=dispositions,
+        decision=decision,
+        dim=settings.dim,
+        symmetries=settings.symmetries,
+        device=device,
+        seed=settings.seed,
+        use_cache=settings.use_cache,
+        steps=steps,
+    )
     return task, dataset
 
 

@@ -1,4 +1,4 @@
-"""The network that is exported: normalisation, a backbone tapped at several stages, pooling, unit length by stage.
+"""The network that is exported: normalisation, a backbone tapped at several stages, pooling, projection.
 
     plan = EmbeddingPlan.all_stages(backbone)
     network = EmbeddingNetwork(backbone, plan)
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from edgefs.backbones import Backbone, find_stages
+from edgefs.projection import Projection
 from edgefs_runtime.errors import WeightsError
 
 
@@ -41,13 +42,15 @@ class EmbeddingPlan:
         size: (height, width) of the input, pixels.
         taps: module names of the stages, in the order they are computed.
         channels: of each tap.
-        poolings: keys of `POOLINGS`; each gives every tap a block of the embedding that has unit length.
+        poolings: keys of `POOLINGS`; each gives every tap a block of unit length.
+        projected: numbers that all blocks together are projected to; 0 leaves them as they are.
     """
 
     size: tuple[int, int]
     taps: tuple[str, ...]
     channels: tuple[int, ...]
     poolings: tuple[str, ...] = ("avg", "max")
+    projected: int = 0
 
     @classmethod
     def all_stages(cls, backbone: Backbone, size: tuple[int, int] | None = None) -> EmbeddingPlan:
@@ -73,11 +76,16 @@ class EmbeddingPlan:
     @property
     def dim(self) -> int:
         """D, length of the embedding."""
+        return self.projected or self.width
+
+    @property
+    def width(self) -> int:
+        """F, length of all blocks together."""
         return sum(self.channels) * len(self.poolings)
 
     @property
     def blocks(self) -> list[tuple[str, str, slice]]:
-        """(tap, pooling, its slice of the embedding), in the embedding's order: tap by tap, pooling by pooling."""
+        """(tap, pooling, its slice of the F numbers), in their order: tap by tap, pooling by pooling."""
         found, start = [], 0
         for tap, channels in zip(self.taps, self.channels, strict=True):
             for pooling in self.poolings:
@@ -97,18 +105,27 @@ class EmbeddingPlan:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return {key: list(value) for key, value in dataclasses.asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> EmbeddingPlan:
         """Read what `to_json` wrote."""
-        return cls(**{key: tuple(value) for key, value in fields.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**settings)
 
 
 class EmbeddingNetwork(nn.Module):
-    """uint8 RGB `[N,H,W,3]` to float32 `[N,D]`: one unit-length block for each tap and pooling."""
+    """uint8 RGB `[N,H,W,3]` to float32 `[N,D]`: a unit-length block for each tap and pooling, and their projection.
 
-    def __init__(self, backbone: Backbone, plan: EmbeddingPlan) -> None:
+    Args:
+        backbone: pretrained.
+        plan: what is tapped.
+        projection: what the plan's blocks are projected by; without it, zeros that a state dict is to fill.
+    """
+
+    def __init__(self, backbone: Backbone, plan: EmbeddingPlan, projection: Projection | None = None) -> None:
         super().__init__()
         self.plan = plan
         self.stages = _tapped(backbone.network, plan.taps)
@@ -116,13 +133,20 @@ class EmbeddingNetwork(nn.Module):
         offset = -torch.tensor(backbone.mean, dtype=torch.float64) / torch.tensor(backbone.std, dtype=torch.float64)
         self.register_buffer("scale", scale.float().view(1, 3, 1, 1))
         self.register_buffer("offset", offset.float().view(1, 3, 1, 1))
+        if plan.projected:
+            projection = projection or Projection.zeros(plan.width, plan.projected)
+            self.register_buffer("projection", torch.from_numpy(projection.matrix))
+            self.register_buffer("shift", torch.from_numpy(projection.shift))
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed uint8 `[N,H,W,3]`."""
         maps = self.stages(self.normalised(images))  # tap -> [N,C,H',W']
         blocks = [_unit(POOLINGS[pooling](maps[tap])) for tap in self.plan.taps for pooling in self.plan.poolings]
-        return torch.cat(blocks, dim=1)
+        joined = torch.cat(blocks, dim=1)
+        if not self.plan.projected:
+            return joined
+        return torch.addmm(self.shift, joined, self.projection.float())  # type: ignore[arg-type]
 
     def normalised(self, images: Tensor) -> Tensor:
         """uint8 `[N,H,W,3]` to what the backbone was trained on, float32 `[N,3,H,W]`."""

@@ -18,6 +18,7 @@ from edgefs.evaluation.episodes import EpisodePlan, Episodes, run_episodes
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.reporting import Side, distribution_of, inside, mistakes_of
+from edgefs.teaching import Embedded
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
@@ -56,7 +57,8 @@ class _Subject:
     name: str
     description: str
     decide: Callable[[Sample], Decision]
-    embed: Callable[[Sample], NDArray[np.float32]]
+    embed: Callable[[Sample], NDArray[np.float32]]  # all views, [V·D]
+    views: int
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
@@ -134,11 +136,12 @@ def evaluate_episodes(
     dataset = load_dataset(data, group_from=group_from, leave_out_blank=True, progress=steps("read images"))
     dispositions = dispositions_of(dataset.classes, ok)
     progress = steps("embed")
-    vectors: dict[str, NDArray[np.float32]] = {}
+    taught: dict[str, NDArray[np.float32]] = {}
     for done, sample in enumerate(dataset.samples, start=1):
-        vectors[sample.digest] = judged.embed(sample)
+        taught[sample.digest] = judged.embed(sample)
         progress(done, len(dataset.samples))
-    return run_episodes(dataset.samples, vectors, dispositions, judged.decision, plan)
+    embedded = Embedded.of_views(taught, judged.views)
+    return run_episodes(dataset.samples, embedded, dispositions, judged.decision, plan)
 
 
 def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
@@ -171,7 +174,8 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         name=classifier.bundle.name,
         description=f"Decided by the exported bundle through the runtime, by {where}.",
         decide=decide,
-        embed=lambda sample: classifier.embed([sample.path])[0],
+        embed=lambda sample: classifier.embed([sample.path], views=True)[0],
+        views=classifier.bundle.manifest.preprocess.views,
         decision=classifier.bundle.manifest.decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
@@ -201,7 +205,7 @@ def _run(folder: Path) -> _Subject:
     run = Run.open(folder)
     preprocess, decision, _ = settings_of(run)
     enrolments = run.enrolments()
-    snapshot = build_snapshot(enrolments, 0)
+    snapshot = build_snapshot(enrolments, 0, preprocess.views)
     judge = Judge(snapshot, decision)
     embedder = TorchEmbedder(load_network(run), torch.device("cpu"))
 
@@ -217,7 +221,8 @@ def _run(folder: Path) -> _Subject:
         name=run.name,
         description="Decided by torch, before export.",
         decide=decide,
-        embed=lambda sample: embedder.embed(preprocess(sample.path)[None])[0],
+        embed=lambda sample: embedder.embed(preprocess.seen(preprocess(sample.path))).ravel(),
+        views=preprocess.views,
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),

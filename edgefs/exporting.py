@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from edgefs.adapting import versions
@@ -24,11 +22,11 @@ from edgefs.data import Sample
 from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation import Evaluation
-from edgefs.progress import Steps, silent
+from edgefs.progress import Progress, Steps, silent
 from edgefs.report import Report, render_report
 from edgefs.runs import WEIGHTS, Run
-from edgefs.teaching import enrolments_of, rows_of
-from edgefs.torch_embedder import TorchEmbedder, embed_samples
+from edgefs.teaching import Embedded, enrolments_of, rows_of, snapshot_of
+from edgefs.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs_export.golden_inputs import golden_inputs
 from edgefs_export.graph import OPSET, to_onnx
 from edgefs_export.packing import SUFFIX, pack, write_bundle
@@ -37,12 +35,11 @@ from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.bundle import GOLDEN, MODEL, REPORT, SEED
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Disposition
-from edgefs_runtime.embedder import OnnxEmbedder, canonical_json, space_id
+from edgefs_runtime.embedder import Embedder, OnnxEmbedder, canonical_json, space_id
 from edgefs_runtime.errors import DataError, ExportError, RunError
 from edgefs_runtime.golden import Golden
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.preprocess import Preprocess
-from edgefs_runtime.snapshot import build_snapshot
 from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
 from edgefs_runtime.version import __version__
 
@@ -122,7 +119,7 @@ def export(
     expected = _embed_by_torch(plan, use_cache, steps)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
     enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
-    judge = Judge(build_snapshot(enrolments, 0), plan.decision)
+    judge = Judge(snapshot_of(plan.train, vectors, plan.dispositions), plan.decision)
     evaluation, parity = _measure(plan, judge, vectors, expected)
     parity.check()
     members = {
@@ -214,43 +211,42 @@ def _samples(images: Sequence[Mapping[str, str]], root: Path) -> tuple[Sample, .
     return tuple(found)
 
 
-def _embed_by_runtime(
-    plan: _Plan, model: bytes, embedder: OnnxEmbedder, use_cache: bool, steps: Steps
-) -> dict[str, NDArray[np.float32]]:
+def _embed_by_runtime(plan: _Plan, model: bytes, embedder: OnnxEmbedder, use_cache: bool, steps: Steps) -> Embedded:
     """As the device will: a batch of one each."""
-    progress = steps("embed with onnxruntime")
     space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
-    cache = EmbeddingCache(cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None)
-    samples = {sample.digest: sample for sample in (*plan.train, *plan.test)}
-    vectors = cache.read(samples, embedder.dim)
-    for digest in samples.keys() - vectors.keys():
-        vectors[digest] = embedder.embed(plan.preprocess(samples[digest].path)[None])[0]
-        cache.write({digest: vectors[digest]})
-        progress(len(vectors), len(samples))
-    cache.close()
-    return vectors
+    cache = cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None
+    return _embed(plan, OneByOne(embedder), cache, steps("embed with onnxruntime"))
 
 
-def _embed_by_torch(plan: _Plan, use_cache: bool, steps: Steps) -> dict[str, NDArray[np.float32]]:
+def _embed_by_torch(plan: _Plan, use_cache: bool, steps: Steps) -> Embedded:
     """What the exported model is compared with."""
     weights, preprocess = plan.run.fields["files"][WEIGHTS], canonical_json(plan.preprocess.to_json())
-    cache = EmbeddingCache(cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None)
-    embedder = TorchEmbedder(plan.network, torch.device("cpu"))
-    samples, progress = (*plan.train, *plan.test), steps("compare with torch")
-    expected = embed_samples(samples, embedder, plan.preprocess, cache, progress)
-    cache.close()
-    return expected
+    cache = cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None
+    return _embed(plan, TorchEmbedder(plan.network, torch.device("cpu")), cache, steps("compare with torch"))
+
+
+def _embed(plan: _Plan, embedder: Embedder, cache_file: Path | None, progress: Progress) -> Embedded:
+    """Every image, and those that teach in all their views."""
+    cache = EmbeddingCache(cache_file)
+    try:
+        symmetries = ("", *plan.preprocess.symmetries)
+        taught = embed_samples(plan.train, embedder, plan.preprocess, cache, progress, symmetries)
+        asked = embed_samples(plan.test, embedder, plan.preprocess, cache, progress)
+    finally:
+        cache.close()
+    of_support = Embedded.of_views(taught, len(symmetries))
+    return Embedded({**of_support.asked, **asked}, taught, len(symmetries))
 
 
 def _measure(
     plan: _Plan,
     judge: Judge,
-    vectors: Mapping[str, NDArray[np.float32]],
-    expected: Mapping[str, NDArray[np.float32]],
+    vectors: Embedded,
+    expected: Embedded,
 ) -> tuple[Evaluation | None, Parity]:
     samples = plan.test or plan.train
     decisions = judge.decide(rows_of(samples, vectors))
-    torch_judge = Judge(build_snapshot(enrolments_of(plan.train, expected, plan.dispositions), 0), plan.decision)
+    torch_judge = Judge(snapshot_of(plan.train, expected, plan.dispositions), plan.decision)
     everything = (*plan.train, *plan.test)
     parity = Parity.of(
         rows_of(everything, expected),

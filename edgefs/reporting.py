@@ -78,7 +78,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
     test = _decide(split.test, task, adapted)
     held_out = split.test or split.validation
     curve = (
-        learning_curve(split.train, held_out, adapted.vectors, task.dispositions, task.decision, task.seed)
+        learning_curve(split.train, held_out, adapted.embedded, task.dispositions, task.decision, task.seed)
         if held_out
         else ()
     )
@@ -143,8 +143,8 @@ def inside(path: Path, root: Path) -> str:
 def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
     if not samples:
         return None
-    judge = Judge(snapshot_of(task.split.train, adapted.vectors, task.dispositions), task.decision)
-    return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.vectors))), task)
+    judge = Judge(snapshot_of(task.split.train, adapted.embedded, task.dispositions), task.decision)
+    return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.embedded))), task)
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
@@ -159,9 +159,9 @@ def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     for learned, held_out in folds(train, _FOLDS, task.seed):
         support = [train[position] for position in learned]
         asked = [train[position] for position in held_out]
-        judge = Judge(snapshot_of(support, adapted.vectors, task.dispositions), task.decision)
+        judge = Judge(snapshot_of(support, adapted.embedded, task.dispositions), task.decision)
         samples += asked
-        decisions += judge.decide(rows_of(asked, adapted.vectors))
+        decisions += judge.decide(rows_of(asked, adapted.embedded))
     return _side(tuple(samples), tuple(decisions), task) if samples else None
 
 

@@ -29,6 +29,9 @@ class AdaptSettings:
         channels: `rgb`, or `mono` to drop colour.
         resize: `stretch`, `pad` or `crop`.
         window: (black, white) of frames with more than 8 bits.
+        dim: numbers of an embedding, at most; 0 leaves all that the stages give.
+        symmetries: in which an image that teaches is seen as well, keys of the runtime's `SYMMETRIES`; None takes all
+            that the input's shape allows, unless the images learned from are clearly told better with fewer.
         head: `lda` or `prototype`.
         budget: share of parts of known classes that may be refused as unknown.
         unknown: verdict for a part that no class fits.
@@ -51,6 +54,8 @@ class AdaptSettings:
     channels: Literal["rgb", "mono"] = "rgb"
     resize: Resize = "stretch"
     window: tuple[int, int] = (0, 65535)
+    dim: int = 512
+    symmetries: tuple[str, ...] | None = None
     head: str = "lda"
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,32 @@ from edgefs.data import Sample
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
 
-Vectors = Mapping[str, NDArray[np.float32]]  # by content digest, [D] each
+Vectors = Mapping[str, NDArray[np.float32]]  # by content digest
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Images as a gallery and a question see them.
+
+    Attributes:
+        asked: `[D]` of each image.
+        taught: `[V·D]` of each image that may teach: itself and its other views, end to end.
+        views: V.
+    """
+
+    asked: Vectors
+    taught: Vectors
+    views: int = 1
+
+    @classmethod
+    def of_views(cls, taught: Vectors, views: int) -> Embedded:
+        """From all views of each image."""
+        return cls({digest: row[: len(row) // views] for digest, row in taught.items()}, taught, views)
 
 
 def enrolments_of(
     samples: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     jpegs: Mapping[str, bytes] = {},
 ) -> list[Enrolment]:
@@ -28,7 +49,7 @@ def enrolments_of(
             Enrolment(
                 label=label,
                 disposition=dispositions[label],
-                vectors=np.stack([vectors[sample.digest] for sample in own]),
+                vectors=np.stack([embedded.taught[sample.digest] for sample in own]),
                 digests=tuple(sample.digest for sample in own),
                 groups=tuple(sample.group for sample in own),
                 thumbnails=tuple(jpegs.get(sample.digest, b"") for sample in own),
@@ -37,11 +58,11 @@ def enrolments_of(
     return found
 
 
-def snapshot_of(samples: Sequence[Sample], vectors: Vectors, dispositions: Mapping[str, Disposition]) -> Snapshot:
+def snapshot_of(samples: Sequence[Sample], embedded: Embedded, dispositions: Mapping[str, Disposition]) -> Snapshot:
     """The gallery that these samples make."""
-    return build_snapshot(enrolments_of(samples, vectors, dispositions), 0)
+    return build_snapshot(enrolments_of(samples, embedded, dispositions), 0, embedded.views)
 
 
-def rows_of(samples: Sequence[Sample], vectors: Vectors) -> NDArray[np.float32]:
+def rows_of(samples: Sequence[Sample], embedded: Embedded) -> NDArray[np.float32]:
     """Embeddings `[N,D]` in the order of the samples."""
-    return np.stack([vectors[sample.digest] for sample in samples])
+    return np.stack([embedded.asked[sample.digest] for sample in samples])

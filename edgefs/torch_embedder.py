@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from edgefs.cache import EmbeddingCache
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.progress import Progress
+from edgefs.render import render_training_image
+from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import WeightsError
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.preprocess import SYMMETRIES, Preprocess
 
 _BATCH = 16  # images
+_PICTURES = 1024  # rendered; a projection to 512 numbers needs more than that
 
 
 class TorchEmbedder:
@@ -35,14 +38,27 @@ class TorchEmbedder:
         return np.asarray(self._network(pixels.to(self._device)).cpu().numpy(), np.float32)
 
 
+class OneByOne:
+    """Another embedder, asked for one image at a time: what a device does, where a batch may round otherwise."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.dim = embedder.dim
+        self._embedder = embedder
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 `[N,H,W,3]` to float32 `[N,D]`."""
+        return np.concatenate([self._embedder.embed(image[None]) for image in images])
+
+
 def embed_samples(
     samples: Sequence[Sample],
-    embedder: TorchEmbedder,
+    embedder: Embedder,
     preprocess: Preprocess,
     cache: EmbeddingCache,
     progress: Progress,
+    symmetries: Sequence[str] = ("",),
 ) -> dict[str, NDArray[np.float32]]:
-    """Embeddings `[D]` by content digest; what the cache holds is not computed again.
+    """Embeddings `[len(symmetries)·D]` by content digest; what the cache holds is not computed again.
 
     Args:
         samples: images that were found to be readable.
@@ -50,19 +66,63 @@ def embed_samples(
         preprocess: from file to network input.
         cache: of this network and preprocessing.
         progress: called with (images done, images in all).
+        symmetries: the views of each image that are embedded, keys of `SYMMETRIES`.
     """
-    by_digest = {sample.digest: sample for sample in samples}
-    found = cache.read(by_digest, embedder.dim)
-    missing = [sample for digest, sample in by_digest.items() if digest not in found]
-    progress(len(found), len(by_digest))
+    wanted = {f"{sample.digest}/{name}".rstrip("/"): (sample, name) for sample in samples for name in symmetries}
+
+    def pixels(key: str) -> NDArray[np.uint8]:
+        sample, name = wanted[key]
+        return SYMMETRIES[name](preprocess(sample.path))
+
+    found = embed_missing(wanted, pixels, embedder, cache, progress)
+    return {
+        sample.digest: np.concatenate([found[f"{sample.digest}/{name}".rstrip("/")] for name in symmetries])
+        for sample in samples
+    }
+
+
+def embed_missing(
+    keys: Iterable[str],
+    pixels: Callable[[str], NDArray[np.uint8]],
+    embedder: Embedder,
+    cache: EmbeddingCache,
+    progress: Progress,
+) -> dict[str, NDArray[np.float32]]:
+    """Embeddings `[D]` by key: from the cache, else of `pixels(key)`, uint8 `[H,W,3]`."""
+    wanted = list(keys)
+    found = cache.read(wanted, embedder.dim)
+    missing = [key for key in wanted if key not in found]
+    progress(len(found), len(wanted))
     for start in range(0, len(missing), _BATCH):
         chunk = missing[start : start + _BATCH]
-        vectors = embedder.embed(preprocess.batch([sample.path for sample in chunk]))
-        fresh = {sample.digest: vector for sample, vector in zip(chunk, vectors, strict=True)}
+        vectors = embedder.embed(np.stack([pixels(key) for key in chunk]))
+        fresh = dict(zip(chunk, vectors, strict=True))
         cache.write(fresh)
         found |= fresh
-        progress(len(found), len(by_digest))
+        progress(len(found), len(wanted))
     return found
+
+
+def embed_rendered(
+    embedder: Embedder, size: tuple[int, int], cache: EmbeddingCache, progress: Progress
+) -> NDArray[np.float32]:
+    """Embeddings `[n,F]` of rendered pictures, always the same ones.
+
+    Args:
+        embedder: network and device.
+        size: (height, width) of its input, pixels.
+        cache: of this network.
+        progress: called with (pictures done, pictures in all).
+    """
+    height, width = size
+
+    def picture(key: str) -> NDArray[np.uint8]:
+        rng = np.random.default_rng(int(key.partition(":")[2]))
+        return render_training_image(rng, max(size))[:height, :width]
+
+    keys = [f"rendered:{number}" for number in range(_PICTURES)]
+    found = embed_missing(keys, picture, embedder, cache, progress)
+    return np.stack([found[key] for key in keys])
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,6 +14,16 @@ from edgefs.methods import METHODS
 from edgefs.runs import REPORT
 from edgefs.settings import AdaptSettings
 from edgefs_runtime.heads import HEADS
+from edgefs_runtime.preprocess import SYMMETRIES
+
+_SYMMETRIES: dict[str, tuple[str, ...] | None] = {
+    "auto": None,
+    "none": (),
+    "h": ("h",),
+    "v": ("v",),
+    "flips": ("h", "v", "hv"),
+    "all": tuple(name for name in SYMMETRIES if name),
+}
 
 
 @click.command("adapt")
@@ -76,19 +86,38 @@ from edgefs_runtime.heads import HEADS
     show_default=True,
     help="Of frames with more than 8 bits.",
 )
+@click.option(
+    "--dim",
+    type=click.IntRange(min=0),
+    default=512,
+    show_default=True,
+    help="Numbers of an embedding, at most; 0 keeps all that the stages give.",
+)
+@click.option(
+    "--symmetry",
+    type=click.Choice(list(_SYMMETRIES)),
+    default="auto",
+    show_default=True,
+    help="How a part may be turned and stay in its class: h mirrors left to right, v upside down, flips both and each; "
+    "auto lets the images decide.",
+)
 @click.option("--name", help="Of the model; the data folder's without it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
 @click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there.")
 @click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
 @json_option
-def command(data: Path, out: Path, overwrite: bool, as_json: bool, rotation: str, **options: Any) -> None:
+def command(
+    data: Path, out: Path, overwrite: bool, as_json: bool, rotation: str, symmetry: str, **options: Any
+) -> None:
     """Adapt a pretrained network to the images of DATA and write a RUN.
 
     DATA is a folder with one folder of images per class, or train/, val/ and test/ of such folders, or MVTec style
     (train/good and test/<defect>), or a CSV file path,label[,split][,group].
     """
     settings = AdaptSettings(
-        rotation=int(rotation), **{**options, "size": options["size"] or None, "roi": options["roi"] or None}
+        rotation=int(rotation),
+        symmetries=_SYMMETRIES[symmetry],
+        **{**options, "size": options["size"] or None, "roi": options["roi"] or None},
     )
     with progress_bars() as (steps, console):
         run, measured = adapt(data, out, settings, overwrite=overwrite, steps=steps, tell=console.print)

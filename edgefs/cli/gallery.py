@@ -146,7 +146,7 @@ def export(bundle: Path, out: Path, gallery: Path | None) -> None:
 
     labels = np.array(snapshot.labels, np.str_)[snapshot.classes]
     dispositions = np.array(snapshot.dispositions, np.str_)[snapshot.classes]
-    arrays = {"vectors": snapshot.vectors, "labels": labels, "dispositions": dispositions, "parts": snapshot.parts}
+    arrays = {"vectors": snapshot.rows[:, 0], "labels": labels, "dispositions": dispositions, "parts": snapshot.parts}
     try:
         replace_file(out, [pack_arrays(arrays)], synced=True)
     except OSError as error:

@@ -11,7 +11,7 @@ from edgefs.data import Sample
 from edgefs.data.shots import draw_shots
 from edgefs.evaluation.scores import score
 from edgefs.report.content import CurvePoint
-from edgefs.teaching import Vectors, rows_of, snapshot_of
+from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import DataError
@@ -24,7 +24,7 @@ _DRAWS = 5
 def learning_curve(
     train: Sequence[Sample],
     held_out: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     seed: int,
@@ -34,7 +34,7 @@ def learning_curve(
     Args:
         train: the support that is drawn from.
         held_out: what is predicted.
-        vectors: embeddings by digest.
+        embedded: of all of them.
         dispositions: of every class.
         decision: the head.
         seed: picks the draws.
@@ -49,22 +49,22 @@ def learning_curve(
             except DataError:  # parts that span classes
                 break
             support = [train[position] for position in drawn.shots]
-            draws.append(_balanced(support, held_out, vectors, dispositions, decision))
+            draws.append(_balanced(support, held_out, embedded, dispositions, decision))
         if len(draws) == _DRAWS:
             points.append(_point(shots, draws))
-    whole = _balanced(train, held_out, vectors, dispositions, decision)
+    whole = _balanced(train, held_out, embedded, dispositions, decision)
     return (*points, CurvePoint(smallest, whole, whole, whole)) if points else ()
 
 
 def _balanced(
     support: Sequence[Sample],
     held_out: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
 ) -> float:
-    snapshot = snapshot_of(support, vectors, dispositions)
-    nearest = fit_head(decision.head, snapshot).scores(rows_of(held_out, vectors)).argmax(axis=1)
+    snapshot = snapshot_of(support, embedded, dispositions)
+    nearest = fit_head(decision.head, snapshot).scores(rows_of(held_out, embedded)).argmax(axis=1)
     answers = [(sample.label, snapshot.labels[row]) for sample, row in zip(held_out, nearest.tolist(), strict=True)]
     return score(answers).balanced_accuracy or 0.0
 

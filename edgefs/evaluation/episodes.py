@@ -23,7 +23,7 @@ from edgefs.data import Sample
 from edgefs.data.parts import draw_key
 from edgefs.data.shots import draw_shots
 from edgefs.evaluation.calibration import calibration_error
-from edgefs.teaching import Vectors, rows_of, snapshot_of
+from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError
@@ -97,7 +97,7 @@ class _Tally:
 
 def run_episodes(
     samples: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     plan: EpisodePlan,
@@ -106,7 +106,7 @@ def run_episodes(
 
     Args:
         samples: images to draw from.
-        vectors: embeddings by digest.
+        embedded: of all of them.
         dispositions: of every class.
         decision: head and budget.
         plan: what an episode consists of.
@@ -121,9 +121,9 @@ def run_episodes(
     tally = _Tally()
     for number in range(plan.episodes):
         support, queries = _draw(samples, labels, ways, plan, number)
-        _known(support, queries, vectors, dispositions, decision, tally)
+        _known(support, queries, embedded, dispositions, decision, tally)
         if ways > 2:
-            _unknown(support, queries, vectors, dispositions, decision, tally)
+            _unknown(support, queries, embedded, dispositions, decision, tally)
     return Episodes(
         plan=plan,
         ways=ways,
@@ -161,13 +161,13 @@ def _draw(
 def _known(
     support: Sequence[Sample],
     queries: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     tally: _Tally,
 ) -> None:
-    judge = Judge(snapshot_of(support, vectors, dispositions), decision)
-    answers = judge.decide(rows_of(queries, vectors))
+    judge = Judge(snapshot_of(support, embedded, dispositions), decision)
+    answers = judge.decide(rows_of(queries, embedded))
     right: dict[str, list[bool]] = {}
     for sample, answer in zip(queries, answers, strict=True):
         right.setdefault(sample.label, []).append(answer.nearest == sample.label)
@@ -178,17 +178,17 @@ def _known(
 def _unknown(
     support: Sequence[Sample],
     queries: Sequence[Sample],
-    vectors: Vectors,
+    embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     tally: _Tally,
 ) -> None:
     """Each class left out in turn; one value an episode, the mean over the turns."""
     areas, caught, wrongly = [], [], []
-    rows = rows_of(queries, vectors)
+    rows = rows_of(queries, embedded)
     for label in sorted({sample.label for sample in support}):
         taught = [sample for sample in support if sample.label != label]
-        judge = Judge(snapshot_of(taught, vectors, dispositions), decision)
+        judge = Judge(snapshot_of(taught, embedded, dispositions), decision)
         is_unknown = np.array([sample.label == label for sample in queries])
         strangeness = judge.strangeness(rows)
         refused = np.array([_is_refused(answer) for answer in judge.decide(rows)])

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from edgefs.backbones import Backbone
 from edgefs.data import Split
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
+from edgefs.teaching import Embedded
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.preprocess import Preprocess
@@ -29,6 +28,8 @@ class Task:
         split: what may be learned from, and what may not.
         dispositions: of every class.
         decision: head and budget.
+        dim: numbers of an embedding, at most; 0 leaves it unprojected.
+        symmetries: in which an image that teaches is seen as well; None lets the support decide.
         device: where torch runs.
         seed: picks whatever is random.
         use_cache: whether embeddings may be remembered between runs.
@@ -40,6 +41,8 @@ class Task:
     split: Split
     dispositions: Mapping[str, Disposition]
     decision: DecisionSettings
+    dim: int
+    symmetries: tuple[str, ...] | None
     device: torch.device
     seed: int
     use_cache: bool
@@ -52,12 +55,14 @@ class Adapted:
 
     Attributes:
         network: the embedding network.
-        vectors: embeddings `[D]` of every image of the split, by content digest.
+        embedded: every image of the split; the support in all views.
+        symmetries: in which an image that teaches is seen as well.
         candidates: what was compared, for the report.
         notes: what was done, in sentences.
     """
 
     network: EmbeddingNetwork
-    vectors: Mapping[str, NDArray[np.float32]]
+    embedded: Embedded
+    symmetries: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]

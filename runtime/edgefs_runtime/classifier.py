@@ -173,13 +173,18 @@ class Classifier:
             return judge.no_decision(reason, part_id)
         return judge.decide(self._embedder.embed(pixels[None]), [part_id])[0]
 
-    def embed(self, images: Sequence[ImageSource]) -> NDArray[np.float32]:
-        """Embeddings `[N,D]` of images.
+    def embed(self, images: Sequence[ImageSource], *, views: bool = False) -> NDArray[np.float32]:
+        """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.
 
         Raises:
             ImageError: an image can't be read.
         """
-        return np.concatenate([self._embedder.embed(self._preprocess(image)[None]) for image in images])
+        rows = []
+        for image in images:
+            pixels = self._preprocess(image)
+            seen = self._preprocess.seen(pixels) if views else pixels[None]
+            rows.append(np.concatenate([self._embedder.embed(view[None]) for view in seen], axis=1))
+        return np.concatenate(rows)
 
     def enroll(
         self,

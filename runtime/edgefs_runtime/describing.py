@@ -17,7 +17,7 @@ from edgefs_runtime.preprocess import Preprocess
 
 
 class Described(NamedTuple):
-    """Embeddings float32 `[1,D]` of one image, its digest, and its thumbnail or nothing."""
+    """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""
 
     vectors: NDArray[np.float32]
     digest: str
@@ -40,7 +40,8 @@ def describe(image: ImageSource, preprocess: Preprocess, embedder: Embedder, kee
         pixels = preprocess(image)
         if reason := unusable(pixels):
             raise ImageError(reason)
-        return Described(embedder.embed(pixels[None]), _digest(image), _thumbnail(image) if keep else b"")
+        vectors = np.concatenate([embedder.embed(view[None]) for view in preprocess.seen(pixels)], axis=1)
+        return Described(vectors, _digest(image), _thumbnail(image) if keep else b"")
     except ImageError as error:
         name = f"{image}: " if isinstance(image, (str, Path)) else ""
         raise ImageError(f"{name}{error}; nothing was enrolled") from error

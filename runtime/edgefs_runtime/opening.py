@@ -21,7 +21,7 @@ def judge_by(bundle: Bundle, gallery: Path | None) -> Judge:
         GalleryError: the gallery is damaged, or does not belong to the bundle.
     """
     if gallery is None or not gallery.exists():
-        snapshot = build_snapshot(bundle.seed_enrolments(), 0)
+        snapshot = build_snapshot(bundle.seed_enrolments(), 0, bundle.manifest.preprocess.views)
     else:
         from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
 
@@ -35,4 +35,4 @@ def seed_of(bundle: Bundle) -> Seed:
 
     enrolments = bundle.seed_enrolments()
     dim = enrolments[0].vectors.shape[1] if enrolments else 0
-    return Seed(bundle.digest, bundle.space_id, dim, bundle.name, enrolments)
+    return Seed(bundle.digest, bundle.space_id, dim, bundle.name, enrolments, bundle.manifest.preprocess.views)

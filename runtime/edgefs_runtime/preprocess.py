@@ -7,7 +7,7 @@ normalisation are not here: they live inside the ONNX graph.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,18 @@ _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
+}
+# The eight symmetries of a square, of [H,W,3]: `h` mirrors left to right, `v` upside down, `t` swaps the axes; the last
+# is done first. Those with `t` need a square.
+SYMMETRIES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "": lambda pixels: pixels,
+    "h": lambda pixels: pixels[:, ::-1],
+    "v": lambda pixels: pixels[::-1],
+    "hv": lambda pixels: pixels[::-1, ::-1],
+    "t": lambda pixels: pixels.swapaxes(0, 1),
+    "ht": lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    "vt": lambda pixels: pixels.swapaxes(0, 1)[::-1],
+    "hvt": lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
 }
 _TURNS = {
     90: Image.Transpose.ROTATE_90,
@@ -45,6 +57,8 @@ class Preprocess:
         window: (black, white) raw values of frames with more than 8 bits, mapped linearly to 0..255 and clipped.
         resize: `stretch` to `size`, `pad` with black to keep the aspect ratio, or `crop` the middle.
         interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`, as Pillow computes them (antialiased).
+        symmetries: in which an image that teaches is seen as well, keys of `SYMMETRIES`; only such under which a part
+            stays in its class.
     """
 
     size: tuple[int, int]
@@ -54,6 +68,7 @@ class Preprocess:
     window: tuple[int, int] = (0, 65535)
     resize: Resize = "stretch"
     interpolation: str = "bilinear"
+    symmetries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checks = {
@@ -64,6 +79,9 @@ class Preprocess:
             "window": len(self.window) == 2 and 0 <= self.window[0] < self.window[1] <= 65535,
             "resize": self.resize in ("stretch", "pad", "crop"),
             "interpolation": self.interpolation in _FILTERS,
+            "symmetries": set(self.symmetries) <= set(SYMMETRIES) - {""}
+            and len(set(self.symmetries)) == len(self.symmetries)
+            and (len(set(self.size)) == 1 or not any("t" in name for name in self.symmetries)),
         }
         for field, valid in checks.items():
             if not valid:
@@ -87,6 +105,15 @@ class Preprocess:
     def batch(self, sources: list[ImageSource]) -> NDArray[np.uint8]:
         """Bring several images to one uint8 RGB batch `[N,H,W,3]`."""
         return np.stack([self(source) for source in sources])
+
+    @property
+    def views(self) -> int:
+        """V, the images that one image which teaches is seen in."""
+        return 1 + len(self.symmetries)
+
+    def seen(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The views `[V,H,W,3]` of one preprocessed image `[H,W,3]` that teaches, itself first."""
+        return np.stack([SYMMETRIES[name](pixels) for name in ("", *self.symmetries)])
 
     def input_size(self, frame: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of what is left of a (height, width) frame before it is resized, pixels."""

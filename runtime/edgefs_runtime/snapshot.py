@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,12 +22,13 @@ State = Literal["pending", "approved"]
 
 @dataclass(frozen=True)
 class Enrolment:
-    """k embeddings of one class, taught together.
+    """k images of one class, taught together.
 
     Attributes:
         label: the class; not empty, not `unknown`, no line break, at most 200 characters.
         disposition: what the line does with parts of this class.
-        vectors: float32 `[k,D]`, finite.
+        vectors: float32 `[k,V·D]`, finite: of each image the embeddings of its V views, end to end, the image itself
+            first (`Preprocess.views`).
         digests: k content digests of the images, hex SHA-256.
         groups: k names of the physical part (patient, lot) an image shows; empty where unknown: an image is then a
             part of its own.
@@ -67,12 +69,13 @@ class Snapshot:
     """Labelled embeddings at one moment.
 
     Attributes:
-        vectors: float32 `[N,D]`, raw, in (device, seq) order: the order is part of the arithmetic's result.
+        vectors: float32 `[N,V·D]`, raw, in (device, seq) order: the order is part of the arithmetic's result.
         labels: C class names, sorted.
         dispositions: C dispositions.
         classes: int64 `[N]`, index into `labels`.
-        parts: int64 `[N]`; rows with the same number show the same part and leave together in leave-one-out.
+        parts: int64 `[N]`; images with the same number show the same part and leave together in leave-one-out.
         sequence: number of operations behind it; 0 = the seed alone.
+        views: V, embeddings of each image.
     """
 
     vectors: NDArray[np.float32]
@@ -81,15 +84,21 @@ class Snapshot:
     classes: NDArray[np.int64]
     parts: NDArray[np.int64]
     sequence: int
+    views: int = 1
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """The embeddings, `[N,V,D]`; the first of each image is of the image itself."""
+        return self.vectors.reshape(len(self.vectors), self.views, -1)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows of each class."""
+        """Images of each class."""
         numbers = np.bincount(self.classes, minlength=len(self.labels))
         return dict(zip(self.labels, numbers.tolist(), strict=True))
 
 
-def build_snapshot(enrolments: Sequence[Enrolment], sequence: int) -> Snapshot:
+def build_snapshot(enrolments: Sequence[Enrolment], sequence: int, views: int = 1) -> Snapshot:
     """Stack enrolments, already in (device, seq) order and approved, into arrays.
 
     Two images of one class with the same group name, or with the same content digest, are the same part. Where one
@@ -103,6 +112,8 @@ def build_snapshot(enrolments: Sequence[Enrolment], sequence: int) -> Snapshot:
     dimensions = {enrolment.vectors.shape[1] for enrolment in enrolments}
     if len(dimensions) > 1:
         raise GalleryError(f"the gallery mixes embeddings of {sorted(dimensions)} dimensions")
+    if dimensions.pop() % views:
+        raise GalleryError(f"the gallery does not hold {views} embeddings of each image")
     labels = tuple(sorted({enrolment.label for enrolment in enrolments}))
     index = {label: position for position, label in enumerate(labels)}
     defects = {enrolment.label for enrolment in enrolments if enrolment.disposition == "defect"}
@@ -115,6 +126,7 @@ def build_snapshot(enrolments: Sequence[Enrolment], sequence: int) -> Snapshot:
         ),
         parts=_part_numbers(enrolments),
         sequence=sequence,
+        views=views,
     )
 
 
@@ -136,14 +148,19 @@ def extended(
     chosen = np.ones(len(enrolment.vectors), bool) if taught is None else taught
     first = int(snapshot.parts.max(initial=-1)) + 1
     own = np.full(int(chosen.sum()), labels.index(enrolment.label), np.int64)
-    return Snapshot(
+    return dataclasses.replace(
+        snapshot,
         vectors=np.concatenate([snapshot.vectors, enrolment.vectors[chosen]]),
         labels=labels,
         dispositions=tuple(of[label] for label in labels),
         classes=np.concatenate([moved[snapshot.classes], own]),
         parts=np.concatenate([snapshot.parts, first + np.array(parts, np.int64)[chosen]]),
-        sequence=snapshot.sequence,
     )
+
+
+def first_views(enrolment: Enrolment, views: int) -> NDArray[np.float32]:
+    """Embeddings `[k,D]` of the images themselves, without their other views."""
+    return enrolment.vectors.reshape(len(enrolment.vectors), views, -1)[:, 0]
 
 
 def check_label(label: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,65 +17,76 @@ pytestmark = pytest.mark.device
 SHRINKAGE = 0.4
 
 
-def gallery(counts: dict[str, int], dim: int = 12, seed: int = 0, groups: bool = False) -> Snapshot:
+def gallery(counts: dict[str, int], dim: int = 12, seed: int = 0, groups: bool = False, views: int = 1) -> Snapshot:
     rng = np.random.default_rng(seed)
     enrolments = [
         Enrolment(
             label=label,
             disposition="defect",
-            vectors=(rng.standard_normal((k, dim)) + 3 * rng.standard_normal(dim)).astype(np.float32),
+            vectors=(rng.standard_normal((k, views, dim)) + 3 * rng.standard_normal(dim))
+            .reshape(k, -1)
+            .astype(np.float32),
             digests=tuple(f"{label}{row}" for row in range(k)),
             groups=tuple(f"part{row // 2}" for row in range(k)) if groups else (),
         )
         for label, k in counts.items()
     ]
-    return build_snapshot(enrolments, 0)
+    return build_snapshot(enrolments, 0, views)
 
 
 def rows(n: int, dim: int = 12) -> np.ndarray:
     return np.random.default_rng(99).standard_normal((n, dim)).astype(np.float32)
 
 
-def covariance(vectors: np.ndarray, classes: np.ndarray, shrinkage: float) -> np.ndarray:
-    means = np.stack([vectors[classes == label].mean(axis=0) for label in range(classes.max() + 1)])
-    residuals = vectors - means[classes]
-    scatter = residuals.T @ residuals / len(vectors)
-    dim = len(scatter)
-    return shrinkage * np.trace(scatter) / dim * np.eye(dim) + (1 - shrinkage) * scatter
+def covariance(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    residuals = vectors - means_of(vectors, classes)[classes]
+    ridge, weight = ridge_and_weight(vectors, classes)
+    return ridge * np.eye(vectors.shape[1]) + weight * residuals.T @ residuals
+
+
+def ridge_and_weight(vectors: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
+    residuals = vectors - means_of(vectors, classes)[classes]
+    n, dim = vectors.shape
+    return SHRINKAGE * (residuals**2).sum() / n / dim, (1 - SHRINKAGE) / n
+
+
+def means_of(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return np.stack([vectors[classes == label].mean(axis=0) for label in range(classes.max() + 1)])
 
 
 def exact_distances(vectors: np.ndarray, classes: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Squared Mahalanobis distances `[N,C]`, with the D x D matrix written out."""
-    inverse = np.linalg.inv(covariance(vectors, classes, SHRINKAGE))
-    means = np.stack([vectors[classes == label].mean(axis=0) for label in range(classes.max() + 1)])
-    steps = asked[:, None, :] - means[None]
+    inverse = np.linalg.inv(covariance(vectors, classes))
+    steps = asked[:, None, :] - means_of(vectors, classes)[None]
     return np.einsum("ncd,de,nce->nc", steps, inverse, steps)
 
 
-@pytest.mark.parametrize("counts", [{"a": 5, "b": 5, "c": 5}, {"a": 40, "b": 3}, {"a": 1, "b": 7}])
-def test_lda_scores_are_discriminants_with_the_error_of_each_mean_taken_off(counts: dict[str, int]) -> None:
-    snapshot, asked = gallery(counts), rows(6)
-    vectors = snapshot.vectors.astype(np.float64)
-    centred = vectors - vectors.mean(axis=0)
-    left_out = fit_shared_gaussian(centred @ centred.T, snapshot.classes, SHRINKAGE, 12).left_out_distances(
-        snapshot.parts
-    )
-    own = left_out[np.arange(len(vectors)), snapshot.classes]
+@pytest.mark.parametrize("counts", [{"a": 5, "b": 5}, {"a": 40, "b": 3}, {"a": 1, "b": 7}])  # n < D, n > D
+@pytest.mark.parametrize("views", [1, 3])
+def test_lda_scores_are_discriminants_with_the_error_of_each_mean_taken_off(counts: dict[str, int], views: int) -> None:
+    snapshot, asked = gallery(counts, views=views), rows(6)
+    vectors = snapshot.vectors.reshape(-1, 12).astype(np.float64)
+    classes, parts = np.repeat(snapshot.classes, views), np.repeat(snapshot.parts, views)
+    first = np.arange(len(vectors)) % views == 0
+    left_out = fit_shared_gaussian(vectors, classes, SHRINKAGE).left_out(parts, first).classes
+    own = left_out[np.arange(len(snapshot.classes)), snapshot.classes]
     numbers = np.array(list(counts.values()))
     judged = np.isfinite(own)
     spread = own[judged] / (1 + 1 / (numbers[snapshot.classes[judged]] - 1))
     of_class = [spread[snapshot.classes[judged] == label] for label in range(len(counts))]
     error = np.array([(one.sum() + 2 * spread.mean()) / (len(one) + 2) for one in of_class]) / numbers
-    distances = exact_distances(vectors, snapshot.classes, asked) - error
+    distances = exact_distances(vectors, classes, asked) - error
     head = fit_head({"kind": "lda", "shrinkage": SHRINKAGE}, snapshot)
     scores, strangeness = head.answer(asked)
     # Scores are log-posteriors up to a term that all classes share.
     steps = -0.5 * (distances - distances[:, :1])
     np.testing.assert_allclose(scores - scores[:, :1], steps, rtol=2e-5, atol=2e-5 * np.abs(steps).max())
     assert head.scores(asked).tobytes() == scores.tobytes()
-    # Strangeness: the nearest distance less that to one Gaussian of everything.
-    background = exact_distances(vectors, np.zeros_like(snapshot.classes), asked)[:, 0]
-    np.testing.assert_allclose(strangeness, distances.min(axis=1) - background, rtol=1e-4, atol=1e-3)
+    # Strangeness: the nearest distance less 95 % of that to one Gaussian of everything about the origin.
+    ridge, weight = ridge_and_weight(vectors, classes)
+    everything = np.linalg.inv(ridge * np.eye(12) + weight * vectors.T @ vectors)
+    background = np.einsum("nd,de,ne->n", asked, everything, asked)
+    np.testing.assert_allclose(strangeness, distances.min(axis=1) - 0.95 * background, rtol=1e-4, atol=1e-3)
 
 
 def test_a_class_of_few_rows_does_not_lose_to_one_of_many() -> None:
@@ -93,23 +106,62 @@ def test_a_class_of_few_rows_does_not_lose_to_one_of_many() -> None:
     assert min(few_right, many_right) > 0.9
 
 
+@pytest.mark.parametrize("dim", [12, 40])  # n > D, n < D
+@pytest.mark.parametrize("views", [1, 2])
 @pytest.mark.parametrize("groups", [False, True])
-def test_lda_left_out_is_what_a_fit_without_the_part_says(groups: bool) -> None:
-    snapshot = gallery({"a": 6, "b": 5, "c": 4}, groups=groups)
-    vectors, classes, parts = snapshot.vectors.astype(np.float64), snapshot.classes, snapshot.parts
-    centred = vectors - vectors.mean(axis=0)
-    model = fit_shared_gaussian(centred @ centred.T, classes, SHRINKAGE, vectors.shape[1])
-    found = model.left_out_distances(parts)
+def test_lda_left_out_is_what_a_fit_without_the_part_says(groups: bool, views: int, dim: int) -> None:
+    snapshot = gallery({"a": 6, "b": 5, "c": 4}, dim=dim, groups=groups, views=views)
+    vectors = snapshot.vectors.reshape(-1, dim).astype(np.float64)
+    classes, parts = np.repeat(snapshot.classes, views), np.repeat(snapshot.parts, views)
+    first = np.arange(len(vectors)) % views == 0
+    model = fit_shared_gaussian(vectors, classes, SHRINKAGE)
+    found = model.left_out(parts, first)
     for part in np.unique(parts):
         held = parts == part
-        kept, kept_classes = vectors[~held], classes[~held]
+        kept, kept_classes, asked = vectors[~held], classes[~held], vectors[held & first]
         means = np.stack([kept[kept_classes == label].mean(axis=0) for label in range(3)])
         residuals = kept - means[kept_classes]
         # The ridge and the weight of the scatter are held: that is what "exact with the ridge held" promises.
-        matrix = model.alpha * np.eye(vectors.shape[1]) + model.beta * residuals.T @ residuals
-        steps = vectors[held][:, None, :] - means[None]
+        matrix = model.alpha * np.eye(dim) + model.beta * residuals.T @ residuals
+        steps = asked[:, None, :] - means[None]
         expected = np.einsum("ncd,de,nce->nc", steps, np.linalg.inv(matrix), steps)
-        np.testing.assert_allclose(found[held], expected, rtol=1e-8)
+        np.testing.assert_allclose(found.classes[snapshot.parts == part], expected, rtol=1e-8)
+        everything = np.linalg.inv(model.alpha * np.eye(dim) + model.beta * kept.T @ kept)
+        expected = np.einsum("nd,de,ne->n", asked, everything, asked)
+        np.testing.assert_allclose(found.background[snapshot.parts == part], expected, rtol=1e-8)
+
+
+def test_parts_of_different_sizes_are_left_out_together() -> None:
+    snapshot = gallery({"a": 8, "b": 7})
+    parts = np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 5, 5, 6, 7, 7, 8])
+    every = np.ones(15, bool)
+    vectors = snapshot.vectors.astype(np.float64)
+    model = fit_shared_gaussian(vectors, snapshot.classes, SHRINKAGE)
+    found = model.left_out(parts, every)
+    held = parts == 5
+    kept, kept_classes = vectors[~held], snapshot.classes[~held]
+    means = np.stack([kept[kept_classes == label].mean(axis=0) for label in range(2)])
+    residuals = kept - means[kept_classes]
+    inverse = np.linalg.inv(model.alpha * np.eye(12) + model.beta * residuals.T @ residuals)
+    steps = vectors[held][:, None, :] - means[None]
+    np.testing.assert_allclose(found.classes[held], np.einsum("ncd,de,nce->nc", steps, inverse, steps), rtol=1e-8)
+
+
+def test_adding_and_removing_a_class_leaves_the_same_bits() -> None:
+    before, asked = gallery({"a": 6, "b": 5}), rows(4)
+    with_more = gallery({"a": 6, "b": 5, "c": 4})
+    kept = with_more.classes < 2
+    after = dataclasses.replace(
+        with_more,
+        vectors=with_more.vectors[kept],
+        labels=before.labels,
+        dispositions=before.dispositions,
+        classes=with_more.classes[kept],
+        parts=with_more.parts[kept],
+    )
+    first, second = (fit_head({"kind": "lda"}, snapshot).answer(asked) for snapshot in (before, after))
+    assert first.scores.tobytes() == second.scores.tobytes()
+    assert first.strangeness.tobytes() == second.strangeness.tobytes()
 
 
 def test_prototype_left_out_is_what_a_fit_without_the_part_says() -> None:

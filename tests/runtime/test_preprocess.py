@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edgefs_runtime.errors import BundleError, ImageError
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.preprocess import SYMMETRIES, Preprocess
 
 pytestmark = pytest.mark.device
 
@@ -121,6 +121,8 @@ def test_paths_bytes_images_and_arrays_give_the_same_pixels(tmp_path):
         ("window", [0, 70000]),
         ("resize", "squash"),
         ("interpolation", "magic"),
+        ("symmetries", ["h", "h"]),
+        ("symmetries", ["left"]),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(field, value):
@@ -133,3 +135,20 @@ def test_unknown_settings_are_refused():
         Preprocess.from_json({"size": [224, 224], "sharpen": 2})
     with pytest.raises(BundleError, match="another runtime"):
         Preprocess.from_json({})
+
+
+def test_an_image_that_teaches_is_seen_in_the_symmetries_of_a_square():
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    every = tuple(name for name in SYMMETRIES if name)
+    seen = Preprocess((4, 4), symmetries=every).seen(pixels)
+    assert seen.shape == (8, 4, 4, 3)
+    assert (seen[0] == pixels).all()
+    turned = [np.rot90(flip, turns) for flip in (pixels, pixels[:, ::-1]) for turns in range(4)]
+    assert sorted(view.tobytes() for view in seen) == sorted(np.ascontiguousarray(view).tobytes() for view in turned)
+    assert Preprocess((4, 4)).seen(pixels).shape == (1, 4, 4, 3)
+
+
+def test_what_needs_a_square_is_refused_without_one():
+    assert Preprocess((4, 6), symmetries=("h", "v", "hv")).views == 4
+    with pytest.raises(BundleError, match=r"preprocess\.symmetries"):
+        Preprocess((4, 6), symmetries=("t",))

@@ -96,7 +96,7 @@ def view_of(ledger: Ledger, seed: Seed) -> Snapshot:
     Raises:
         GalleryError: no class is left.
     """
-    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence)
+    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views)
 
 
 def _with_classes(snapshot: Snapshot) -> Snapshot:

@@ -19,9 +19,10 @@ class Seed:
     Attributes:
         digest: the bundle's digest, lower-case hex SHA-256.
         space_id: the embedding space; only vectors of one space may be compared.
-        dim: D, length of an embedding.
+        dim: V·D, numbers that are kept of an image.
         bundle_name: the manifest's name.
         enrolments: the classes the workstation taught.
+        views: V, embeddings of each image.
     """
 
     digest: str
@@ -29,6 +30,7 @@ class Seed:
     dim: int
     bundle_name: str
     enrolments: tuple[Enrolment, ...]
+    views: int = 1
 
     @property
     def device(self) -> str:

@@ -1,7 +1,7 @@
 """The snapshot file that an owner keeps beside its gallery, for readers in other processes.
 
 Rules, with their reasons: eight magic bytes with the format's version, so that another file is told at once; the
-length of the header (8 bytes, little-endian) and a JSON header, so that it can be looked at; `vectors` float32 [N,D],
+length of the header (8 bytes, little-endian) and a JSON header, so that it can be looked at; `vectors` float32 [N,V·D],
 `classes` int64 [N], `parts` int64 [N], raw and little-endian, so that reading copies nothing; a CRC-32 over everything
 before it. A file that fails any of this is passed over: the database holds the truth, this is a copy of what counts,
 looked at only while an owner lives. So it need not survive a power cut, and is not synced to disk.
@@ -74,4 +74,5 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         classes=classes.astype(np.int64, copy=False),
         parts=parts.astype(np.int64, copy=False),
         sequence=header["sequence"],
+        views=seed.views,
     )

@@ -1,160 +1,187 @@
-"""Gaussian classes that share one shrunken covariance, in terms of inner products alone.
+"""Gaussian classes that share one shrunken covariance.
 
-With few rows in many dimensions nothing D × D is formed, and nothing n × D but the rows themselves: the covariance is a
-ridge plus the outer products of n residuals, so that its inverse lives among the n rows (Woodbury), and residuals and
-means are combinations of the rows. A fit is one Gram matrix and a Cholesky factor; a question is one product with the
-rows. The rows of one part leave together in closed form by the same identity; the ridge and the weight of the scatter
-are held, which makes it exact.
+Notation: X `[n,D]` rows; M `[K,D]` class means; W `[n,D]` residuals from them; A = αI + βWᵀW with α = λ·tr(S)/D,
+β = (1 − λ)/n and S = WᵀW/n. The origin is the caller's: distances do not depend on it, the background does.
 
-Notation: C `[n,D]` rows less their mean, K = CCᵀ; W `[n,D]` residuals from the class means; M `[K,D]` class means less
-the common one; A = αI + βWᵀW, α = λ·tr(S)/D, β = (1−λ)/n, S = WᵀW/n, and A⁻¹ = (I − WᵀG⁻¹W)/α, G = WWᵀ + (α/β)I.
-A vector c is known by its length and by g = Cc `[n]`.
+Nothing larger than the smaller of n and D is factorised. With n ≥ D that is A itself; with fewer rows it is
+G = WWᵀ + (α/β)I, since A⁻¹ = (I − WᵀG⁻¹W)/α (Woodbury). Either way one Cholesky factor is inverted, and everything
+else is a product with it. The rows of one part leave together in closed form by the same identity; the ridge and the
+weight of the scatter are held, which makes it exact.
+
+The background is one Gaussian of everything, about the origin, with the same ridge and weight: T = αI + βXᵀX. It
+differs from A by the K class means alone, so that its distances cost K numbers each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
+_BLOCK = 64  # rows; triangles up to this size are inverted as they are
+_CHUNK = 2_000_000  # numbers in the largest array that leave-one-out holds at a time
+
+
+class Distances(NamedTuple):
+    """Squared distances of N rows: `classes` `[N,K]`, infinite to a class that was gone, and `background` `[N]`."""
+
+    classes: Matrix
+    background: Matrix
+
 
 @dataclass(frozen=True)
 class SharedGaussian:
-    """Squared Mahalanobis distances to K class means under one covariance A.
-
-    The distance of c to the mean of class k is ‖c‖²/α − gᵀ·inner·g − 2·(g·weights − ½·offsets)ₖ.
+    """Squared Mahalanobis distances to K class means under one covariance A, and to the background T.
 
     Attributes:
-        weights: `[n,K]`, so that g·weights = cᵀA⁻¹Mᵀ.
-        offsets: `[K]`, μᵀA⁻¹μ of each class.
-        inner: `[n,n]`, so that cᵀA⁻¹c = ‖c‖²/α − gᵀ·inner·g.
+        weights: A⁻¹Mᵀ `[D,K]`, so that rows Z `[N,D]` have the products L = ZA⁻¹Mᵀ `[N,K]` with the means.
+        mean_mean: MA⁻¹Mᵀ `[K,K]`.
+        row_mean: WA⁻¹Mᵀ `[n,K]`.
+        background: H `[K,K]`, so that zᵀA⁻¹z − zᵀT⁻¹z = lᵀHl.
+        classes: `[n]`, of the rows.
+        counts: `[K]`, rows of each class.
         alpha: the ridge.
+        beta: the weight of the scatter.
+        factor: the inverted Cholesky factor R, `[D,D]` of A or `[n,n]` of G.
+        residuals: W where it was G that was factorised, else None.
+        whitened: `[n,·]`, so that the products of residuals under A⁻¹ are `start`·I + `slope`·whitened·whitenedᵀ.
     """
 
     weights: Matrix
-    offsets: Matrix
-    inner: Matrix
-    alpha: float
-    # What leave-one-out needs: inner products under A⁻¹ among residuals and means.
+    mean_mean: Matrix
+    row_mean: Matrix
+    background: Matrix
     classes: NDArray[np.int64]
     counts: NDArray[np.int64]
+    alpha: float
     beta: float
-    row_row: Matrix  # [n,n]
-    row_mean: Matrix  # [n,K]
-    mean_mean: Matrix  # [K,K]
+    factor: Matrix
+    residuals: Matrix | None
+    whitened: Matrix
+    start: float
+    slope: float
 
-    def linear(self, inner_products: Matrix) -> Matrix:
-        """Discriminants cᵀA⁻¹μ − ½μᵀA⁻¹μ `[N,K]` from g `[N,n]`: larger is nearer, equal priors."""
-        discriminants: Matrix = inner_products @ self.weights - 0.5 * self.offsets
-        return discriminants
-
-    def left_out_distances(self, parts: NDArray[np.int64]) -> Matrix:
-        """Distances `[n,K]` of every fitted row to all classes as if its part had not been there.
-
-        The own class is infinitely far where the part was all there was of it.
+    def left_out(self, parts: NDArray[np.int64], asked: NDArray[np.bool_]) -> Distances:
+        """Distances of fitted rows, in their order, as if their part had not been there.
 
         Args:
             parts: `[n]`; rows with the same number leave together. A part lies within one class.
+            asked: `[n]`, the rows that are judged; every part has some, parts of one size equally many.
         """
-        own = self.mean_mean[self.classes]  # [n,K]: μ_own · μ_k
-        own_norm = np.diag(self.mean_mean)[self.classes]
-        own_row = np.take_along_axis(self.row_mean, self.classes[:, None], axis=1)  # [n,1]: w_i · μ_own
-        distances = (
-            np.diag(self.row_row)[:, None]
-            + 2 * (own_row - self.row_mean)
-            + own_norm[:, None]
-            - 2 * own
-            + np.diag(self.mean_mean)[None, :]
-        )
+        classes, background = np.empty((len(parts), len(self.counts))), np.empty(len(parts))
+        for members in self._chunks(parts):
+            chosen = np.argsort(~asked[members], axis=1, kind="stable")[:, : int(asked[members[0]].sum())]
+            rows = np.take_along_axis(members, chosen, axis=1)
+            classes[rows], background[rows] = self._without(members, chosen)
+        return Distances(classes[asked], background[asked])
+
+    def _chunks(self, parts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Rows `[m,k]` of m parts of k rows each: as a rule all parts are of one size, and go together."""
         order = np.argsort(parts, kind="stable")
-        members = np.split(order, np.flatnonzero(np.diff(parts[order])) + 1)
-        alone = np.array([rows[0] for rows in members if len(rows) == 1], np.int64)
-        if len(alone):  # as a rule nearly all: a thousand small systems at once, not one by one
-            distances[alone] = self._without_one(alone, distances[alone])
-        for rows in members:
-            if len(rows) > 1:
-                distances[rows] = self._without(rows, distances[rows])
-        return distances
+        _, first, sizes = np.unique(parts[order], return_index=True, return_counts=True)
+        for k in np.unique(sizes).tolist():
+            members = order[first[sizes == k][:, None] + np.arange(k)]
+            step = max(1, _CHUNK // (k * (self.whitened.shape[1] + k * len(self.counts))))
+            for start in range(0, len(members), step):
+                yield members[start : start + step]
 
-    def _without_one(self, rows: NDArray[np.int64], distances: Matrix) -> Matrix:
-        """The same as `_without` for parts of a single row each, distances `[k,K]`."""
-        labels, at = self.classes[rows], np.arange(len(rows))
-        remaining = self.counts[labels] - 1
-        share = np.where(remaining > 0, 1 / self.counts[labels], 0.0)
-        own = np.diag(self.row_row)[rows]
-        core = (1 - share) / self.beta - own
-        cross = (own + self.row_mean[rows, labels])[:, None] - self.row_mean[rows]
-        moved = 1 + 1 / np.maximum(remaining, 1)  # x − μ without x, in terms of w
-        distances[at, labels] = np.where(remaining > 0, own * moved**2, np.inf)
-        cross[at, labels] = np.where(remaining > 0, own * moved, 0.0)
-        return np.asarray(distances + cross**2 / core[:, None])
-
-    def _without(self, rows: NDArray[np.int64], distances: Matrix) -> Matrix:
-        """Correct the distances `[k,K]` of one part's k rows for their own share in the fit."""
-        label, k = self.classes[rows[0]], len(rows)
+    def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[Matrix, Matrix]:
+        """Distances `[m,f,K]` and `[m,f]` of the chosen f of each part's k rows, corrected for the part's own share."""
+        m, k = members.shape
+        label, each = self.classes[members[:, 0]], np.arange(m)
         remaining = self.counts[label] - k
-        block = self.row_row[np.ix_(rows, rows)]  # [k,k]
-        inverse_share = np.eye(k) - (1.0 / self.counts[label] if remaining else 0.0)
-        core = inverse_share / self.beta - block
-        # cross[j,i,c] = w_j · (x_i − μ_c): how row j of the part sees the step from class c to row i.
-        cross = (block + self.row_mean[rows, label][:, None])[:, :, None] - self.row_mean[rows][:, None, :]
-        if remaining:  # the own mean moves away from the part it loses
-            shift = block.sum(axis=1) / remaining  # [k]: w_j · Σw / (n_c − k)
-            distances[:, label] = np.diag(block) + 2 * shift + block.sum() / remaining**2
-            cross[:, :, label] = block + shift[:, None]
-        solved = np.linalg.solve(core, cross.reshape(k, -1)).reshape(cross.shape)
-        corrected: Matrix = distances + np.einsum("jic,jic->ic", cross, solved)
-        if not remaining:
-            corrected[:, label] = np.inf
-        return corrected
+        rest = np.maximum(remaining, 1)
+        whitened = self.whitened[members]  # [m,k,r]
+        eye = np.eye(k)
+        block = self.start * eye + self.slope * (whitened @ whitened.transpose(0, 2, 1))  # [m,k,k]: w_j · w_i
+        step = self.row_mean[members]  # [m,k,K]: w_j · μ_c
+        own = step[each, :, label]  # [m,k]
+        among = self.mean_mean[label]  # [m,K]
+        # How row j of the part sees the way from class c to row i, w_j · (x_i − μ_c), and how long that way is.
+        cross = (block + own[:, :, None])[:, :, :, None] - step[:, :, None, :]  # [m,k,k,K]
+        distances = (
+            np.diagonal(block, axis1=1, axis2=2)[:, :, None]
+            + 2 * (own[:, :, None] - step)
+            + (among[each, label][:, None] - 2 * among + np.diag(self.mean_mean))[:, None, :]
+        )
+        shift = block.sum(axis=1) / rest[:, None]  # the own mean moves away from the part it loses
+        moved = np.diagonal(block, axis1=1, axis2=2) + 2 * shift + (shift.sum(axis=1) / rest)[:, None]
+        distances[each, :, label] = np.where(remaining[:, None] > 0, moved, np.inf)
+        cross[each, :, :, label] = np.where(remaining[:, None, None] > 0, block + shift[:, :, None], 0.0)
+        share = np.where(remaining > 0, 1 / self.counts[label], 0.0)
+        core = (eye - share[:, None, None]) / self.beta - block
+        cross = np.take_along_axis(cross, chosen[:, None, :, None], axis=2)  # [m,k,f,K]
+        solved = np.linalg.solve(core, cross.reshape(m, k, -1)).reshape(cross.shape)
+        distances = np.take_along_axis(distances, chosen[:, :, None], axis=1)
+        return distances + np.einsum("mjic,mjic->mic", cross, solved), self._background_without(
+            block, own, step + among[:, None, :], among[each, label], chosen
+        )
+
+    def _background_without(
+        self, block: Matrix, own: Matrix, products: Matrix, own_mean: Matrix, chosen: NDArray[np.int64]
+    ) -> Matrix:
+        """Distances `[m,f]` to the background without the part; `products` `[m,k,K]` are x_j · μ_c."""
+        rows = block + own[:, :, None] + own[:, None, :] + own_mean[:, None, None]  # x_j · x_i under A⁻¹
+        rows = rows - products @ self.background @ products.transpose(0, 2, 1)  # and under T⁻¹
+        core = np.eye(block.shape[1]) / self.beta - rows
+        cross = np.take_along_axis(rows, chosen[:, None, :], axis=2)  # [m,k,f]
+        plain = np.take_along_axis(np.diagonal(rows, axis1=1, axis2=2), chosen, axis=1)
+        return np.asarray(plain + np.einsum("mji,mji->mi", cross, np.linalg.solve(core, cross)))
 
 
-def fit_shared_gaussian(gram: Matrix, classes: NDArray[np.int64], shrinkage: float, dim: int) -> SharedGaussian:
+def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: float) -> SharedGaussian:
     """Fit class means and their shared covariance.
 
     Args:
-        gram: K `[n,n]`, inner products of the rows less their mean.
+        rows: X `[n,D]`, about the origin.
         classes: `[n]`, 0 to K − 1, each present.
         shrinkage: λ in (0, 1]; 1 leaves a sphere.
-        dim: D, of the rows.
     """
-    n = len(gram)
+    n, dim = rows.shape
     counts = np.bincount(classes)
-    average = np.zeros((len(counts), n))
-    average[classes, np.arange(n)] = 1 / counts[classes]
-    row_of_means = average @ gram  # M Cᵀ [K,n]
-    mean_gram = row_of_means @ average.T  # M Mᵀ
-    residual_mean = (row_of_means - mean_gram[:, classes]).T  # W Mᵀ [n,K]
-    half = gram - row_of_means[classes]  # W Cᵀ
-    residual_gram = half - (half @ average.T)[:, classes]  # W Wᵀ
-    alpha, beta = _ridge(residual_gram, gram, shrinkage, dim)
-    ratio = alpha / beta
-    lower = np.linalg.cholesky(residual_gram + ratio * np.eye(n))
-    lower_inverse = np.linalg.inv(lower)
-    inverse = lower_inverse.T @ lower_inverse  # G⁻¹
-    solved_means = inverse @ residual_mean  # G⁻¹ W Mᵀ
-    mean_mean = (mean_gram - residual_mean.T @ solved_means) / alpha
-    centred = inverse - (inverse @ average.T)[:, classes]  # G⁻¹ P, where W = PC
+    order = np.argsort(classes, kind="stable")
+    means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
+    residuals = rows - means[classes]
+    alpha, beta = _ridge(residuals, rows, shrinkage)
+    if n < dim:
+        factor = _inverted_cholesky(residuals @ residuals.T, alpha / beta)
+        towards = residuals @ means.T
+        solved = factor.T @ (factor @ towards)  # G⁻¹WMᵀ
+        weights = (means.T - residuals.T @ solved) / alpha
+        row_mean, whitened = solved / beta, factor.T
+        start, slope = 1 / beta, -alpha / beta**2
+    else:
+        factor = _inverted_cholesky(beta * (residuals.T @ residuals), alpha)
+        weights = factor.T @ (factor @ means.T)
+        row_mean, whitened = residuals @ weights, residuals @ factor.T
+        start, slope = 0.0, 1.0
+    mean_mean = means @ weights
     return SharedGaussian(
-        weights=(average.T - (solved_means - average.T @ _sums(solved_means, classes, counts))) / alpha,
-        offsets=np.diag(mean_mean).copy(),
-        inner=(centred - (average @ centred)[classes]) / alpha,
-        alpha=alpha,
+        weights=weights,
+        mean_mean=mean_mean,
+        row_mean=row_mean,
+        background=np.linalg.inv(np.diag(1 / (beta * counts)) + mean_mean),
         classes=classes,
         counts=counts,
+        alpha=alpha,
         beta=beta,
-        row_row=(np.eye(n) - ratio * inverse) / beta,
-        row_mean=solved_means / beta,
-        mean_mean=mean_mean,
+        factor=factor,
+        residuals=residuals if n < dim else None,
+        whitened=whitened,
+        start=start,
+        slope=slope,
     )
 
 
-def _ridge(residual_gram: Matrix, gram: Matrix, shrinkage: float, dim: int) -> tuple[float, float]:
-    n = len(gram)
-    spread, whole = float(np.trace(residual_gram)) / n, float(np.trace(gram)) / n
+def _ridge(residuals: Matrix, rows: Matrix, shrinkage: float) -> tuple[float, float]:
+    n, dim = rows.shape
+    spread = float(np.einsum("nd,nd->", residuals, residuals)) / n
+    whole = float(np.einsum("nd,nd->", rows, rows)) / n
     if spread <= 1e-12 * (1 + whole):
         # One row a class, or the same image several times: no scatter is known, so classes are spheres of the size
         # of the whole.
@@ -162,8 +189,22 @@ def _ridge(residual_gram: Matrix, gram: Matrix, shrinkage: float, dim: int) -> t
     return shrinkage * spread / dim, max(1.0 - shrinkage, 1e-9) / n
 
 
-def _sums(rows: Matrix, classes: NDArray[np.int64], counts: NDArray[np.int64]) -> Matrix:
-    """Sums `[K,·]` of rows `[n,·]` by class."""
-    sums = np.zeros((len(counts), rows.shape[1]))
-    np.add.at(sums, classes, rows)
-    return sums
+def _inverted_cholesky(matrix: Matrix, ridge: float) -> Matrix:
+    """R with RᵀR = (matrix + ridge·I)⁻¹; the matrix is overwritten."""
+    matrix.flat[:: len(matrix) + 1] += ridge
+    lower: Matrix = np.asarray(np.linalg.cholesky(matrix), np.float64)
+    _invert_triangle(lower)
+    return lower
+
+
+def _invert_triangle(lower: Matrix) -> None:
+    """In place, by halves: nearly all of the work is matrix products. numpy has no triangular solver."""
+    n = len(lower)
+    if n <= _BLOCK:
+        lower[:] = np.tril(np.linalg.inv(lower))
+        return
+    half = n // 2
+    upper, below = lower[:half, :half], lower[half:, half:]
+    _invert_triangle(upper)
+    _invert_triangle(below)
+    lower[half:, :half] = -(below @ lower[half:, :half]) @ upper

@@ -18,11 +18,12 @@ class PrototypeHead:
     default_temperature = 0.05
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._rows = _unit(snapshot.vectors.astype(np.float64))
+        rows = _unit(snapshot.rows.astype(np.float64))  # [N,V,D]
+        self._asked, self._taught = rows[:, 0], rows.sum(axis=1)
         self._classes = snapshot.classes
         self._parts = snapshot.parts
-        self._sums = np.zeros((len(snapshot.labels), self._rows.shape[1]))
-        np.add.at(self._sums, self._classes, self._rows)
+        self._sums = np.zeros((len(snapshot.labels), rows.shape[2]))
+        np.add.at(self._sums, self._classes, self._taught)
         self._prototypes = _unit(self._sums)
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -39,15 +40,15 @@ class PrototypeHead:
         """Take the rows of each part out of their class's sum."""
         counts = np.bincount(self._classes, minlength=len(self._sums))
         _, part = np.unique(self._parts, return_inverse=True)
-        part_sums = np.zeros((part.max() + 1, self._rows.shape[1]))
-        np.add.at(part_sums, part, self._rows)
+        part_sums = np.zeros((part.max() + 1, self._asked.shape[1]))
+        np.add.at(part_sums, part, self._taught)
         alone = np.bincount(part)[part] == counts[self._classes]
-        own = np.einsum("nd,nd->n", self._rows, _unit(self._sums[self._classes] - part_sums[part]))
-        scores = self._rows @ self._prototypes.T
+        own = np.einsum("nd,nd->n", self._asked, _unit(self._sums[self._classes] - part_sums[part]))
+        scores = self._asked @ self._prototypes.T
         scores[np.arange(len(scores)), self._classes] = np.where(alone, -np.inf, own)
         return LeftOut(scores=scores, strangeness=np.where(alone, np.nan, 1.0 - scores.max(axis=1)))
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    unit: NDArray[np.float64] = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
     return unit

@@ -11,6 +11,7 @@ import pytest
 from edgefs.data import Sample
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, auroc, run_episodes
+from edgefs.teaching import Embedded
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import DataError
 
@@ -32,8 +33,9 @@ def world(classes: int = 4, images: int = 20, apart: float = 6.0, group: int = 1
 
 def run(samples: list[Sample], vectors: dict, **plan: int):
     dispositions = {sample.label: "defect" for sample in samples}
+    embedded = Embedded(vectors, vectors)
     return run_episodes(
-        samples, vectors, dispositions, DecisionSettings(), EpisodePlan(**{"shots": 5, "episodes": 20, **plan})
+        samples, embedded, dispositions, DecisionSettings(), EpisodePlan(**{"shots": 5, "episodes": 20, **plan})
     )
 
 
