@@ -120,7 +120,7 @@ def run_episodes(
         raise DataError(f"--ways {ways}: the data has {len(labels)} classes; expected 2 to {len(labels)}")
     tally = _Tally()
     for number in range(plan.episodes):
-        support, queries = _draw(samples, labels, ways, plan, number)
+        support, queries = draw_episode(samples, labels, ways, plan, number)
         _known(support, queries, embedded, dispositions, decision, tally)
         if ways > 2:
             _unknown(support, queries, embedded, dispositions, decision, tally)
@@ -143,10 +143,10 @@ def auroc(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
     return float((below + 0.5 * equal).mean() / len(known))
 
 
-def _draw(
+def draw_episode(
     samples: Sequence[Sample], labels: Sequence[str], ways: int, plan: EpisodePlan, number: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """Support and queries of one episode."""
+    """Support and queries of one episode, parts kept apart; `number` picks it."""
     seed = plan.seed * 1_000_003 + number
     chosen = sorted(labels, key=lambda label: draw_key(seed, "ways", label))[:ways]
     own = [sample for sample in samples if sample.label in chosen]
