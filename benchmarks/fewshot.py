@@ -205,8 +205,8 @@ def accuracy_table(title: str, rows: dict[str, dict[str, list]]) -> None:
 def unknown_table(title: str, rows: dict[str, dict[str, list]]) -> None:
     for name, row in rows.items():
         pairs = "   ".join(
-            f"{100 * budget:g} %: caught {percent(row[f'caught {budget:g}'])}, wrongly {percent(row[f'wrongly {budget:g}'])}"
-            for budget in BUDGETS
+            f"{100 * b:g} %: caught {percent(row[f'caught {b:g}'])}, wrongly {percent(row[f'wrongly {b:g}'])}"
+            for b in BUDGETS
         )
         print(f"{title:24} {name:22} AUROC {percent(row['auroc']):>11}   {pairs}", flush=True)
 
