@@ -36,8 +36,9 @@ from scores import SCORES
 from edgefs.adapting import adapt
 from edgefs.data import Sample, load_dataset
 from edgefs.embedding import EmbeddingPlan
+from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
-from edgefs.evaluation.episodes import EpisodePlan, auroc, draw_episode
+from edgefs.evaluation.episodes import EpisodePlan, draw_episode
 from edgefs.exporting import export
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings

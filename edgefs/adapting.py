@@ -97,19 +97,22 @@ def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[
     dataset = load_dataset(
         data,
         group_from=settings.group_from,
+        ok=settings.ok,
         without=settings.without,
         leave_out_blank=True,
         progress=steps("read images"),
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
-    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed)
+    strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
+    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(
         backbone=backbone,
         preprocess=preprocess,
         split=split,
-        dispositions=dispositions,
+        dispositions={label: d for label, d in dispositions.items() if label not in strangers},
+        strangers=strangers,
         decision=decision,
         dim=settings.dim,
         symmetries=settings.symmetries,
@@ -176,7 +179,8 @@ def _fields(
         "preprocess": task.preprocess.to_json(),
         "head": dict(task.decision.head),
         "decision": {"budget": task.decision.budget, "unknown": task.decision.unknown},
-        "labels": [{"label": label, "disposition": task.dispositions[label]} for label in dataset.classes],
+        "labels": [{"label": label, "disposition": disposition} for label, disposition in task.dispositions.items()],
+        "strangers": [{"label": label, "disposition": disposition} for label, disposition in task.strangers.items()],
         "data": {
             "given": str(data),
             "root": str(dataset.root.resolve()),

@@ -76,6 +76,7 @@ class _Plan:
     preprocess: Preprocess
     decision: DecisionSettings
     dispositions: Mapping[str, Disposition]
+    strangers: Mapping[str, Disposition]
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
 
@@ -182,6 +183,7 @@ def _read(run: Run, data: Path | None, name: str | None) -> _Plan:
         preprocess=preprocess,
         decision=decision,
         dispositions=dispositions,
+        strangers={entry["label"]: entry["disposition"] for entry in run.fields.get("strangers", ())},
         train=_samples(run.fields["images"]["train"], root),
         test=_samples(_some(run.fields["images"]["test"]), root),
     )
@@ -255,7 +257,9 @@ def _measure(
         decisions,
     )
     evaluation = (
-        Evaluation.of([sample.label for sample in samples], decisions, plan.dispositions) if plan.test else None
+        Evaluation.of([sample.label for sample in samples], decisions, plan.dispositions, plan.strangers)
+        if plan.test
+        else None
     )
     return evaluation, parity
 

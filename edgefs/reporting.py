@@ -79,7 +79,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
     held_out = split.test or split.validation
     curve = (
         learning_curve(split.train, held_out, adapted.embedded, task.dispositions, task.decision, task.seed)
-        if held_out
+        if held_out and len(task.dispositions) > 1
         else ()
     )
     return Measured(
@@ -148,7 +148,8 @@ def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | N
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
-    evaluation = Evaluation.of([sample.label for sample in samples], decisions, task.dispositions)
+    truths = [sample.label for sample in samples]
+    evaluation = Evaluation.of(truths, decisions, task.dispositions, task.strangers)
     return Side(samples, decisions, evaluation)
 
 

@@ -20,6 +20,7 @@ class AdaptSettings:
         seed: picks splits and whatever else is random.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
         ok: classes of good parts, beside those whose names say so.
+        good_only: learn from the classes of good parts alone; all others test whether they are told as unknown.
         without: classes to leave out, as if the folder did not hold them: to be taught on the device, or to test with.
         group_from: regular expression that takes a part's name from a file name.
         name: of the model; None takes the data folder's.
@@ -45,6 +46,7 @@ class AdaptSettings:
     seed: int = 0
     device: str = "auto"
     ok: tuple[str, ...] = ()
+    good_only: bool = False
     without: tuple[str, ...] = ()
     group_from: str | None = None
     name: str | None = None

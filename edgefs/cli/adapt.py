@@ -39,6 +39,9 @@ _SYMMETRIES: dict[str, tuple[str, ...] | None] = {
 @click.option(
     "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
 )
+@click.option(
+    "--good-only", is_flag=True, help="Learn from good parts alone; the others test whether they are told as unknown."
+)
 @click.option("--without", multiple=True, metavar="LABEL", help="Pass over a class, to teach it on the device later.")
 @click.option(
     "--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name; parts stay together."

@@ -12,6 +12,7 @@ from edgefs.data.reading import Progress, read_images
 from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
 from edgefs.data.tables import list_table
 from edgefs.data.wording import counted
+from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError, GalleryError
 from edgefs_runtime.snapshot import check_label
 
@@ -21,6 +22,7 @@ def load_dataset(
     *,
     group_from: str | None = None,
     minimum_classes: int = 2,
+    ok: Sequence[str] = (),
     without: Sequence[str] = (),
     leave_out_blank: bool = False,
     progress: Progress | None = None,
@@ -30,7 +32,8 @@ def load_dataset(
     Args:
         root: a folder in one of the conventions of `edgefs.data.layouts`, or a CSV file (`edgefs.data.tables`).
         group_from: regular expression that takes an image's group from its file name (`edgefs.data.groups`).
-        minimum_classes: 2 to learn from; 1 is enough to evaluate on.
+        minimum_classes: 2 to learn from; 1 is enough to evaluate on, or where it is one of good parts.
+        ok: classes of good parts, beside those whose names say so.
         without: classes to pass over, as if the folder did not hold them.
         leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned.
         progress: called with (images done, images in all) while they are read.
@@ -53,7 +56,8 @@ def load_dataset(
     samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]
     left_out = [*listing.left_out, *unreadable, *contradicting, *blank]
     samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
-    _check_classes(samples, left_out, listing, minimum_classes)
+    good = {label for label in listing.labels if label in ok or default_disposition(label) == "ok"}
+    _check_classes(samples, left_out, listing, 1 if listing.labels == good else minimum_classes)
     return Dataset(
         root=listing.root,
         layout=listing.layout,

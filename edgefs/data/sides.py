@@ -98,9 +98,8 @@ def _check_learnable(train: Sequence[Sample], held_out: Sequence[Sample]) -> Non
             f"class {label!r} has {counted(number, 'image')} to validate or test on and none to learn from; "
             "move some of its parts to train, or remove the class"
         )
-    if len(learned) < 2:
-        found = ", ".join(sorted(learned)) or "none"
-        raise DataError(f"at least 2 classes must have images to learn from; found {found}")
+    if not learned:
+        raise DataError("no class has an image to learn from")
 
 
 def _copies(samples: Sequence[Sample]) -> list[str]:

@@ -6,6 +6,9 @@ the data and the seed alone, and each thing done is a sentence in `Split.notes`.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection
+
 from edgefs.data.allocation import allocate
 from edgefs.data.parts import find_parts, part_counts, parts_of_class
 from edgefs.data.samples import Dataset
@@ -19,7 +22,7 @@ _LEAST_PARTS = (3, 1, 1)  # parts of each class on each side
 _LEAST_IMAGES = 10  # of each class; with fewer, a fifth is one image and tests nothing
 
 
-def split_dataset(dataset: Dataset, *, shots: int | None, seed: int) -> Split:
+def split_dataset(dataset: Dataset, *, shots: int | None, seed: int, strangers: Collection[str] = ()) -> Split:
     """Divide a dataset, keeping parts together.
 
     - `shots`: K of each class to learn from; the rest tests, unless the data came divided.
@@ -31,10 +34,13 @@ def split_dataset(dataset: Dataset, *, shots: int | None, seed: int) -> Split:
         dataset: what `load_dataset` returned.
         shots: images of each class to learn from; None uses all.
         seed: picks the outcome.
+        strangers: classes that are not learned: their images all test, but for those of parts that are learned.
 
     Raises:
         DataError: a class is too small for what was asked, or can't be learned from.
     """
+    if strangers:
+        return _split_beside(dataset, strangers, shots, seed)
     if shots is not None and shots < 1:
         raise DataError(f"--shots {shots}: expected at least 1 image of each class")
     sides = Sides(dataset.samples, [sample.split for sample in dataset.samples])
@@ -43,6 +49,30 @@ def split_dataset(dataset: Dataset, *, shots: int | None, seed: int) -> Split:
     if any(sides.of):
         return _split_given(sides, shots, seed)
     return _split_by_shots(sides, shots, seed) if shots else _split_by_share(sides, seed)
+
+
+def _split_beside(dataset: Dataset, strangers: Collection[str], shots: int | None, seed: int) -> Split:
+    """Divide the other classes as if there were no strangers, which then join the test."""
+    kept = tuple(sample for sample in dataset.samples if sample.label not in strangers)
+    if not kept:
+        raise DataError("no class is left to learn from; name one of good parts with --ok LABEL")
+    layout = "split" if dataset.layout == "mvtec" else dataset.layout
+    split = split_dataset(
+        dataclasses.replace(dataset, samples=kept, layout=layout, classes=tuple(sorted({s.label for s in kept}))),
+        shots=shots,
+        seed=seed,
+    )
+    learned = {name for sample in (*split.train, *split.validation) for name in (sample.group, sample.digest) if name}
+    tested = tuple(
+        sample
+        for sample in dataset.samples
+        if sample.label in strangers and not learned & {sample.group, sample.digest}
+    )
+    note = (
+        f"Learned from {', '.join(sorted({sample.label for sample in kept}))} alone; {counted(len(tested), 'image')} "
+        f"of {', '.join(sorted(strangers))} test whether they are told as unknown."
+    )
+    return dataclasses.replace(split, test=(*split.test, *tested), notes=(*split.notes, note))
 
 
 def _split_by_shots(sides: Sides, shots: int, seed: int) -> Split:
@@ -163,7 +193,7 @@ def _halve_defects(sides: Sides, positions: list[int], defects: list[str], seed:
         if not (parts_of_class(moved, label) and parts_of_class(stay, label)):
             raise DataError(
                 f"defect class {label!r} has {counted(part_counts(parts)[label], 'part')}, all in test/; it takes at "
-                "least 2 that no other class shares: one to learn from and one to test"
+                "least 2 that no other class shares: one to learn from and one to test; --good-only learns from none"
             )
     learned = [positions[member] for part in moved for member in part.members]
     sides.put(learned, "train")

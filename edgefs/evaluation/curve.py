@@ -39,6 +39,7 @@ def learning_curve(
         decision: the head.
         seed: picks the draws.
     """
+    held_out = [sample for sample in held_out if sample.label in dispositions]
     smallest = min(Counter(sample.label for sample in train).values(), default=0)
     points = []
     for shots in [number for number in _SHOTS if number < smallest]:

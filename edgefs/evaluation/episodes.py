@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgefs.data import Sample
 from edgefs.data.parts import draw_key
 from edgefs.data.shots import draw_shots
+from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings, Judge
@@ -133,14 +133,6 @@ def run_episodes(
         wrongly_refused=Mean.of(tally.wrongly_refused),
         calibration_error=calibration_error(tally.confident),
     )
-
-
-def auroc(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
-    """Probability that an unknown looks stranger than a known one, ties counting half (Mann & Whitney 1947)."""
-    ordered = np.sort(known)
-    below = np.searchsorted(ordered, unknown, side="left")
-    equal = np.searchsorted(ordered, unknown, side="right") - below
-    return float((below + 0.5 * equal).mean() / len(known))
 
 
 def draw_episode(

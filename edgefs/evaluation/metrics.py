@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
@@ -30,6 +33,8 @@ class Evaluation:
         nearest: scores of the nearest class, whatever the rejection said (closed set).
         with_rejection: scores of the answer itself: a refused image of a known class is wrong.
         calibration_error: expected calibration error of the probability of the nearest class, 0 to 1; None of nothing.
+        unknown_auroc: probability that an image of a class nobody taught looks stranger than one of a known class; None
+            where the set does not hold both.
         confusion: which class was answered for which.
         classes: known classes, sorted, then strangers, sorted.
         mistakes: positions of the images that went wrong, worst first: those answered or nearest to a wrong class by
@@ -40,6 +45,7 @@ class Evaluation:
     nearest: Scores
     with_rejection: Scores
     calibration_error: float | None
+    unknown_auroc: float | None
     confusion: Confusion
     classes: tuple[ClassFigures, ...]
     mistakes: tuple[int, ...]
@@ -74,6 +80,7 @@ class Evaluation:
             nearest=score([(truth, decision.nearest) for truth, decision in placed]),
             with_rejection=score([(truth, decision.label) for truth, decision in placed]),
             calibration_error=_calibration(placed),
+            unknown_auroc=_unknown_auroc(shown, decisions),
             confusion=Confusion.of(truths, decisions, tuple(known), tuple(unknown)),
             classes=class_figures(truths, decisions, known, unknown),
             mistakes=_mistakes(shown, decisions),
@@ -105,6 +112,7 @@ class Evaluation:
             "nearest": self.nearest.to_json(),
             "with_rejection": self.with_rejection.to_json(),
             "calibration_error": self.calibration_error,
+            "unknown_auroc": self.unknown_auroc,
             "classes": [figures.to_json() for figures in self.classes],
             "confusion": self.confusion.to_json(),
         }
@@ -113,6 +121,14 @@ class Evaluation:
 def _calibration(placed: Sequence[tuple[str, Decision]]) -> float | None:
     confident = [(d.probability, d.nearest == truth) for truth, d in placed if d.probability is not None]
     return calibration_error(confident) if confident else None
+
+
+def _unknown_auroc(shown: Sequence[Truth], decisions: Sequence[Decision]) -> float | None:
+    values: dict[bool, list[float]] = {True: [], False: []}
+    for truth, decision in zip(shown, decisions, strict=True):
+        if decision.strangeness is not None:
+            values[truth.known].append(decision.strangeness)
+    return auroc(np.array(values[True]), np.array(values[False])) if all(values.values()) else None
 
 
 def _mistakes(shown: Sequence[Truth], decisions: Sequence[Decision]) -> tuple[int, ...]:

@@ -65,6 +65,8 @@ def _scores(evaluation: Evaluation) -> str:
         ["macro-F1", *(_share(scores.macro_f1) for scores in columns)],
         ["calibration error", _share(evaluation.calibration_error), ""],
     ]
+    if evaluation.unknown_auroc is not None:
+        rows.append(["unknown AUROC", _share(evaluation.unknown_auroc), ""])
     return _table(rows, "lll")
 
 

@@ -44,7 +44,7 @@ def adapt_features(task: Task) -> Adapted:
         vectors = images.embed(everything, ("",), "embed")
         progress = task.steps("choose stages")
         trials = []
-        plans = _plans(full)
+        plans = _plans(full) if len(task.dispositions) > 1 else _plans(full)[:1]  # one class tells no choice
         for number, (name, plan) in enumerate(plans):
             trials.append(_try(name, plan, full, task, vectors))
             progress(number + 1, len(plans))
@@ -129,6 +129,8 @@ def _choose_symmetries(task: Task, teach: Callable[[Sequence[str]], Embedded]) -
         named = ", ".join(task.symmetries) or "none"
         return task.symmetries, f"Views of an image that teaches, as asked for: itself and {named}."
     choices = _allowed_symmetries(task)
+    if len(task.dispositions) == 1:
+        return choices[0], f"Views of an image that teaches: {1 + len(choices[0])}."
     support = _support(task)
     trials = []
     for symmetries in choices:
@@ -244,8 +246,9 @@ def _columns(full: EmbeddingPlan, plan: EmbeddingPlan) -> NDArray[np.int64]:
 
 def _explain(chosen: _Trial, trials: list[_Trial], task: Task, plan: EmbeddingPlan) -> str:
     n = len(chosen.weighted)
-    if not n:
-        return f"Embedding: {chosen.name} of {task.backbone.name}, unchosen: every class has a single part."
+    if not n or len(trials) == 1:
+        why = "there is a single class" if len(trials) == 1 else "every class has a single part"
+        return f"Embedding: {chosen.name} of {task.backbone.name}, {_numbers(plan)}, unchosen: {why}."
     outcome = (
         "none of the others beat it clearly"
         if chosen is trials[0]

@@ -26,7 +26,8 @@ class Task:
         backbone: pretrained.
         preprocess: from file to network input.
         split: what may be learned from, and what may not.
-        dispositions: of every class.
+        dispositions: of every class that is learned.
+        strangers: dispositions of the classes that only test.
         decision: head and budget.
         dim: numbers of an embedding, at most; 0 leaves it unprojected.
         symmetries: in which an image that teaches is seen as well; None lets the support decide.
@@ -40,6 +41,7 @@ class Task:
     preprocess: Preprocess
     split: Split
     dispositions: Mapping[str, Disposition]
+    strangers: Mapping[str, Disposition]
     decision: DecisionSettings
     dim: int
     symmetries: tuple[str, ...] | None

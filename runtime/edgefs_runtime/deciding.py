@@ -74,12 +74,20 @@ class Judge:
         """One decision for each row of `[N,D]`."""
         answer = self._head.answer(vectors)
         scores, p_values = answer.scores, self._rejection.p_values(answer)
+        strangeness = self._rejection.strangeness(answer)
         probabilities = _softmax(scores / self.temperature)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :_RANKED]
         time = _now()
         ids = part_ids or [None] * len(vectors)
         return [
-            self._decision(scores[row], probabilities[row], float(p_values[row]), order[row].tolist(), ids[row], time)
+            self._decision(
+                scores[row],
+                probabilities[row],
+                (float(p_values[row]), float(strangeness[row])),
+                order[row].tolist(),
+                ids[row],
+                time,
+            )
             for row in range(len(vectors))
         ]
 
@@ -97,6 +105,7 @@ class Judge:
             score=None,
             probability=None,
             p_value=None,
+            strangeness=None,
             p_rule=self.p_rule,
             margin=None,
             ranking=(),
@@ -112,13 +121,13 @@ class Judge:
         self,
         scores: NDArray[np.float64],
         probabilities: NDArray[np.float64],
-        p_value: float,
+        strange: tuple[float, float],
         order: list[int],
         part_id: str | None,
         time: str,
     ) -> Decision:
         labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
-        best = order[0]
+        best, (p_value, strangeness) = order[0], strange
         refused = p_value <= self.settings.budget  # NaN, without a rule, refuses nothing
         second = float(probabilities[order[1]]) if len(order) > 1 else 0.0
         return Decision(
@@ -129,6 +138,7 @@ class Judge:
             score=float(scores[best]),
             probability=float(probabilities[best]),
             p_value=None if self.p_rule == "none" else p_value,
+            strangeness=strangeness,
             p_rule=self.p_rule,
             margin=float(probabilities[best]) - second,
             ranking=tuple((labels[row], float(probabilities[row])) for row in order),

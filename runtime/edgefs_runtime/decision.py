@@ -41,6 +41,8 @@ class Decision:
         score: the head's score of `nearest` (larger is nearer; its unit belongs to the head).
         probability: calibrated probability of `nearest` among the known classes, 0 to 1.
         p_value: share of the gallery's own rows that look at least as strange, 0 to 1; unknown when below the budget.
+        strangeness: how little the image looks like any class; what `p_value` is read from, and the anomaly score of a
+            gallery of good parts. Larger is stranger; its unit belongs to the head.
         p_rule: how `p_value` came about: `conformal`, `student-t` (too few rows for the budget) or `none`.
         margin: difference of the two best probabilities, 0 to 1.
         ranking: up to five (label, probability), best first.
@@ -59,6 +61,7 @@ class Decision:
     score: float | None
     probability: float | None
     p_value: float | None
+    strangeness: float | None
     p_rule: str
     margin: float | None
     ranking: tuple[tuple[str, float], ...]

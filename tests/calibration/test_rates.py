@@ -25,6 +25,7 @@ def decide(verdict: Verdict, label: str | None) -> Decision:
         1.0,
         0.9,
         0.5,
+        0.0,
         "conformal",
         0.8,
         (),

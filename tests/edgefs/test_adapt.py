@@ -12,8 +12,10 @@ import pytest
 from textures import save, write_set
 
 from edgefs.adapting import adapt
+from edgefs.exporting import export
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings
+from edgefs_runtime import Classifier
 from edgefs_runtime.errors import DataError, EdgefsError, RunError
 
 TINY = AdaptSettings(backbone="tiny")
@@ -128,6 +130,45 @@ def test_unreadable_and_black_images_are_left_out_and_listed(textures: Path, tmp
     assert set(reasons) == {"dots/broken.png", "dots/dots-900.png"}
     assert "constant" in reasons["dots/dots-900.png"]
     assert "dots/broken.png" in (run.folder / "report.html").read_text()
+
+
+def test_good_parts_alone_are_learned_and_the_others_test_as_unknown(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "data", 20)
+    run, measured = adapt(data, tmp_path / "run", tiny(good_only=True))
+    assert sides(run) == {"train": 12, "validation": 4, "test": 44}
+    assert [entry["label"] for entry in run.fields["labels"]] == ["good"]
+    assert measured.test is not None
+    evaluation = measured.test.evaluation
+    assert evaluation.rates.caught.trials == evaluation.rates.escapes.trials == 40
+    assert evaluation.unknown_auroc is not None
+    assert evaluation.unknown_auroc > 0.95
+    assert evaluation.rates.overkill.trials == 4
+
+
+def test_mvtec_style_data_is_learned_from_good_parts_alone(tmp_path: Path) -> None:
+    write_set(tmp_path / "data" / "train", 12, ("good",))
+    write_set(tmp_path / "data" / "test", 6, ("good", "dots", "stripes"), first=50)
+    run, measured = adapt(tmp_path / "data", tmp_path / "run", tiny(good_only=True))
+    assert sides(run) == {"train": 12, "validation": 0, "test": 18}
+    assert measured.test is not None
+    assert measured.test.evaluation.rates.caught.trials == 12
+    exported = export(run.folder, tmp_path / "good.edgefs")
+    assert exported.evaluation is not None
+    assert exported.evaluation.rates.overkill.trials == 6
+    with Classifier.open(tmp_path / "good.edgefs", gallery=tmp_path / "gallery") as classifier:
+        assert classifier.judge.snapshot.labels == ("good",)
+        dots = [tmp_path / "data" / "test" / "dots" / name.name for name in (tmp_path / "data/test/dots").iterdir()]
+        assert {decision.verdict for decision in classifier.predict(dots[:3])} == {"NG"}
+        classifier.enroll("dots", dots[:5])
+        assert classifier.predict(dots[5:])[0].nearest == "dots"
+
+
+def test_a_folder_of_good_parts_alone_is_cross_validated(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "data", 8, ("good",))
+    run, measured = adapt(data, tmp_path / "run", TINY)
+    assert sides(run) == {"train": 8, "validation": 0, "test": 0}
+    assert measured.cross_validation is not None
+    assert measured.cross_validation.evaluation.rates.overkill.trials == 8
 
 
 def test_a_second_run_computes_no_embedding_again(textures: Path, tmp_path: Path, own_folders: Path) -> None:

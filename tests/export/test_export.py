@@ -150,7 +150,9 @@ def test_a_place_that_cannot_be_written_is_named_and_an_old_bundle_stands(run: P
 
 
 def decision(nearest: str, margin: float) -> Decision:
-    return Decision("NG", nearest, nearest, "defect", 0, 0.5, 0.5, "conformal", margin, (), (), "", None, "", 0, "")
+    return Decision(
+        "NG", nearest, nearest, "defect", 0, 0.5, 0.5, 0.0, "conformal", margin, (), (), "", None, "", 0, ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,12 @@ def test_loose_images_alone_are_refused(make):
 
 
 def test_one_class_is_refused_with_its_count(make):
-    refused(make(good=3), "only one class, 'good' with 3 images; at least 2 are needed")
+    refused(make(scratch=3), "only one class, 'scratch' with 3 images; at least 2 are needed")
+
+
+@pytest.mark.parametrize(("label", "ok"), [("good", ()), ("fine", ("fine",))])
+def test_one_class_of_good_parts_is_enough(make, label, ok):
+    assert load_dataset(make(**{label: 3}), ok=ok).classes == (label,)
 
 
 def test_classes_one_folder_too_deep_are_pointed_out(make):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from edgefs.data import Sample
+from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
-from edgefs.evaluation.episodes import EpisodePlan, auroc, run_episodes
+from edgefs.evaluation.episodes import EpisodePlan, run_episodes
 from edgefs.teaching import Embedded
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import DataError

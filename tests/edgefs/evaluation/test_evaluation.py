@@ -18,7 +18,23 @@ def decide(nearest: str | None, *, refused: bool = False, probability: float = 0
     label = None if refused else nearest
     verdict = "NO_DECISION" if nearest is None else "OK" if label == "good" else "NG"
     return Decision(
-        verdict, label, nearest, None, 1.0, probability, p_value, "conformal", 0.1, (), (), "", None, "0" * 64, 0, ""
+        verdict,
+        label,
+        nearest,
+        None,
+        1.0,
+        probability,
+        p_value,
+        1 - p_value,
+        "conformal",
+        0.1,
+        (),
+        (),
+        "",
+        None,
+        "0" * 64,
+        0,
+        "",
     )
 
 

@@ -62,7 +62,7 @@ class Page(HTMLParser):
 def decide(label: str | None, nearest: str, probability: float = 0.9) -> Decision:
     verdict = "OK" if label == "good" else "NG"
     return Decision(
-        verdict, label, nearest, None, 1.0, probability, 0.02, "conformal", 0.1, (), (), "", None, "0" * 64, 0, ""
+        verdict, label, nearest, None, 1.0, probability, 0.02, 0.98, "conformal", 0.1, (), (), "", None, "0" * 64, 0, ""
     )
 
 
