@@ -117,7 +117,7 @@ class EmbeddingPlan:
 
 
 class EmbeddingNetwork(nn.Module):
-    """uint8 RGB `[N,H,W,3]` to float32 `[N,D]`: a unit-length block for each tap and pooling, and their projection.
+    """uint8 RGB `[N,H,W,3]` to float32 `[N,D]`: a unit-length block for each tap and pooling, projected to unit length.
 
     Args:
         backbone: pretrained.
@@ -146,7 +146,7 @@ class EmbeddingNetwork(nn.Module):
         joined = torch.cat(blocks, dim=1)
         if not self.plan.projected:
             return joined
-        return torch.addmm(self.shift, joined, self.projection.float())  # type: ignore[arg-type]
+        return _unit(torch.addmm(self.shift, joined, self.projection.float()))  # type: ignore[arg-type]
 
     def normalised(self, images: Tensor) -> Tensor:
         """uint8 `[N,H,W,3]` to what the backbone was trained on, float32 `[N,3,H,W]`."""

@@ -6,7 +6,7 @@
 The principal components of rendered pictures, each divided by the root of its deviation: half way to whitening, which
 serves both few images (where what varies most says most) and many. It is learned from no image of the user's, so that
 nothing measured on those becomes too good, and the mean of the rendered pictures is the origin: an embedding says in
-what an image differs from everything else.
+what an image differs from everything else. How much it differs says little of its class, so that its length is 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POWER = 0.5  # of the deviation that a component is divided by: 0 leaves it, 1 
 
 @dataclass(frozen=True)
 class Projection:
-    """`[N,F]` to `[N,D]`.
+    """`[N,F]` to `[N,D]` of unit length.
 
     Attributes:
         matrix: float16 `[F,D]`: half the bytes in the bundle, and what it rounds is far below what images differ in.
@@ -40,7 +40,7 @@ class Projection:
         kept = min(dim, int((lengths > 1e-9 * lengths[0]).sum()))
         deviations = lengths[:kept] / np.sqrt(len(rows))
         scale = deviations**-_POWER
-        scale /= np.sqrt((scale**2 * deviations**2).sum())  # so that an embedding's length is about 1
+        scale /= np.sqrt((scale**2 * deviations**2).sum())  # so that float16 has digits for it
         matrix = (components[:kept] * scale[:, None]).T.astype(np.float16)
         return cls(matrix, (-mean @ matrix.astype(np.float64)).astype(np.float32))
 
@@ -50,5 +50,6 @@ class Projection:
         return cls(np.zeros((width, dim), np.float16), np.zeros(dim, np.float32))
 
     def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Project `[N,F]`."""
-        return np.asarray(vectors @ self.matrix.astype(np.float32) + self.shift, np.float32)
+        """Project `[N,F]` and bring each row to unit length."""
+        rows = vectors @ self.matrix.astype(np.float32) + self.shift
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)

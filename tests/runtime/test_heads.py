@@ -241,3 +241,26 @@ def test_the_same_image_several_times_gives_a_sphere() -> None:
 def test_an_unknown_head_or_setting_is_refused(settings: dict[str, object]) -> None:
     with pytest.raises(BundleError, match="head"):
         fit_head(settings, gallery({"a": 2, "b": 2}))
+
+
+@pytest.mark.parametrize("dim", [12, 60])
+def test_linear_scores_and_left_out_are_those_of_a_regression_without_the_part(dim: int) -> None:
+    snapshot = gallery({"a": 6, "b": 4}, dim=dim, groups=True, views=2)
+    vectors = snapshot.vectors.reshape(-1, dim).astype(np.float64)
+    classes, parts = np.repeat(snapshot.classes, 2), np.repeat(snapshot.parts, 2)
+    weight = len(classes) / (2 * np.bincount(classes)[classes])
+    wanted = np.eye(2)[classes] - 0.5
+    penalty = (weight[:, None] * vectors**2).sum() / len(classes)
+
+    def regression(kept: np.ndarray) -> np.ndarray:
+        rows = vectors[kept] * weight[kept, None]
+        return np.linalg.solve(rows.T @ vectors[kept] + penalty * np.eye(dim), rows.T @ wanted[kept])
+
+    head = fit_head({"kind": "linear"}, snapshot)
+    asked = rows(4, dim)
+    np.testing.assert_allclose(head.scores(asked), asked @ regression(parts >= 0) + 0.5, rtol=1e-8)
+    left_out = head.left_out().scores
+    for part in np.unique(parts):
+        held = (parts == part) & (np.arange(len(parts)) % 2 == 0)
+        expected = vectors[held] @ regression(parts != part) + 0.5
+        np.testing.assert_allclose(left_out[snapshot.parts == part], expected, rtol=1e-7)

@@ -11,15 +11,17 @@ from typing import Any
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.heads.base import Answer, Head, LeftOut
 from edgefs_runtime.heads.lda import LdaHead
+from edgefs_runtime.heads.linear import LinearHead
 from edgefs_runtime.heads.prototype import PrototypeHead
 from edgefs_runtime.snapshot import Snapshot
 
 HEADS: dict[str, Callable[..., Head]] = {
     "lda": LdaHead,
+    "linear": LinearHead,
     "prototype": PrototypeHead,
 }
 
-__all__ = ["HEADS", "Answer", "Head", "LdaHead", "LeftOut", "PrototypeHead", "fit_head"]
+__all__ = ["HEADS", "Answer", "Head", "LdaHead", "LeftOut", "LinearHead", "PrototypeHead", "fit_head"]
 
 
 def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
