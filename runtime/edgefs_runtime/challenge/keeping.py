@@ -38,8 +38,9 @@ def keep_images(
         for path in images:
             data = _usable(path, preprocess)
             part = _named(draft, content_digest(data), path, index)
-            parts[part.sha256] = part
-            _write(folder / part.file_name, data, part.sha256, written)
+            if part.sha256 not in parts:
+                parts[part.sha256] = part
+                _write(folder / part.file_name, data, part.sha256, written)
     except BaseException:
         _take_back(folder, written)
         raise
