@@ -430,7 +430,7 @@ def test_a_folder_that_can_only_be_read_still_guards(
         challenge_folder(gallery).chmod(0o700)
 
 
-def test_without_parts_nothing_is_loaded_or_made(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+def test_without_parts_nothing_is_made(bundle: Path, gallery: Path, pictures: Pictures) -> None:
     with Classifier.open(bundle, gallery=gallery) as classifier:
         classifier.enroll("checks", pictures("checks", 3))
         assert classifier.challenge.parts() == ()
