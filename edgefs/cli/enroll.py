@@ -65,7 +65,7 @@ def command(
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery) as classifier:
         if check:
-            _advise(classifier.check(label, files, groups=groups), files, as_json)
+            _advise(classifier.check(label, files, disposition=disposition, groups=groups), files, as_json)
             return
         taught = classifier.enroll(
             label,

@@ -250,6 +250,7 @@ class Classifier:
         label: str,
         images: Sequence[ImageSource],
         *,
+        disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,
     ) -> Advice:
         """What enrolling these images would do, without doing it.
@@ -257,6 +258,7 @@ class Classifier:
         Args:
             label: the class, new or known.
             images: its shots.
+            disposition: as for `enroll`; what challenge parts would get depends on it.
             groups: for each image the physical part it shows, where several show the same one.
 
         Raises:
@@ -265,7 +267,7 @@ class Classifier:
         """
         from edgefs_runtime.advice import advise
 
-        judge, enrolment = self.judge, self._described(label, images, None, groups, False, "", "")
+        judge, enrolment = self.judge, self._described(label, images, disposition, groups, False, "", "")
         return dataclasses.replace(advise(judge, enrolment), challenge=self._challenged(judge, enrolment))
 
     def _challenged(self, judge: Judge, enrolment: Enrolment) -> tuple[str, ...]:

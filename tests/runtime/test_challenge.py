@@ -218,6 +218,8 @@ def test_check_says_what_would_be_spoiled(bundle: Path, gallery: Path, pictures:
     with Classifier.open(bundle, gallery=gallery) as classifier:
         assert classifier.check("good", pictures("good", 5)).challenge == ()
         advice = classifier.check("good", pictures("checks", 12))
+        (as_ok,) = classifier.check("variant B", pictures("checks", 5), disposition="ok").challenge
+    assert "would get OK (variant B)" in as_ok
     (sentence,) = advice.challenge
     assert sentence.startswith("checks-300.png")
     assert "must get NG and would get OK (good)" in sentence
@@ -384,6 +386,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "parts of another kind": lambda data: b'{"format": 1, "bundle": "", "parts": [1]}',
     "a path for a digest": lambda data: data.replace(b'"sha256": "', b'"sha256": "../'),
     "a verdict that is none": lambda data: data.replace(b'"NG"', b'"PERHAPS"'),
+    "a text that is none": lambda data: data.replace(b'"name": "', b'"name": "\\ud800'),
     "a flag that is none": lambda data: data.replace(b"true", b'"yes"'),
 }
 

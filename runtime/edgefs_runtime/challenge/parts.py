@@ -130,4 +130,5 @@ def _part(entry: dict[str, Any]) -> ChallengePart:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
+    value.encode()  # a lone surrogate could not be written again
     return value
