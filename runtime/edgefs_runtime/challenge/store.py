@@ -199,7 +199,7 @@ class Challenge:
         try:
             self._note(results)
         except OSError as error:  # a folder that can only be read still guards; it is judged again next time
-            _logger.warning("%s: what the challenge parts got can't be noted (%s)", self.folder, error)
+            _logger.info("%s: what the challenge parts got can't be noted (%s)", self.folder, error)
 
     def _note(self, results: Sequence[Result]) -> None:
         passed = {(result.part.sha256, result.part.wanted): result.passes for result in results}

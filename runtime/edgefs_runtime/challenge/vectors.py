@@ -97,4 +97,4 @@ class Vectors:
         try:
             replace_file(self._path, [pack_arrays(arrays)], synced=False)
         except OSError as error:
-            _logger.warning("%s: can't be written (%s)", self._path, error)
+            _logger.info("%s: can't be written (%s)", self._path, error)
