@@ -162,7 +162,7 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
 
 
 def _bundle(path: Path, gallery: Path | None) -> _Subject:
-    classifier = Classifier.open(path, gallery=gallery, seed_only=gallery is None)
+    classifier = Classifier.open(path, gallery=gallery, seed_only=gallery is None, challenge=False)
     snapshot = classifier.judge.snapshot
 
     def decide(sample: Sample) -> Decision:

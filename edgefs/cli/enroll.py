@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 @click.option("--group-from", metavar="REGEX", help="Takes the name of the part from a file name: shots of one part.")
 @click.option("--keep-images/--no-keep-images", default=None, help="Keep thumbnails; by default as the bundle does.")
 @click.option("--check", is_flag=True, help="Only say what it would do.")
-@click.option("--force", is_flag=True, help="Enroll although the images look like another class.")
+@click.option(
+    "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
 @actor_option
 @gallery_option
@@ -63,7 +65,7 @@ def command(
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery) as classifier:
         if check:
-            _advise(classifier.check(label, files, groups=groups), files, as_json)
+            _advise(classifier.check(label, files, disposition=disposition, groups=groups), files, as_json)
             return
         taught = classifier.enroll(
             label,
@@ -107,6 +109,8 @@ def _advise(advice: Advice, files: list[Path], as_json: bool) -> None:
         click.echo(f"  {files[advice.outlier].name} does not fit the others")
     for label, rows in advice.taken.items():
         click.echo(f"  takes {rows} image{'' if rows == 1 else 's'} from {label}")
+    for sentence in advice.challenge:
+        click.echo(f"  challenge: {sentence}; enroll needs --force")
     click.echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
 
 

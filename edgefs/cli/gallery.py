@@ -118,12 +118,13 @@ def check(gallery: Path, as_json: bool) -> None:
 @command.command("merge")
 @bundle_argument
 @click.argument("other", type=PATH)
+@click.option("--force", is_flag=True, help="Merge although challenge parts would fail.")
 @gallery_option
 @json_option
-def merge(bundle: Path, other: Path, gallery: Path | None, as_json: bool) -> None:
+def merge(bundle: Path, other: Path, force: bool, gallery: Path | None, as_json: bool) -> None:
     """Add what the gallery OTHER holds, of another device with the same bundle; its removals too."""
     with open_classifier(bundle, gallery) as classifier:
-        rows = classifier.merge(other)
+        rows = classifier.merge(other, force=force)
     if as_json:
         echo_json({"rows": rows})
     else:

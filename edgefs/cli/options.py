@@ -42,7 +42,7 @@ def actor_option(command: Command) -> Command:
     return click.option("--actor", default="", metavar="NAME", help="Who does this, for the audit log.")(command)
 
 
-def open_classifier(bundle: Path, gallery: Path | None) -> Classifier:
+def open_classifier(bundle: Path, gallery: Path | None, *, challenge: bool = True) -> Classifier:
     """The classifier of a command that lives for a moment.
 
     What is loaded stays to the end, so the garbage collector need not look at it: neither while it is loaded, nor when
@@ -51,7 +51,7 @@ def open_classifier(bundle: Path, gallery: Path | None) -> Classifier:
     gc.disable()
     from edgefs_runtime.classifier import Classifier
 
-    classifier = Classifier.open(bundle, gallery=gallery)
+    classifier = Classifier.open(bundle, gallery=gallery, challenge=challenge)
     gc.freeze()
     gc.enable()
     return classifier

@@ -44,6 +44,7 @@ class Advice:
         outlier: position of the shot that does not fit the others; None where all do.
         curve: (number of shots, share of the others told rightly), by rising number.
         conflict: why it should not be enrolled unasked, in a sentence; empty when it may.
+        challenge: for each challenge part that passes now and would fail, a sentence that says so.
     """
 
     label: str
@@ -59,6 +60,7 @@ class Advice:
     outlier: int | None
     curve: tuple[tuple[int, float], ...]
     conflict: str
+    challenge: tuple[str, ...] = ()
 
     @property
     def expected(self) -> tuple[float, float]:
@@ -75,7 +77,7 @@ def advise(judge: Judge, enrolment: Enrolment) -> Advice:
     before, label = judge.snapshot, enrolment.label
     asked = first_views(enrolment, before.views)
     duplicates = _duplicates(before, asked)
-    merged = _merged_parts(enrolment, duplicates)
+    merged = merged_parts(enrolment, duplicates)
     after = extended(before, enrolment, merged)
     left = fit_head(judge.settings.head, after).left_out()
     own = np.arange(len(after.classes) - len(merged), len(after.classes))
@@ -141,8 +143,8 @@ def _usual_distance(snapshot: Snapshot) -> float:
     return float(np.median(every)) if len(every) else 0.0
 
 
-def _merged_parts(enrolment: Enrolment, duplicates: Sequence[tuple[int, int]]) -> list[int]:
-    """A number `[k]` for the part each shot shows."""
+def merged_parts(enrolment: Enrolment, duplicates: Sequence[tuple[int, int]] = ()) -> list[int]:
+    """A number `[k]` for the part each shot shows: one for a group, and one for pairs of `duplicates`."""
     names = [group or digest for group, digest in zip(enrolment.groups, enrolment.digests, strict=True)]
     part = [names.index(name) for name in names]
     for a, b in duplicates:

@@ -8,11 +8,13 @@
 - Predicting reads: many processes may predict with one gallery. What they see is the gallery as it was when they
   opened it; `refresh` looks again.
 - The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`; a second is refused.
+- Parts kept with `challenge.add` guard the gallery: see `edgefs_runtime.challenge`.
 - Methods may be called from several threads. A decision is made by one immutable `Judge`, which teaching swaps whole.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,13 +35,15 @@ from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource
 from edgefs_runtime.opening import judge_by, seed_of
-from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label
-from edgefs_runtime.state import gallery_path
+from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label, extended
+from edgefs_runtime.state import challenge_folder, gallery_path
 from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
     from edgefs_runtime.advice import Advice
+    from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery.store import Guard
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,13 @@ class Classifier:
 
     @classmethod
     def open(
-        cls, bundle: str | Path, *, gallery: str | Path | None = None, seed_only: bool = False, threads: int = 0
+        cls,
+        bundle: str | Path,
+        *,
+        gallery: str | Path | None = None,
+        seed_only: bool = False,
+        threads: int = 0,
+        challenge: bool = True,
     ) -> Classifier:
         """Open a bundle with its gallery.
 
@@ -88,15 +98,21 @@ class Classifier:
                 made from the bundle's seed when something is taught for the first time.
             seed_only: decide by the bundle's seed alone; nothing can be taught.
             threads: of one inference; 0 takes one for each core.
+            challenge: judge the challenge parts when the bundle is not the one under which they were last judged.
 
         Raises:
-            BundleError: not a whole bundle, of another format, or its self-test fails on this machine.
-            GalleryError: the gallery is damaged, of another embedding space or of a newer schema.
+            BundleError: not a whole bundle, of another format, its self-test fails on this machine, or a challenge part
+                that passed under the bundle before fails under this one.
+            GalleryError: the gallery is damaged, of another embedding space or of a newer schema; or the index of the
+                challenge parts is damaged.
         """
         opened = Bundle.open(bundle)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
         embedder = OnnxEmbedder(opened.model, threads)
-        return cls(opened.without_model(), embedder, path)
+        classifier = cls(opened.without_model(), embedder, path)
+        if challenge and (kept := classifier._kept_parts()):
+            kept.check_bundle(classifier.judge)
+        return classifier
 
     def __enter__(self) -> Classifier:
         return self
@@ -206,14 +222,14 @@ class Classifier:
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
             keep_images: keep thumbnails in the gallery; by default as the bundle does.
-            force: enroll although the images look like another class.
+            force: enroll although the images look like another class, or challenge parts would fail.
             actor: who teaches, for the audit log.
             reason: why, for the audit log.
 
         Raises:
             ImageError: an image can't be read or shows nothing; nothing is enrolled then.
-            GalleryError: the label is not usable, no image was given, the images look like another class, or the
-                gallery can't be written.
+            GalleryError: the label is not usable, no image was given, the images look like another class, a challenge
+                part that passes would fail, or the gallery can't be written.
         """
         from edgefs_runtime.advice import find_conflict
 
@@ -223,8 +239,8 @@ class Classifier:
         if conflict:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
         with self._lock, self._acting() as gallery:
-            sequence = gallery.enroll(enrolment)
-            self._take(gallery.snapshot())
+            sequence = gallery.enroll(enrolment, self._guard(force, "enrolled"))
+            self._take(gallery)
         snapshot = self.judge.snapshot
         known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
         return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence)
@@ -234,6 +250,7 @@ class Classifier:
         label: str,
         images: Sequence[ImageSource],
         *,
+        disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,
     ) -> Advice:
         """What enrolling these images would do, without doing it.
@@ -241,6 +258,7 @@ class Classifier:
         Args:
             label: the class, new or known.
             images: its shots.
+            disposition: as for `enroll`; what challenge parts would get depends on it.
             groups: for each image the physical part it shows, where several show the same one.
 
         Raises:
@@ -249,7 +267,18 @@ class Classifier:
         """
         from edgefs_runtime.advice import advise
 
-        return advise(self.judge, self._described(label, images, None, groups, False, "", ""))
+        judge, enrolment = self.judge, self._described(label, images, disposition, groups, False, "", "")
+        return dataclasses.replace(advise(judge, enrolment), challenge=self._challenged(judge, enrolment))
+
+    def _challenged(self, judge: Judge, enrolment: Enrolment) -> tuple[str, ...]:
+        """A sentence for each challenge part that an enrolment would spoil."""
+        from edgefs_runtime.advice import merged_parts
+
+        challenge = self._kept_parts()
+        if challenge is None:
+            return ()
+        after = self._judge_of(extended(judge.snapshot, enrolment, merged_parts(enrolment)))
+        return tuple(result.would_fail for result in challenge.regressions(judge, after))
 
     def _described(
         self,
@@ -285,7 +314,7 @@ class Classifier:
         """
         with self._lock, self._acting() as gallery:
             images = gallery.forget(label, actor=actor, reason=reason)
-            self._take_what_is_left(gallery)
+            self._take(gallery)
             return images
 
     def undo(self, *, actor: str = "") -> str:
@@ -296,19 +325,37 @@ class Classifier:
         """
         with self._lock, self._acting() as gallery:
             sentence = gallery.undo(actor=actor)
-            self._take_what_is_left(gallery)
+            self._take(gallery)
             return sentence
 
-    def merge(self, other: Path) -> int:
+    def merge(self, other: Path, *, force: bool = False) -> int:
         """Add what another device's gallery holds and return the number of rows that were new.
 
+        Args:
+            other: the other gallery.
+            force: merge although challenge parts would fail.
+
         Raises:
-            GalleryError: `other` is damaged or of another embedding space, or the gallery can't be written.
+            GalleryError: `other` is damaged or of another embedding space, a challenge part that passes would fail, or
+                the gallery can't be written.
         """
         with self._lock, self._acting() as gallery:
-            rows = gallery.merge(other)
-            self._take_what_is_left(gallery)
+            rows = gallery.merge(other, self._guard(force, "merged"))
+            self._take(gallery)
             return rows
+
+    @property
+    def challenge(self) -> Challenge:
+        """The parts that guard the gallery, whether or not any are kept yet.
+
+        Raises:
+            GalleryError: opened with `seed_only`.
+        """
+        if self.gallery_path is None:
+            raise GalleryError("opened with the bundle's seed alone, which nothing guards; pass a gallery")
+        from edgefs_runtime.challenge import Challenge
+
+        return Challenge(challenge_folder(self.gallery_path), self.bundle, self._embedder)
 
     @property
     def gallery(self) -> Gallery:
@@ -342,14 +389,37 @@ class Classifier:
                 gallery.path.unlink(missing_ok=True)
             raise
 
-    def _take(self, snapshot: Snapshot) -> None:
-        self._judge = Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest)
+    def _kept_parts(self) -> Challenge | None:
+        """The challenge where there is one; where there is none that costs one look at the disk."""
+        if self.gallery_path is None or not challenge_folder(self.gallery_path).exists():
+            return None
+        return self.challenge
 
-    def _take_what_is_left(self, gallery: Gallery) -> None:
+    def _guard(self, force: bool, done: str) -> Guard | None:
+        """Refuses an act that would spoil challenge parts; None where nothing is to be guarded."""
+        challenge = None if force else self._kept_parts()
+        if challenge is None:
+            return None
+        from edgefs_runtime.challenge import first_of
+
+        def refuse(now: Snapshot, after: Snapshot) -> None:
+            if spoiled := challenge.regressions(self._judge_of(now), self._judge_of(after)):
+                raise GalleryError(f"{first_of(spoiled)}; nothing was {done}: to do it all the same, pass --force")
+
+        return refuse
+
+    def _judge_of(self, snapshot: Snapshot) -> Judge | None:
+        """Decides by a snapshot; None where it holds no class."""
+        return Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest) if snapshot.labels else None
+
+    def _take(self, gallery: Gallery) -> None:
+        """Decide by what the gallery holds now, and note what challenge parts get by it."""
         try:
-            self._take(gallery.snapshot())
+            self._judge = self._judge_of(gallery.snapshot())
         except GalleryError:  # the last class was forgotten
             self._judge = None
+        if challenge := self._kept_parts():
+            challenge.note(self._judge)
 
     def _dispositions(self) -> dict[str, Disposition]:
         judge = self._judge

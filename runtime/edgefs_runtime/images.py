@@ -66,7 +66,7 @@ def open_image(source: ImageSource) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _upright(source)
-        data = source if isinstance(source, bytes) else _read(Path(source))
+        data = source if isinstance(source, bytes) else read_file(Path(source))
         if not data:
             raise ImageError("empty file (0 bytes)")
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
@@ -79,7 +79,12 @@ def open_image(source: ImageSource) -> Image.Image:
         raise ImageError(f"damaged image ({_first_line(error)})") from error
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that should be an image.
+
+    Raises:
+        ImageError: no such file, or it can't be read.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError as error:

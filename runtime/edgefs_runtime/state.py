@@ -21,3 +21,11 @@ def state_folder() -> Path:
 def gallery_path(name: str) -> Path:
     """The usual place of the gallery of the model called `name`: it outlives a new version of the bundle."""
     return state_folder() / f"{name}.gallery"
+
+
+def challenge_folder(gallery: Path) -> Path:
+    """The folder of the parts that guard a gallery, beside it: `X.challenge` for `X.gallery`.
+
+    A gallery of another name keeps its whole name, since `line.1` and `line.2` would else share a folder.
+    """
+    return gallery.with_name((gallery.stem if gallery.suffix == ".gallery" else gallery.name) + ".challenge")

@@ -7,12 +7,12 @@ import io
 import json
 import sqlite3
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import remade
 from PIL import Image
 from textures import draw
 
@@ -233,17 +233,6 @@ def test_seed_only_can_decide_and_cannot_be_taught(bundle: Path, pictures: Pictu
         assert "checks" not in classifier.judge.snapshot.labels
         with pytest.raises(GalleryError, match="seed alone"):
             classifier.enroll("checks", pictures("checks", 1))
-
-
-def remade(bundle: Path, out: Path, **fields: object) -> Path:
-    """The bundle with other fields in its manifest."""
-    with zipfile.ZipFile(bundle) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    manifest = {**json.loads(members["manifest.json"]), **fields}
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in {**members, "manifest.json": json.dumps(manifest).encode()}.items():
-            archive.writestr(name, data)
-    return out
 
 
 def test_a_gallery_of_another_space_is_refused_and_left_alone(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ class Ledger:
             if record.seq > self.tip(record.device)[0]:
                 self.tips[record.device] = (record.seq, record.hash)
 
+    def with_rows(self, records: Iterable[Record]) -> Ledger:
+        """What the ledger would be with further rows; rows decoded here need not be decoded there."""
+        further = Ledger(self.records)
+        further._enrolments = dict(self._enrolments)
+        further.add(records)
+        return further
+
     def tip(self, device: str) -> Tip:
         """The device's last row; (0, zeros) before its first."""
         return self.tips.get(device, (0, NO_HASH))

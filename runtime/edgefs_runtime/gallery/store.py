@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import check_space, connect_owner, gallery_errors, identify
-from edgefs_runtime.gallery.ledger import once_per_origin
+from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
 from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.merging import missing_rows, read_other, shots_of_rows
 from edgefs_runtime.gallery.reading import add_seed, view_of
@@ -30,6 +30,8 @@ from edgefs_runtime.gallery.verify import check_connection, load
 from edgefs_runtime.snapshot import Enrolment, Snapshot
 
 _logger = logging.getLogger(__name__)
+
+Guard = Callable[[Snapshot, Snapshot], None]  # is shown what counts and what would, and raises where that must not be
 
 
 class Gallery:
@@ -102,8 +104,12 @@ class Gallery:
                 self._snapshot = view_of(self._ledger, self._seed)
             return self._snapshot
 
-    def enroll(self, enrolment: Enrolment) -> int:
+    def enroll(self, enrolment: Enrolment, guard: Guard | None = None) -> int:
         """Add one act of teaching and return the new sequence. Pending rows are kept but do not count.
+
+        Args:
+            enrolment: what is taught.
+            guard: called before anything is written; a snapshot that it is shown has no labels where no class is left.
 
         Raises:
             GalleryError: embeddings of another dimension, or the file can't be written; nothing is enrolled then.
@@ -111,6 +117,8 @@ class Gallery:
         with self._lock:
             seq = self._next_seq()
             event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=_now())
+            if guard is not None:
+                self._ask(guard, [event])
             self._append([event], shots_of(enrolment, self.device, seq))
             return self.sequence
 
@@ -142,10 +150,14 @@ class Gallery:
             self._append(rows)
             return sentence
 
-    def merge(self, other: Path) -> int:
+    def merge(self, other: Path, guard: Guard | None = None) -> int:
         """Add what another device's gallery holds, its removals too, and return the number of rows that were new.
 
         The order in which galleries are merged does not matter, and merging twice changes nothing.
+
+        Args:
+            other: the other gallery.
+            guard: as for `enroll`.
 
         Raises:
             GalleryError: `other` is damaged, of another embedding space, owned by another process, or a copy of this
@@ -156,6 +168,8 @@ class Gallery:
                 return 0
             theirs, shots = read_other(other, self._seed)
             rows = missing_rows(self._ledger, theirs)
+            if rows and guard is not None:
+                self._ask(guard, rows)
             if rows:
                 self._write(rows, shots_of_rows(shots, rows))
             return sum(not row.device.startswith(SEED_PREFIX) for row in rows)
@@ -197,6 +211,9 @@ class Gallery:
             plain_text("reason", reason),
         )
 
+    def _ask(self, guard: Guard, rows: Sequence[Record]) -> None:
+        guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows)))
+
     def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = ()) -> None:
         """Chain this device's new rows to its last one and write them."""
         rows: list[Record] = []
@@ -228,18 +245,19 @@ class Gallery:
     def _publish(self) -> None:
         """Bring the snapshot file up to date; the act itself stands whether or not this works."""
         try:
-            write_snapshot(self.path, self._snapshot_or_nothing(), self._seed)
+            write_snapshot(self.path, self._view(self._ledger), self._seed)
         except OSError as error:
             _logger.warning("%s: other processes can't read the gallery until it is closed (%s)", self.path, error)
             # An outdated file would be worse than none, and removing it needs no space.
             with suppress(OSError):
                 snapshot_path(self.path).unlink()
 
-    def _snapshot_or_nothing(self) -> Snapshot:
-        if self._ledger.view(self._seed.device):
-            return self.snapshot()
+    def _view(self, ledger: Ledger) -> Snapshot:
+        """What counts by a ledger; without labels where no class is left."""
+        if ledger.view(self._seed.device):
+            return self.snapshot() if ledger is self._ledger else view_of(ledger, self._seed)
         none = np.empty(0, np.int64)
-        return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, self.sequence)
+        return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, ledger.sequence)
 
 
 def _unknown(label: str, known: set[str]) -> GalleryError:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shell import RUN, edgefs
 from textures import save
 
 from edgefs_runtime.gallery import check_gallery
@@ -19,27 +20,6 @@ from edgefs_runtime.gallery import check_gallery
 pytestmark = pytest.mark.device
 
 Pictures = Callable[..., list[Path]]
-
-RUN = """
-import sys
-from edgefs.cli import main
-try:
-    main()
-finally:
-    sys.stderr.write("\\nloaded " + " ".join(sorted(sys.modules)))
-"""
-HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "sklearn", "scipy", "rich", "jinja2"}
-
-
-def edgefs(*arguments: object, code: str = RUN) -> subprocess.CompletedProcess[str]:
-    """Run a command; nothing heavy may be loaded, whatever it does."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    said, _, modules = run.stderr.rpartition("\nloaded ")
-    assert not HEAVY & set(modules.split()), "a device command loaded what a device does not have"
-    assert "Traceback" not in said, said
-    run.stderr = said
-    return run
 
 
 def test_predict_prints_a_line_for_each_image(bundle: Path, pictures: Pictures) -> None:

@@ -150,3 +150,28 @@ def test_merging_is_commutative_associative_and_idempotent(seed, teach, before, 
                 results.append(fingerprint(gallery.snapshot()))
             assert fingerprint(read_snapshot(path, seed)) == results[-1]
         assert all(result == results[0] for result in results)
+
+
+def test_a_guard_is_shown_what_counts_and_what_will_and_can_stop_it(tmp_path, seed, teach):
+    shown = []
+
+    def note(now, after):
+        shown.append((fingerprint(now), fingerprint(after)))
+
+    def refuse(now, after):
+        raise GalleryError("not this")
+
+    with Gallery.open(tmp_path / "a", seed) as a:
+        a.enroll(teach("scratch"))
+        for label in ("dent", "good"):
+            a.forget(label)
+    with Gallery.open(tmp_path / "b", seed) as b:
+        for act in (lambda guard: b.enroll(teach("scratch"), guard), lambda guard: b.merge(tmp_path / "a", guard)):
+            before = fingerprint(b.snapshot())
+            with pytest.raises(GalleryError, match="not this"):
+                act(refuse)
+            assert fingerprint(b.snapshot()) == before
+            assert b.check() == []
+            act(note)
+            assert shown.pop() == (before, fingerprint(b.snapshot()))
+        b.merge(tmp_path / "a", refuse)  # nothing is new, so nothing is asked

@@ -1,0 +1,144 @@
+"""`edgefs challenge`: parts that must go on getting their verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from edgefs.cli.options import (
+    PATH,
+    actor_option,
+    bundle_argument,
+    echo_json,
+    gallery_option,
+    image_files,
+    json_option,
+    open_classifier,
+)
+
+if TYPE_CHECKING:
+    from edgefs_runtime.challenge import Added, Result
+    from edgefs_runtime.classifier import Classifier
+
+
+@click.group("challenge")
+def command() -> None:
+    """Keep images of real parts with the verdicts they must get.
+
+    They are judged again before every enroll and merge, and when the bundle changes. What would spoil a part that
+    passes is refused.
+    """
+
+
+@command.command("add")
+@bundle_argument
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--expect", required=True, type=click.Choice(["OK", "NG", "RECHECK"]), help="The verdict that they must get."
+)
+@click.option("--label", default="", help="The class that must be answered; without it the verdict is enough.")
+@actor_option
+@gallery_option
+@json_option
+def add(
+    bundle: Path,
+    images: tuple[Path, ...],
+    expect: Literal["OK", "NG", "RECHECK"],
+    label: str,
+    actor: str,
+    gallery: Path | None,
+    as_json: bool,
+) -> None:
+    """Keep IMAGES (files or folders), all or none, and say what they get now.
+
+    An image that is kept already gets the new expectation.
+    """
+    files = image_files(images)
+    with _opened(bundle, gallery) as classifier:
+        added = classifier.challenge.add(files, expect, classifier.judge, label=label, actor=actor)
+    for one in added:
+        if as_json:
+            echo_json({"status": one.status, **one.result.to_json()})
+        else:
+            click.echo(_said_of_added(one))
+
+
+@command.command("run")
+@bundle_argument
+@click.option("--accept", is_flag=True, help="Accept this bundle, although parts fail that passed under the last one.")
+@gallery_option
+@json_option
+def run(bundle: Path, accept: bool, gallery: Path | None, as_json: bool) -> None:
+    """Judge the parts by BUNDLE and its gallery; the exit status is 1 when one fails."""
+    with _opened(bundle, gallery) as classifier:
+        challenge = classifier.challenge
+        results = challenge.run(classifier.judge, accept=accept)
+        is_accepted = not results or challenge.is_accepted()
+    for result in results:
+        if as_json:
+            echo_json(result.to_json())
+        else:
+            click.echo(_line(result))
+    if not results and not as_json:
+        click.echo("No challenge part is kept for this gallery yet.")
+    if not is_accepted:
+        click.echo("Parts fail that passed under the last bundle; --accept accepts this one.", err=True)
+    if not all(result.passes for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@command.command("list")
+@bundle_argument
+@gallery_option
+@json_option
+def list_parts(bundle: Path, gallery: Path | None, as_json: bool) -> None:
+    """List the parts with their ids and what they must get."""
+    with _opened(bundle, gallery) as classifier:
+        challenge = classifier.challenge
+    parts = challenge.parts()
+    for part in parts:
+        if as_json:
+            echo_json({"id": part.id, **asdict(part), "path": str(challenge.folder / part.file_name)})
+        else:
+            by = f"  by {part.actor}" if part.actor else ""
+            click.echo(f"{part.id}  {part.wanted:<7}  {part.name}  {part.added}{by}")
+    if not as_json:
+        click.echo(f"{len(parts)} part{'' if len(parts) == 1 else 's'} in {challenge.folder}")
+
+
+@command.command("remove")
+@bundle_argument
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@gallery_option
+@json_option
+def remove(bundle: Path, names: tuple[str, ...], gallery: Path | None, as_json: bool) -> None:
+    """Take parts away, all or none. NAME is an id, or a file name that only one part bears."""
+    with _opened(bundle, gallery) as classifier:
+        gone = classifier.challenge.remove(names)
+    for part in gone:
+        if as_json:
+            echo_json({"id": part.id, "name": part.name})
+        else:
+            click.echo(f"Removed {part.name} ({part.id}).")
+
+
+def _opened(bundle: Path, gallery: Path | None) -> Classifier:
+    """The classifier, even of a bundle that the parts stop elsewhere: they are looked at and accepted from here."""
+    return open_classifier(bundle, gallery, challenge=False)
+
+
+def _line(result: Result) -> str:
+    outcome = "passes" if result.passes else "FAILS"
+    return f"{outcome:<6}  {result.part.id}  must get {result.part.wanted}, gets {result.got}  {result.part.name}"
+
+
+def _said_of_added(added: Added) -> str:
+    result = added.result
+    did = {"new": "Added", "same": "Kept already", "replaced": "Replaced what was expected of"}[added.status]
+    now = f"gets {result.got} now"
+    if not result.passes:
+        now += ", so it fails and guards nothing until it passes"
+    return f"{did} {result.part.name} ({result.part.id}): must get {result.part.wanted}, {now}"

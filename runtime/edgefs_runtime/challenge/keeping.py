@@ -1,0 +1,79 @@
+"""Keeping image files as challenge parts: all of those given, or none."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from edgefs_runtime.challenge.parts import ChallengePart, Index
+from edgefs_runtime.durable import replace_file
+from edgefs_runtime.errors import ImageError
+from edgefs_runtime.frames import unusable
+from edgefs_runtime.images import content_digest, read_file
+from edgefs_runtime.preprocess import Preprocess
+
+
+def keep_images(
+    folder: Path, images: Sequence[Path], draft: ChallengePart, index: Index, preprocess: Preprocess
+) -> list[ChallengePart]:
+    """Write image files into the folder under their digests, on the disk before an index can name them.
+
+    Args:
+        folder: of the parts; made where there is none.
+        images: image files; a content that comes twice is one part.
+        draft: what all the parts have in common.
+        index: what is kept already; a content that it names keeps its name and its file.
+        preprocess: of the bundle in use.
+
+    Raises:
+        ImageError: a file can't be read or shows nothing; what this call had written is gone then.
+        OSError: the folder can't be written; likewise.
+    """
+    parts: dict[str, ChallengePart] = {}
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in images:
+            data = _usable(path, preprocess)
+            part = _named(draft, content_digest(data), path, index)
+            if part.sha256 not in parts:
+                parts[part.sha256] = part
+                _write(folder / part.file_name, data, part.sha256, written)
+    except BaseException:
+        _take_back(folder, written)
+        raise
+    return list(parts.values())
+
+
+def _usable(path: Path, preprocess: Preprocess) -> bytes:
+    try:
+        data = read_file(path)
+        if reason := unusable(preprocess(data)):
+            raise ImageError(reason)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}; nothing was kept") from error
+    return data
+
+
+def _named(draft: ChallengePart, sha256: str, path: Path, index: Index) -> ChallengePart:
+    kept = index.of(sha256)
+    readable = path.name.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
+    return dataclasses.replace(draft, sha256=sha256, name=kept.name if kept else readable)
+
+
+def _write(path: Path, data: bytes, sha256: str, written: list[Path]) -> None:
+    """Write a file unless it lies there whole; one that is new joins `written`."""
+    is_new = not path.exists()
+    if is_new:
+        written.append(path)
+    if is_new or content_digest(path) != sha256:
+        replace_file(path, [data], synced=True)
+
+
+def _take_back(folder: Path, written: Sequence[Path]) -> None:
+    with suppress(OSError):  # what can't be removed is a file that no index names, which does no harm
+        for path in written:
+            path.unlink(missing_ok=True)
+        folder.rmdir()  # where it was made for this

@@ -1,0 +1,452 @@
+"""Challenge parts: what is kept, what it stops, and what a kill or damage leaves of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bundles import remade
+from PIL import Image
+
+from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
+from edgefs_runtime.challenge import ChallengePart
+from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.gallery import check_gallery
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.state import challenge_folder
+
+pytestmark = pytest.mark.device
+
+Pictures = Callable[..., list[Path]]
+RECHECKING = {"decision": {"budget": 0.05, "unknown": "RECHECK"}}  # unknown parts, which were NG, are RECHECK
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Path:
+    return tmp_path / "line.gallery"
+
+
+@pytest.fixture
+def unknown_part(pictures: Pictures) -> Path:
+    """A part of a class that nobody taught: NG, until something like it is taught as good."""
+    return pictures("checks", 1, first=300)[0]
+
+
+def keep(bundle: Path, gallery: Path, images: list[Path], expected: str, **fields: str) -> None:
+    with Classifier.open(bundle, gallery=gallery, challenge=False) as classifier:
+        classifier.challenge.add(images, expected, classifier.judge, **fields)
+
+
+def flags(gallery: Path) -> dict[str, bool]:
+    index = json.loads((challenge_folder(gallery) / "parts.json").read_bytes())
+    return {part["name"]: part["passed"] for part in index["parts"]}
+
+
+def results(bundle: Path, gallery: Path) -> dict[str, bool]:
+    with Classifier.open(bundle, gallery=gallery, challenge=False) as classifier:
+        return {result.part.name: result.passes for result in classifier.challenge.judged(classifier.judge)}
+
+
+@pytest.mark.parametrize(
+    ("gallery", "folder"),
+    [
+        ("a.gallery", "a.challenge"),
+        ("a", "a.challenge"),
+        ("line.1", "line.1.challenge"),
+        ("产线.gallery", "产线.challenge"),
+    ],
+)
+def test_the_folder_lies_beside_the_gallery(gallery: str, folder: str) -> None:
+    assert challenge_folder(Path("x") / gallery) == Path("x") / folder
+
+
+def test_a_part_is_kept_with_what_it_must_get(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    (dots,) = pictures("dots", 1)
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        (added,) = classifier.challenge.add([dots], "NG", classifier.judge, label="dots", actor="Jo")
+        (part,) = classifier.challenge.parts()
+    assert (added.status, added.result.verdict, added.result.passes) == ("new", "NG", True)
+    assert (part.name, part.expected, part.label, part.actor, part.passed) == ("dots-100.png", "NG", "dots", "Jo", True)
+    assert part.sha256 == content_digest(dots)
+    assert (challenge_folder(gallery) / part.file_name).read_bytes() == dots.read_bytes()
+    assert not gallery.exists()
+
+
+def test_another_class_than_the_asked_one_fails(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        (added,) = classifier.challenge.add(pictures("dots", 1), "NG", classifier.judge, label="stripes")
+    assert not added.result.passes
+    assert added.result.got == "NG (dots)"
+
+
+def test_the_same_content_again_changes_nothing_or_what_it_must_get(
+    bundle: Path, gallery: Path, pictures: Pictures, tmp_path: Path
+) -> None:
+    (dots,) = pictures("dots", 1)
+    copy = tmp_path / "copy.bmp"
+    copy.write_bytes(dots.read_bytes())
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        challenge, judge = classifier.challenge, classifier.judge
+        assert [added.status for added in challenge.add([dots, copy], "NG", judge)] == ["new"]
+        before = (challenge.folder / "parts.json").read_bytes()
+        assert [added.status for added in challenge.add([copy], "NG", judge, actor="other")] == ["same"]
+        assert (challenge.folder / "parts.json").read_bytes() == before
+        (added,) = challenge.add([copy], "OK", judge)
+        assert (added.status, added.result.passes) == ("replaced", False)
+        (part,) = challenge.parts()
+    assert (part.expected, part.passed) == ("OK", False)
+    assert len(list(challenge.folder.glob(f"{part.sha256}*"))) == 1
+
+
+def _black(path: Path) -> Path:
+    Image.fromarray(np.zeros((48, 48, 3), np.uint8)).save(path)
+    return path
+
+
+BAD: dict[str, Callable[[Path], Path]] = {
+    "missing": lambda folder: folder / "gone.png",
+    "empty": lambda folder: (folder / "empty.png").touch() or folder / "empty.png",
+    "no image": lambda folder: Path(__file__),
+    "a folder": lambda folder: folder,
+    "black": lambda folder: _black(folder / "black.png"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_image_is_named_and_nothing_is_kept(
+    bundle: Path, gallery: Path, pictures: Pictures, tmp_path: Path, fault: str
+) -> None:
+    bad = BAD[fault](tmp_path)
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        with pytest.raises(ImageError, match=r"nothing was kept") as raised:
+            classifier.challenge.add([*pictures("dots", 2), bad], "NG", classifier.judge)
+        assert str(bad) in str(raised.value)
+        assert not challenge_folder(gallery).exists()
+
+
+@pytest.mark.parametrize("label", ["unknown", " padded", "two\nlines"])
+def test_a_label_that_cannot_be_answered_is_refused(
+    bundle: Path, gallery: Path, pictures: Pictures, label: str
+) -> None:
+    with Classifier.open(bundle, gallery=gallery) as classifier, pytest.raises(GalleryError):
+        classifier.challenge.add(pictures("dots", 1), "NG", classifier.judge, label=label)
+    assert not challenge_folder(gallery).exists()
+
+
+def test_parts_are_removed_by_name_or_id_all_or_none(
+    bundle: Path, gallery: Path, pictures: Pictures, tmp_path: Path
+) -> None:
+    first, second, third = pictures("dots", 3)
+    (tmp_path / "b").mkdir()
+    namesake = third.rename(tmp_path / "b" / first.name)
+    keep(bundle, gallery, [first, second, namesake], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        challenge = classifier.challenge
+        one, two, three = challenge.parts()
+        with pytest.raises(GalleryError, match=f"2 challenge parts are called 'dots-100.png'.*{one.id}, {three.id}"):
+            challenge.remove([second.name, first.name])
+        with pytest.raises(GalleryError, match=r"no challenge part is called 'x\.png'"):
+            challenge.remove([second.name, "x.png"])
+        assert challenge.parts() == (one, two, three)
+        assert challenge.remove([second.name, one.id, two.id]) == [two, one]
+        assert challenge.parts() == (three,)
+    kept = {path.name for path in challenge.folder.iterdir() if not path.name.startswith("vectors-")}
+    assert kept == {"parts.json", three.file_name}
+
+
+def test_an_enrolment_that_spoils_a_part_is_refused_and_nothing_is_written(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path
+) -> None:
+    keep(bundle, gallery, [unknown_part, *pictures("dots", 1)], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        with pytest.raises(GalleryError) as raised:
+            classifier.enroll("variant B", pictures("checks", 5), disposition="ok")
+        assert "checks-300.png" in str(raised.value)
+        assert "must get NG and would get OK (variant B); nothing was enrolled" in str(raised.value)
+        assert "dots" not in str(raised.value)
+        assert not gallery.exists()
+        assert "variant B" not in classifier.judge.snapshot.labels
+        assert classifier.enroll("checks", pictures("checks", 5)).is_new  # as a defect it spoils nothing
+        before = gallery.read_bytes()
+        with pytest.raises(GalleryError, match="nothing was enrolled"):
+            classifier.enroll("good", pictures("checks", 8, first=400), force=False)
+        assert classifier.gallery.sequence == 1
+    assert check_gallery(gallery) == []
+    assert len(before) > 0
+
+
+def test_force_enrolls_all_the_same_and_notes_what_fails_now(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path
+) -> None:
+    keep(bundle, gallery, [unknown_part], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        classifier.enroll("variant B", pictures("checks", 5), disposition="ok", force=True)
+        assert flags(gallery) == {"checks-300.png": False}
+        classifier.enroll("variant B", pictures("checks", 5, first=400))  # it fails already, so it stops nothing
+        classifier.undo()
+        classifier.undo()
+        assert flags(gallery) == {"checks-300.png": True}
+        classifier.forget("dots")
+    assert flags(gallery) == {"checks-300.png": True}
+
+
+def test_forgetting_the_class_of_a_part_is_noted_and_undo_too(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    keep(bundle, gallery, pictures("dots", 1), "NG", label="dots")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        for label in ("dots", "good", "stripes"):
+            classifier.forget(label)
+            assert flags(gallery) == {"dots-100.png": False}
+        classifier.enroll("good", pictures("good", 3))  # of no class at all nothing can be spoiled
+        for _ in range(4):
+            classifier.undo()
+    assert flags(gallery) == {"dots-100.png": True}
+
+
+def test_a_part_that_fails_already_stops_nothing(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    keep(bundle, gallery, pictures("dots", 1), "OK")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        assert classifier.enroll("checks", pictures("checks", 5)).images == 5
+    assert results(bundle, gallery) == {"dots-100.png": False}
+
+
+def test_check_says_what_would_be_spoiled(bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path) -> None:
+    keep(bundle, gallery, [unknown_part], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        assert classifier.check("good", pictures("good", 5)).challenge == ()
+        advice = classifier.check("good", pictures("checks", 12))
+        (as_ok,) = classifier.check("variant B", pictures("checks", 5), disposition="ok").challenge
+    assert "would get OK (variant B)" in as_ok
+    (sentence,) = advice.challenge
+    assert sentence.startswith("checks-300.png")
+    assert "must get NG and would get OK (good)" in sentence
+    assert json.loads(json.dumps(advice.to_json()))["challenge"] == [sentence]
+
+
+def test_a_merge_that_spoils_a_part_is_refused_and_nothing_is_written(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.gallery"
+    with Classifier.open(bundle, gallery=other) as classifier:
+        classifier.enroll("variant B", pictures("checks", 5), disposition="ok")
+    keep(bundle, gallery, [unknown_part], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        with pytest.raises(GalleryError, match=r"would get OK \(variant B\); nothing was merged"):
+            classifier.merge(other)
+        assert not gallery.exists()
+        assert classifier.merge(other, force=True) == 1
+        assert classifier.merge(other) == 0
+    assert flags(gallery) == {"checks-300.png": False}
+
+
+def test_a_merge_that_spoils_nothing_goes_through(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.gallery"
+    with Classifier.open(bundle, gallery=other) as classifier:
+        classifier.enroll("checks", pictures("checks", 5))
+    keep(bundle, gallery, [unknown_part], "NG")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        assert classifier.merge(other) == 1
+
+
+def test_a_bundle_that_spoils_a_part_is_refused_until_it_is_accepted(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path, tmp_path: Path
+) -> None:
+    keep(bundle, gallery, [unknown_part, *pictures("dots", 1)], "NG")
+    other = remade(bundle, tmp_path / "other.edgefs", **RECHECKING)
+    for _ in range(2):
+        with pytest.raises(BundleError) as raised:
+            Classifier.open(other, gallery=gallery)
+        assert "checks-300.png" in str(raised.value)
+        assert "must get NG and would get RECHECK (unknown)" in str(raised.value)
+        assert "edgefs challenge run BUNDLE --accept" in str(raised.value)
+    with Classifier.open(other, gallery=gallery, challenge=False) as classifier:
+        classifier.challenge.run(classifier.judge)  # looking does not accept
+    with pytest.raises(BundleError):
+        Classifier.open(other, gallery=gallery)
+    Classifier.open(bundle, gallery=gallery).close()
+    Classifier.open(other, gallery=gallery, seed_only=True).close()
+    with Classifier.open(other, gallery=gallery, challenge=False) as classifier:
+        classifier.challenge.run(classifier.judge, accept=True)
+    Classifier.open(other, gallery=gallery).close()
+    assert flags(gallery) == {"checks-300.png": False, "dots-100.png": True}
+
+
+def test_a_bundle_that_spoils_nothing_is_noted(bundle: Path, gallery: Path, pictures: Pictures, tmp_path: Path) -> None:
+    keep(bundle, gallery, pictures("dots", 2), "NG")
+    other = remade(bundle, tmp_path / "other.edgefs", version="2")
+    with Classifier.open(other, gallery=gallery) as classifier:
+        assert classifier.challenge.is_accepted()
+    assert json.loads((challenge_folder(gallery) / "parts.json").read_bytes())["bundle"] == Bundle.open(other).digest
+
+
+def test_a_part_that_a_bundle_of_another_preprocessing_cannot_judge_fails(
+    bundle: Path, gallery: Path, pictures: Pictures, tmp_path: Path
+) -> None:
+    keep(bundle, gallery, pictures("dots", 1), "NG")
+    preprocess = {**Bundle.open(bundle).manifest.raw["preprocess"], "roi": [0, 0, 500, 500]}
+    other = remade(bundle, tmp_path / "other.edgefs", preprocess=preprocess)
+    with pytest.raises(BundleError, match=r"would get NO_DECISION \(region of interest"):
+        Classifier.open(other, gallery=gallery)
+    assert len(list(challenge_folder(gallery).glob("vectors-*.npz"))) == 2
+
+
+class Counting:
+    """The bundle's own embedder, counting what it is asked."""
+
+    def __init__(self, bundle: Path) -> None:
+        self._embedder = OnnxEmbedder(Bundle.open(bundle).model)
+        self.dim = self._embedder.dim
+        self.images = 0
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        self.images += len(images)
+        return self._embedder.embed(images)
+
+
+def test_a_warm_challenge_costs_no_inference(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    keep(bundle, gallery, pictures("dots", 3), "NG")
+    embedder = Counting(bundle)
+    with Classifier(Bundle.open(bundle), embedder, gallery) as classifier:
+        embedder.images = 0
+        warm = classifier.challenge.judged(classifier.judge)
+        assert embedder.images == 0
+        (vectors,) = challenge_folder(gallery).glob("vectors-*.npz")
+        vectors.unlink()
+        assert classifier.challenge.judged(classifier.judge) == warm
+        assert embedder.images == 3
+        assert classifier.challenge.judged(classifier.judge) == warm
+        assert embedder.images == 3
+
+
+def _flipped(data: bytes) -> bytes:
+    at = data.index(b"vectors.npy") + 160
+    return data[:at] + bytes([data[at] ^ 64]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [_flipped, lambda data: data[:-50], lambda data: b"", lambda data: b"x" * 500])
+def test_damaged_vectors_are_computed_again(
+    bundle: Path, gallery: Path, pictures: Pictures, damage: Callable[[bytes], bytes]
+) -> None:
+    keep(bundle, gallery, pictures("dots", 3), "NG")
+    (vectors,) = challenge_folder(gallery).glob("vectors-*.npz")
+    whole = vectors.read_bytes()
+    vectors.write_bytes(damage(whole))
+    assert results(bundle, gallery) == {f"dots-{number}.png": True for number in (100, 101, 102)}
+    assert vectors.read_bytes() == whole
+
+
+def test_a_kill_before_the_index_leaves_a_file_that_nothing_names(
+    bundle: Path, gallery: Path, pictures: Pictures
+) -> None:
+    first, second = pictures("dots", 2)
+    folder = challenge_folder(gallery)
+    folder.mkdir()
+    orphan = folder / f"{content_digest(first)}.png"
+    orphan.write_bytes(first.read_bytes()[:100])  # as a foreign copy program may leave it; ours appear whole
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        assert classifier.challenge.parts() == ()
+        assert classifier.challenge.run(classifier.judge) == []
+        assert classifier.enroll("checks", pictures("checks", 3)).images == 3
+    keep(bundle, gallery, [second], "NG")
+    assert results(bundle, gallery) == {second.name: True}
+    keep(bundle, gallery, [first], "NG")
+    assert orphan.read_bytes() == first.read_bytes()
+    assert results(bundle, gallery) == {first.name: True, second.name: True}
+
+
+def test_a_kept_image_that_is_lost_or_damaged_fails_and_adding_it_heals(
+    bundle: Path, gallery: Path, pictures: Pictures
+) -> None:
+    first, second = pictures("dots", 2)
+    keep(bundle, gallery, [first, second], "NG")
+    folder = challenge_folder(gallery)
+    (folder / f"{content_digest(first)}.png").unlink()
+    (folder / f"{content_digest(second)}.png").write_bytes(first.read_bytes())
+    assert results(bundle, gallery) == {first.name: True, second.name: True}  # their embeddings are kept
+    next(folder.glob("vectors-*.npz")).unlink()
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        lost, damaged = classifier.challenge.run(classifier.judge)
+    assert lost.got == "NO_DECISION (its kept image can't be read: No such file or directory)"
+    assert damaged.got == "NO_DECISION (its kept image is damaged; add it again)"
+    keep(bundle, gallery, [first, second], "NG")
+    assert results(bundle, gallery) == {first.name: True, second.name: True}
+
+
+DAMAGED: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[:-20],
+    "no JSON": lambda data: b"\x00\xff" * 50,
+    "a list": lambda data: b"[]",
+    "no parts": lambda data: b'{"format": 1, "bundle": ""}',
+    "parts of another kind": lambda data: b'{"format": 1, "bundle": "", "parts": [1]}',
+    "a path for a digest": lambda data: data.replace(b'"sha256": "', b'"sha256": "../'),
+    "a verdict that is none": lambda data: data.replace(b'"NG"', b'"PERHAPS"'),
+    "a text that is none": lambda data: data.replace(b'"name": "', b'"name": "\\ud800'),
+    "a flag that is none": lambda data: data.replace(b"true", b'"yes"'),
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGED)
+def test_a_damaged_index_is_one_clear_error_and_nothing_is_taught(
+    bundle: Path, gallery: Path, pictures: Pictures, fault: str
+) -> None:
+    keep(bundle, gallery, pictures("dots", 1), "NG")
+    index = challenge_folder(gallery) / "parts.json"
+    index.write_bytes(DAMAGED[fault](index.read_bytes()))
+    with pytest.raises(GalleryError, match=r"parts\.json: the index of the challenge parts is damaged"):
+        Classifier.open(bundle, gallery=gallery)
+    with Classifier.open(bundle, gallery=gallery, challenge=False) as classifier:
+        with pytest.raises(GalleryError, match="damaged"):
+            classifier.enroll("checks", pictures("checks", 3))
+        assert not gallery.exists()
+        assert classifier.enroll("checks", pictures("checks", 3), force=True).images == 3
+
+
+def test_an_index_of_a_newer_format_is_refused(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    keep(bundle, gallery, pictures("dots", 1), "NG")
+    index = challenge_folder(gallery) / "parts.json"
+    index.write_bytes(index.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(GalleryError, match="format 2, this runtime reads 1; update edgefs"):
+        Classifier.open(bundle, gallery=gallery)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is read-only for this user")
+def test_a_folder_that_can_only_be_read_still_guards(
+    bundle: Path, gallery: Path, pictures: Pictures, unknown_part: Path, tmp_path: Path
+) -> None:
+    keep(bundle, gallery, [unknown_part], "NG")
+    challenge_folder(gallery).chmod(0o500)
+    try:
+        other = remade(bundle, tmp_path / "other.edgefs", version="2")
+        with Classifier.open(other, gallery=gallery) as classifier:
+            assert not classifier.challenge.is_accepted()
+            with pytest.raises(GalleryError, match="can't be written"):
+                classifier.challenge.add(pictures("dots", 1), "NG", classifier.judge)
+            with pytest.raises(GalleryError, match="nothing was enrolled"):
+                classifier.enroll("variant B", pictures("checks", 5), disposition="ok")
+    finally:
+        challenge_folder(gallery).chmod(0o700)
+
+
+def test_without_parts_nothing_is_made(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        classifier.enroll("checks", pictures("checks", 3))
+        assert classifier.challenge.parts() == ()
+    assert not challenge_folder(gallery).exists()
+    with Classifier.open(bundle, seed_only=True) as classifier, pytest.raises(GalleryError, match="seed alone"):
+        _ = classifier.challenge
+
+
+def test_a_name_that_is_no_text_is_kept_as_far_as_it_goes(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    (dots,) = pictures("dots", 1)
+    odd = dots.rename(dots.with_name(os.fsdecode(b"\xff-\xe5\x88\x92.png")))
+    keep(bundle, gallery, [odd], "NG", label="划痕")
+    with Classifier.open(bundle, gallery=gallery) as classifier:
+        (part,) = classifier.challenge.parts()
+    assert isinstance(part, ChallengePart)
+    assert (part.name, part.label) == ("?-划.png", "划痕")
