@@ -65,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--peer-episodes", type=int, help="of each seed, for the peers; as many without it")
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--only", choices=("ours", "peers", "unknown"))
     parser.add_argument("--jobs", type=int, default=2, help="processes of one core each")
@@ -77,7 +78,9 @@ def main() -> None:
             for k in shots:
                 plans = [EpisodePlan(k, None, 15, options.episodes, seed) for seed in range(options.seeds)]
                 for part in parts:
-                    rows = pool.map(PARTS[part], [material] * len(plans), plans)
+                    fewer = options.peer_episodes if part == "peers" else None
+                    asked = [dataclasses.replace(plan, episodes=fewer or plan.episodes) for plan in plans]
+                    rows = pool.map(PARTS[part], [material] * len(plans), asked)
                     TABLES[part](f"{name}, {k} shot{'s' if k > 1 else ''}", merged(rows))
 
 
