@@ -90,7 +90,9 @@ def adapt(
 
 def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]) -> tuple[Task, Dataset]:
     """What can fail in a second first, then the images."""
-    decision = DecisionSettings({"kind": settings.head}, settings.budget, settings.unknown)
+    decision = DecisionSettings(
+        {"kind": settings.head}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
+    )
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
@@ -178,7 +180,7 @@ def _fields(
         "plan": adapted.network.plan.to_json(),
         "preprocess": task.preprocess.to_json(),
         "head": dict(task.decision.head),
-        "decision": {"budget": task.decision.budget, "unknown": task.decision.unknown},
+        "decision": task.decision.to_json(),
         "labels": [{"label": label, "disposition": disposition} for label, disposition in task.dispositions.items()],
         "strangers": [{"label": label, "disposition": disposition} for label, disposition in task.strangers.items()],
         "data": {

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 _logger = logging.getLogger(__name__)
 _KEYS = 500  # digests looked up at a time
+_GENERATION = "2"  # raised whenever the same weights come to mean another embedding
 
 
 class EmbeddingCache:
@@ -66,7 +67,7 @@ class EmbeddingCache:
 
 def cache_path(*parts: str) -> Path:
     """The cache file of what `parts` name: everything that the embeddings depend on."""
-    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    name = hashlib.sha256("\n".join((_GENERATION, *parts)).encode()).hexdigest()[:24]
     return cache_folder() / "embeddings" / f"{name}.sqlite"
 
 

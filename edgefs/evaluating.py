@@ -101,7 +101,8 @@ def evaluate(
         decisions.append(judged.decide(sample))
         progress(done, len(samples))
     strangers: dict[str, Disposition] = dict.fromkeys(set(ok) - judged.dispositions.keys(), "ok")
-    evaluation = Evaluation.of([sample.label for sample in samples], decisions, judged.dispositions, strangers)
+    truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
+    evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
     side = Side(samples, tuple(decisions), evaluation)
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 

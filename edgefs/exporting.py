@@ -167,7 +167,7 @@ def settings_of(run: Run) -> tuple[Preprocess, DecisionSettings, dict[str, Dispo
     decision = run.fields["decision"]
     return (
         Preprocess.from_json(run.fields["preprocess"]),
-        DecisionSettings(run.fields["head"], decision["budget"], decision["unknown"]),
+        DecisionSettings.from_json(run.fields["head"], decision),
         {entry["label"]: entry["disposition"] for entry in run.fields["labels"]},
     )
 
@@ -257,7 +257,13 @@ def _measure(
         decisions,
     )
     evaluation = (
-        Evaluation.of([sample.label for sample in samples], decisions, plan.dispositions, plan.strangers)
+        Evaluation.of(
+            [sample.label for sample in samples],
+            decisions,
+            plan.dispositions,
+            plan.strangers,
+            [sample.group for sample in samples],
+        )
         if plan.test
         else None
     )
@@ -280,7 +286,7 @@ def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity
         },
         "head": dict(plan.decision.head),
         "fallback_head": dict(plan.decision.head),
-        "decision": {"budget": plan.decision.budget, "unknown": plan.decision.unknown},
+        "decision": plan.decision.to_json(),
         "labels": [
             {"label": label, "disposition": plan.dispositions[label], "images": count}
             for label, count in _counts(plan.train).items()

@@ -15,7 +15,7 @@ from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
 from edgefs.settings import AdaptSettings
-from edgefs.teaching import rows_of, snapshot_of
+from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision
 
@@ -87,7 +87,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
         test=test,
         cross_validation=None if validation or test else _cross_validate(task, adapted),
         curve=curve,
-        data_notes=_data_notes(task, dataset),
+        data_notes=_data_notes(task, dataset, adapted.embedded),
     )
 
 
@@ -149,7 +149,8 @@ def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | N
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
     truths = [sample.label for sample in samples]
-    evaluation = Evaluation.of(truths, decisions, task.dispositions, task.strangers)
+    parts = [sample.group for sample in samples]
+    evaluation = Evaluation.of(truths, decisions, task.dispositions, task.strangers, parts)
     return Side(samples, decisions, evaluation)
 
 
@@ -166,8 +167,16 @@ def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     return _side(tuple(samples), tuple(decisions), task) if samples else None
 
 
-def _data_notes(task: Task, dataset: Dataset) -> tuple[str, ...]:
+def _data_notes(task: Task, dataset: Dataset, embedded: Embedded) -> tuple[str, ...]:
     notes = []
+    if (
+        left := Judge(snapshot_of(task.split.train, embedded, task.dispositions), task.decision).overkill_left or 0
+    ) < 0:
+        share = 100 * ((task.decision.overkill or 0) - left)
+        notes.append(
+            f"The overkill budget can't be kept: {share:.1f} % of the good parts learned from, each left out, are "
+            "judged NG by their class alone. Look at the confusions, add images, or set --escape-cost lower."
+        )
     if dataset.left_out:
         notes.append(f"Left out: {counted(len(dataset.left_out), 'file')}, listed below with the reason.")
     pairs = near_duplicates(task.split.train, (*task.split.validation, *task.split.test))
@@ -197,6 +206,8 @@ def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Da
             f"{key} {value}" if key != "kind" else str(value) for key, value in task.decision.head.items()
         ),
         "budget for unknown": f"{100 * task.decision.budget:g} % of known parts",
+        "overkill budget": "none" if settings.overkill is None else f"{100 * settings.overkill:g} % of good parts",
+        "an escape costs": "not stated" if settings.escape_cost is None else f"{settings.escape_cost:g} overkills",
         "shots": "all" if settings.shots is None else str(settings.shots),
         "seed": str(settings.seed),
         "good parts": ", ".join(label for label, d in task.dispositions.items() if d == "ok") or "none",

@@ -36,6 +36,8 @@ class AdaptSettings:
         head: `lda` or `prototype`.
         budget: share of parts of known classes that may be refused as unknown.
         unknown: verdict for a part that no class fits.
+        overkill: share of ok parts that may be judged NG, as unknown or as a defect; None leaves it to `budget`.
+        escape_cost: how many overkills one escape costs; None goes by the nearest class.
         use_cache: remember embeddings between runs.
     """
 
@@ -61,4 +63,6 @@ class AdaptSettings:
     head: str = "lda"
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"
+    overkill: float | None = None
+    escape_cost: float | None = None
     use_cache: bool = True

@@ -16,6 +16,8 @@ from typing import Any
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.stats import clopper_pearson
 
+_SEVERITY = ("NG", "RECHECK", "OK", "NO_DECISION")
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -91,9 +93,46 @@ class Rates:
     caught: Rate
     unjudged: Rate
 
+    @property
+    def sensitivity(self) -> Rate:
+        """Defective parts not judged OK, of all defective parts: what escapes leave."""
+        return _others(self.escapes)
+
+    @property
+    def specificity(self) -> Rate:
+        """Ok parts not judged NG, of all ok parts: what overkill leaves."""
+        return _others(self.overkill)
+
     def to_json(self) -> dict[str, Any]:
         """Each rate by its name."""
-        return {name: rate.to_json() for name, rate in vars(self).items()}
+        named = {**vars(self), "sensitivity": self.sensitivity, "specificity": self.specificity}
+        return {name: rate.to_json() for name, rate in named.items()}
+
+
+def by_part(
+    decisions: Sequence[Decision], truths: Sequence[Truth], parts: Sequence[str]
+) -> tuple[list[Decision], list[Truth]]:
+    """One decision and one truth for each part (patient, lot) that several images may show.
+
+    The images of one part are not independent, and it is the part that is sorted out.
+
+    A part is judged as the worst of its images: NG before RECHECK before OK; without any judged image, not at all. It
+    is defective when any of its images shows a defect, and known when the gallery holds all of its classes.
+
+    Args:
+        decisions: N decisions.
+        truths: N truths.
+        parts: N names of parts; an empty name is a part of its own.
+    """
+    members: dict[tuple[str, int], list[int]] = {}
+    for position, name in enumerate(parts):
+        members.setdefault((name, -1 if name else position), []).append(position)
+    worst = [min(own, key=lambda position: _SEVERITY.index(decisions[position].verdict)) for own in members.values()]
+    shown = [
+        min((truths[position] for position in own), key=lambda truth: (truth.disposition == "ok", truth.known))
+        for own in members.values()
+    ]
+    return [decisions[position] for position in worst], shown
 
 
 def measure_rates(decisions: Sequence[Decision], truths: Sequence[Truth]) -> Rates:
@@ -117,6 +156,10 @@ def measure_rates(decisions: Sequence[Decision], truths: Sequence[Truth]) -> Rat
         caught=rate(lambda truth: not truth.known, is_refused),
         unjudged=Rate(len(pairs) - len(judged), len(pairs)),
     )
+
+
+def _others(rate: Rate) -> Rate:
+    return Rate(rate.trials - rate.events, rate.trials)
 
 
 def is_refused(decision: Decision) -> bool:

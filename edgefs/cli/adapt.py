@@ -62,6 +62,18 @@ _SYMMETRIES: dict[str, tuple[str, ...] | None] = {
     help="Verdict for a part that no class fits.",
 )
 @click.option(
+    "--overkill",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Share of good parts that may be judged NG, as unknown or as a defect: 0.01 is 1 %.",
+)
+@click.option(
+    "--escape-cost",
+    type=click.FloatRange(0, min_open=True),
+    metavar="RATIO",
+    help="How many overkills one escape costs; sets the operating point between good parts and defects.",
+)
+@click.option(
     "--size",
     nargs=2,
     type=click.IntRange(min=16),
@@ -104,13 +116,14 @@ _SYMMETRIES: dict[str, tuple[str, ...] | None] = {
     help="How a part may be turned and stay in its class: h mirrors left to right, v upside down, flips both and each; "
     "auto lets the images decide.",
 )
+@click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
 @click.option("--name", help="Of the model; the data folder's without it.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
 @click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there.")
 @click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
 @json_option
 def command(
-    data: Path, out: Path, overwrite: bool, as_json: bool, rotation: str, symmetry: str, **options: Any
+    data: Path, out: Path, overwrite: bool, as_json: bool, rotation: str, symmetry: str, medical: bool, **options: Any
 ) -> None:
     """Adapt a pretrained network to the images of DATA and write a RUN.
 
@@ -131,7 +144,7 @@ def command(
         click.echo(note, err=True)
     if measured.headline is not None:
         what, side = measured.headline
-        click.echo(f"\nMeasured on {what}:\n\n{side.evaluation.to_text()}\n")
+        click.echo(f"\nMeasured on {what}:\n\n{side.evaluation.to_text(medical=medical)}\n")
     left_out = len(run.fields["left_out"])
     if left_out:
         click.echo(f"{left_out} file{'' if left_out == 1 else 's'} left out; run.json and the report say why.")

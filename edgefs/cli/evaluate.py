@@ -20,6 +20,7 @@ from edgefs_runtime.errors import EdgefsError
 @click.option("--gallery", type=PATH, help="Decide by this gallery; by the bundle's seed without it.")
 @click.option("--ok", multiple=True, metavar="LABEL", help="A class of good parts among those the model does not know.")
 @click.option("--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name.")
+@click.option("--medical", is_flag=True, help="Say sensitivity and specificity in the place of escapes and overkill.")
 @click.option("--report", type=PATH, help="Write a report (HTML) to this file.")
 @click.option(
     "--episodes", type=click.IntRange(min=1), metavar="N", help="Draw N episodes instead: galleries of --shots images."
@@ -43,6 +44,7 @@ def command(
     gallery: Path | None,
     ok: tuple[str, ...],
     group_from: str | None,
+    medical: bool,
     report: Path | None,
     episodes: int | None,
     shots: int,
@@ -70,7 +72,7 @@ def command(
         return
     for note in outcome.notes:
         click.echo(note, err=True)
-    click.echo(outcome.evaluation.to_text())
+    click.echo(outcome.evaluation.to_text(medical=medical))
     if report is not None:
         click.echo(f"\nReport: {report}")
 

@@ -20,7 +20,7 @@ from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
 from edgefs.evaluation.text import evaluation_text, headline
-from edgefs_calibration.rates import Rates, Truth, measure_rates
+from edgefs_calibration.rates import Rates, Truth, by_part, measure_rates
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
 
 
@@ -30,6 +30,7 @@ class Evaluation:
 
     Attributes:
         rates: overkill, escapes and the other rates of the line.
+        part_rates: the same rates by part (patient, lot) instead of by image; None where none shows in several images.
         nearest: scores of the nearest class, whatever the rejection said (closed set).
         with_rejection: scores of the answer itself: a refused image of a known class is wrong.
         calibration_error: expected calibration error of the probability of the nearest class, 0 to 1; None of nothing.
@@ -42,6 +43,7 @@ class Evaluation:
     """
 
     rates: Rates
+    part_rates: Rates | None
     nearest: Scores
     with_rejection: Scores
     calibration_error: float | None
@@ -57,6 +59,7 @@ class Evaluation:
         decisions: Sequence[Decision],
         known: Mapping[str, Disposition],
         strangers: Mapping[str, Disposition] | None = None,
+        parts: Sequence[str] = (),
     ) -> Evaluation:
         """Measure decisions against true labels.
 
@@ -65,6 +68,7 @@ class Evaluation:
             decisions: N decisions, in the same order.
             known: the gallery's classes and their dispositions.
             strangers: dispositions of other classes among `truths`; those not named here get the usual one.
+            parts: N names of the part (patient, lot) that an image shows, empty where it is one of its own.
 
         Raises:
             ValueError: different numbers of labels and decisions.
@@ -77,6 +81,7 @@ class Evaluation:
         placed = [(truth, decision) for truth, decision in zip(truths, decisions, strict=True) if truth in known]
         return cls(
             rates=measure_rates(decisions, shown),
+            part_rates=_part_rates(decisions, shown, parts),
             nearest=score([(truth, decision.nearest) for truth, decision in placed]),
             with_rejection=score([(truth, decision.label) for truth, decision in placed]),
             calibration_error=_calibration(placed),
@@ -100,15 +105,16 @@ class Evaluation:
         """The one sentence to read."""
         return headline(self)
 
-    def to_text(self) -> str:
-        """A compact plain-text table for a terminal, overkill and escapes first."""
-        return evaluation_text(self)
+    def to_text(self, *, medical: bool = False) -> str:
+        """A compact plain-text table for a terminal, overkill and escapes first, or sensitivity and specificity."""
+        return evaluation_text(self, medical=medical)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the positions of the mistakes, as plain JSON values in a fixed order."""
         return {
             "images": self.images,
             "rates": self.rates.to_json(),
+            "part_rates": self.part_rates.to_json() if self.part_rates else None,
             "nearest": self.nearest.to_json(),
             "with_rejection": self.with_rejection.to_json(),
             "calibration_error": self.calibration_error,
@@ -116,6 +122,11 @@ class Evaluation:
             "classes": [figures.to_json() for figures in self.classes],
             "confusion": self.confusion.to_json(),
         }
+
+
+def _part_rates(decisions: Sequence[Decision], shown: Sequence[Truth], parts: Sequence[str]) -> Rates | None:
+    names = [name for name in parts if name]
+    return measure_rates(*by_part(decisions, shown, parts)) if len(set(names)) < len(names) else None
 
 
 def _calibration(placed: Sequence[tuple[str, Decision]]) -> float | None:

@@ -11,6 +11,7 @@ from edgefs_calibration.rates import Rate, percent
 if TYPE_CHECKING:
     from edgefs.evaluation.metrics import Evaluation
     from edgefs.evaluation.scores import ClassFigures
+    from edgefs_calibration.rates import Rates
 
 _WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
 _LONGEST_LABEL = 28  # columns
@@ -33,27 +34,40 @@ def headline(evaluation: Evaluation) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def evaluation_text(evaluation: Evaluation) -> str:
+def evaluation_text(evaluation: Evaluation, *, medical: bool = False) -> str:
     """The whole evaluation: rates, scores, classes, confusions."""
-    blocks = [_rates(evaluation), _scores(evaluation), _classes(evaluation.classes), _confusion(evaluation)]
+    rates = _rates(evaluation, medical)
+    blocks = [rates, _scores(evaluation), _classes(evaluation.classes), _confusion(evaluation)]
     return "\n\n".join(block for block in blocks if block)
 
 
-def _rates(evaluation: Evaluation) -> str:
+def _rates(evaluation: Evaluation, medical: bool) -> str:
     rates = evaluation.rates
     nothing_passes = "" if evaluation.can_pass else " (the model has no class of good parts: nothing is judged OK)"
-    rows = [
-        ("overkill", rates.overkill, "good parts judged NG"),
-        ("escapes", rates.escapes, "defective parts judged OK" + nothing_passes),
-        ("refused", rates.refused, "parts of known classes refused as unknown"),
-    ]
+    rows = [*_errors(rates, "images" if evaluation.part_rates else "parts", nothing_passes, medical)]
+    if evaluation.part_rates:
+        rows += _errors(evaluation.part_rates, "patients" if medical else "parts", nothing_passes, medical)
+    rows.append(("refused", rates.refused, "images of known classes refused as unknown"))
     if rates.caught.trials:
-        rows.append(("caught", rates.caught, "parts of classes nobody taught refused as unknown"))
+        rows.append(("caught", rates.caught, "images of classes nobody taught refused as unknown"))
     if rates.recheck.events:
-        rows.append(("recheck", rates.recheck, "parts sent to be looked at again"))
+        rows.append(("recheck", rates.recheck, "images sent to be looked at again"))
     if rates.unjudged.events:
         rows.append(("no decision", rates.unjudged, "images that could not be judged"))
     return _table([[name, str(rate), meaning] for name, rate, meaning in rows], "lll")
+
+
+def _errors(rates: Rates, what: str, remark: str, medical: bool) -> list[tuple[str, Rate, str]]:
+    """The two errors a line or a clinic lives by, of images or of parts."""
+    if medical:
+        return [
+            ("sensitivity", rates.sensitivity, f"diseased {what} not judged OK" + remark),
+            ("specificity", rates.specificity, f"healthy {what} not judged NG"),
+        ]
+    return [
+        ("overkill", rates.overkill, f"good {what} judged NG"),
+        ("escapes", rates.escapes, f"defective {what} judged OK" + remark),
+    ]
 
 
 def _scores(evaluation: Evaluation) -> str:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.decision import Decision, Verdict
 from edgefs_runtime.errors import BundleError
-from edgefs_runtime.heads import fit_head
-from edgefs_runtime.rejection import fit_rejection, fit_temperature
+from edgefs_runtime.heads import Answer, LeftOut, fit_head
+from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.snapshot import Snapshot
 
 _RANKED = 5  # classes in a ranking
@@ -31,17 +31,43 @@ class DecisionSettings:
         head: kind and settings of the head, `{"kind": "lda", "shrinkage": 0.5}`.
         budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
         unknown: verdict for a part that no class fits.
+        overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
+            `budget` alone.
+        escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
+            is at most 1 / (1 + escape_cost); None goes by the nearest class.
     """
 
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"
+    overkill: float | None = None
+    escape_cost: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.budget < 1:
             raise BundleError(f"decision.budget = {self.budget!r}: expected a share from 0 to below 1")
         if self.unknown not in ("NG", "RECHECK"):
             raise BundleError(f"decision.unknown = {self.unknown!r}: expected NG or RECHECK")
+        if self.overkill is not None and not 0 < self.overkill < 1:
+            raise BundleError(f"decision.overkill = {self.overkill!r}: expected a share between 0 and 1")
+        if self.escape_cost is not None and not 0 < self.escape_cost < float("inf"):
+            raise BundleError(f"decision.escape_cost = {self.escape_cost!r}: expected a positive number")
+
+    @classmethod
+    def from_json(cls, head: Mapping[str, Any], fields: Mapping[str, Any]) -> DecisionSettings:
+        """Read what `to_json` wrote, beside the head's own settings.
+
+        Raises:
+            BundleError: a field is out of range.
+        """
+        numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
+        return cls(dict(head), float(fields["budget"]), fields["unknown"], **numbers)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the head, as plain JSON values; what is not set is left out."""
+        fields = {"budget": self.budget, "unknown": self.unknown}
+        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost}
+        return {**fields, **{name: value for name, value in optional.items() if value is not None}}
 
 
 class Judge:
@@ -64,32 +90,62 @@ class Judge:
         left_out = self._head.left_out()
         self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
         self.temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
+        self._is_ok = np.array([disposition == "ok" for disposition in snapshot.dispositions])
+        self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
 
     @property
     def p_rule(self) -> str:
         """How p-values come about: `conformal`, `student-t` or `none`."""
         return self._rejection.rule
 
+    @property
+    def overkill_left(self) -> float | None:
+        """What classes leave of the overkill budget for refusing, by the ok rows left out; None without a budget.
+
+        Negative where ok parts that look like a defect exceed it already: then nothing near an ok class is refused, and
+        the budget is not kept.
+        """
+        return None if self.settings.overkill is None else self._overkill_left
+
+    def _rejection_of_ok(self, left_out: LeftOut) -> Rejection:
+        """How parts near an ok class are refused so that all overkill together keeps its budget."""
+        ok = self._is_ok[self.snapshot.classes] & np.isfinite(left_out.strangeness)
+        spoiled = np.zeros(len(ok), bool)
+        spoiled[ok] = self._is_judged_defect(left_out.scores[ok])
+        self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
+        rows = ok & ~spoiled
+        reference = LeftOut(left_out.scores[rows], left_out.strangeness[rows])
+        return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
+
+    def _is_judged_defect(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rows of scores `[N,C]` are judged NG by their class, refused or not."""
+        if self.settings.escape_cost is None:
+            return np.asarray(~self._is_ok[scores.argmax(axis=1)])
+        defect = _softmax(scores / self.temperature)[:, ~self._is_ok].sum(axis=1)
+        return np.asarray(defect > 1 / (1 + self.settings.escape_cost))
+
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
         """One decision for each row of `[N,D]`."""
         answer = self._head.answer(vectors)
-        scores, p_values = answer.scores, self._rejection.p_values(answer)
-        strangeness = self._rejection.strangeness(answer)
-        probabilities = _softmax(scores / self.temperature)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :_RANKED]
-        time = _now()
-        ids = part_ids or [None] * len(vectors)
-        return [
-            self._decision(
-                scores[row],
-                probabilities[row],
-                (float(p_values[row]), float(strangeness[row])),
-                order[row].tolist(),
-                ids[row],
-                time,
-            )
-            for row in range(len(vectors))
-        ]
+        seen = self._seen(answer)
+        time, ids = _now(), part_ids or [None] * len(vectors)
+        return [self._decision(answer.scores[row], seen, row, ids[row], time) for row in range(len(vectors))]
+
+    def _seen(self, answer: Answer) -> _Seen:
+        """What decides about N rows, beside their scores."""
+        near_ok = self._is_ok[answer.scores.argmax(axis=1)]
+        p_values, budgets = self._rejection.p_values(answer), np.full(len(near_ok), self._rejection.budget)
+        if self._of_ok is not self._rejection:
+            p_values = np.where(near_ok, self._of_ok.p_values(answer), p_values)
+            budgets[near_ok] = self._of_ok.budget
+        return _Seen(
+            probabilities=_softmax(answer.scores / self.temperature),
+            strangeness=self._rejection.strangeness(answer),
+            p_values=p_values,
+            refused=p_values <= budgets,  # NaN, without a rule, refuses nothing
+            near_ok=near_ok,
+            defect=self._is_judged_defect(answer.scores),
+        )
 
     def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """How strange rows `[N,D]` look to all classes, `[N]`: what p-values are read from; larger is stranger."""
@@ -117,41 +173,53 @@ class Judge:
             time=_now(),
         )
 
-    def _decision(
-        self,
-        scores: NDArray[np.float64],
-        probabilities: NDArray[np.float64],
-        strange: tuple[float, float],
-        order: list[int],
-        part_id: str | None,
-        time: str,
-    ) -> Decision:
+    def _decision(self, scores: NDArray[np.float64], seen: _Seen, row: int, part_id: str | None, time: str) -> Decision:
         labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
-        best, (p_value, strangeness) = order[0], strange
-        refused = p_value <= self.settings.budget  # NaN, without a rule, refuses nothing
+        order = np.argsort(-scores, kind="stable")[:_RANKED].tolist()
+        best, probabilities = order[0], seen.probabilities[row]
+        refused, rejection = bool(seen.refused[row]), self._of_ok if seen.near_ok[row] else self._rejection
         second = float(probabilities[order[1]]) if len(order) > 1 else 0.0
+        p_value = float(seen.p_values[row])
+        verdict: Verdict = "NG" if seen.defect[row] else "OK"
         return Decision(
-            verdict=self.settings.unknown if refused else _VERDICT[dispositions[best]],
+            verdict=self.settings.unknown if refused else verdict,
             label=None if refused else labels[best],
             nearest=labels[best],
             disposition=None if refused else dispositions[best],
             score=float(scores[best]),
             probability=float(probabilities[best]),
-            p_value=None if self.p_rule == "none" else p_value,
-            strangeness=strangeness,
-            p_rule=self.p_rule,
+            p_value=None if rejection.rule == "none" else p_value,
+            strangeness=float(seen.strangeness[row]),
+            p_rule=rejection.rule,
             margin=float(probabilities[best]) - second,
-            ranking=tuple((labels[row], float(probabilities[row])) for row in order),
+            ranking=tuple((labels[place], float(probabilities[place])) for place in order),
             regions=(),
-            reason=f"unknown: p = {p_value:.2g} is within the budget of {self.settings.budget:g}" if refused else "",
+            reason=self._reason(seen, row, rejection),
             part_id=part_id,
             bundle=self._bundle,
             gallery=self.snapshot.sequence,
             time=time,
         )
 
+    def _reason(self, seen: _Seen, row: int, rejection: Rejection) -> str:
+        """Why the verdict is not that of the nearest class; empty where it is."""
+        if seen.refused[row]:
+            return f"unknown: p = {seen.p_values[row]:.2g} is within the budget of {rejection.budget:.2g}"
+        if seen.defect[row] == seen.near_ok[row]:
+            share = float(seen.probabilities[row][~self._is_ok].sum())
+            return f"probability of a defect {share:.2g}, and an escape costs {self.settings.escape_cost:g} overkills"
+        return ""
 
-_VERDICT: dict[str, Verdict] = {"ok": "OK", "defect": "NG"}
+
+class _Seen(NamedTuple):
+    """Of N rows, see `Judge._seen`; arrays `[N]` but for `probabilities` `[N,C]`."""
+
+    probabilities: NDArray[np.float64]
+    strangeness: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    refused: NDArray[np.bool_]
+    near_ok: NDArray[np.bool_]  # the nearest class is of good parts
+    defect: NDArray[np.bool_]  # what it is judged by its class
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

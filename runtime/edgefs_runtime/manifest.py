@@ -117,7 +117,7 @@ def _parse(raw: dict[str, Any]) -> Manifest:
         version=str(raw["version"]),
         members=members,
         preprocess=Preprocess.from_json(raw["preprocess"]),
-        decision=DecisionSettings(dict(raw["head"]), float(decision["budget"]), decision["unknown"]),
+        decision=DecisionSettings.from_json(raw["head"], decision),
         labels=cast("dict[str, Disposition]", labels),
         raw=raw,
     )

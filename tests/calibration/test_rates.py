@@ -78,7 +78,16 @@ def test_different_lengths_are_refused() -> None:
 
 def test_rates_are_plain_json_with_none_for_what_was_not_measured() -> None:
     written = json.loads(json.dumps(measure_rates([decide("OK", "good")], [GOOD]).to_json(), allow_nan=False))
-    assert list(written) == ["overkill", "escapes", "recheck", "refused", "caught", "unjudged"]
+    assert list(written) == [
+        "overkill",
+        "escapes",
+        "recheck",
+        "refused",
+        "caught",
+        "unjudged",
+        "sensitivity",
+        "specificity",
+    ]
     assert written["escapes"] == {"value": None, "events": 0, "trials": 0, "low": 0.0, "high": 1.0}
     assert written["overkill"]["high"] == pytest.approx(0.975)
 
