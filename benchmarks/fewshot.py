@@ -1,6 +1,6 @@
 """N-way K-shot episodes with a shipped bundle's embedder through the runtime: edgefs beside what others do.
 
-    python benchmarks/fewshot.py [--seeds 5] [--episodes 100] [--backbone mobilenet_v2] [--only ours|peers|unknown]
+    python benchmarks/fewshot.py [--seeds 5] [--episodes 100] [--backbone mobilenet_v2] [--only ours|peers|unknown|buffer]
 
 Frozen backbone, all classes, 15 queries a class, pieces kept apart where they are known; the same episodes for all. Per
 cent, mean over the episodes of all seeds with the 95 % interval of the mean; milliseconds of one episode (fit and 90
@@ -12,6 +12,7 @@ answers) on one core.
   Methods marked * are transductive: they see all 90 queries at once, equally many of each class.
 - unknown: each class left out in turn; area under the curve, and what is caught and wrongly refused at budgets of 5 %
   and 1 %, by edgefs and by other scores on the same embedding, all with the same rule for p-values.
+- buffer: `lda` refined by 200 unlabelled images beside support and queries, as `edgefs gallery refine` does it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from scores import SCORES
 
 from edgefs.adapting import adapt
 from edgefs.data import Sample, load_dataset
+from edgefs.data.parts import draw_key
 from edgefs.embedding import EmbeddingPlan
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
@@ -46,10 +48,13 @@ from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime import Classifier
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.heads import HEADS
+from edgefs_runtime.refining import means_of, pseudo_label
 from edgefs_runtime.rejection import fit_rejection
+from edgefs_runtime.snapshot import Enrolment, Snapshot, extended
 
 SETS = {"neu_steel": ("neu_steel", (1, 5, 20)), "magnetic_tile": ("magnetic_tile/parts.csv", (5, 20))}
 BUDGETS = (0.05, 0.01)
+BUFFER = 200  # unlabelled images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +72,19 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--peer-episodes", type=int, help="of each seed, for the peers; as many without it")
     parser.add_argument("--backbone", default="mobilenet_v2")
-    parser.add_argument("--only", choices=("ours", "peers", "unknown"))
+    parser.add_argument("--only", choices=tuple(PARTS))
     parser.add_argument("--jobs", type=int, default=2, help="processes of one core each")
     options = parser.parse_args()
     data = data_folder()
-    parts = (options.only,) if options.only else ("ours", "peers", "unknown")
+    parts = (options.only,) if options.only else tuple(PARTS)
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
         for name, (place, shots) in SETS.items():
             material = embedded(data / place, options.backbone, Path(folder))
             for k in shots:
                 plans = [EpisodePlan(k, None, 15, options.episodes, seed) for seed in range(options.seeds)]
                 for part in parts:
+                    if part == "buffer" and k > 5:
+                        continue  # classes of more images are never refined
                     fewer = options.peer_episodes if part == "peers" else None
                     asked = [dataclasses.replace(plan, episodes=fewer or plan.episodes) for plan in plans]
                     rows = pool.map(PARTS[part], [material] * len(plans), asked)
@@ -195,6 +202,49 @@ def unknown(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]
     return figures
 
 
+def buffer(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
+    figures: dict[str, dict[str, list]] = {}
+    for number, (support, queries) in enumerate(episodes(material, plan)):
+        labels = sorted({sample.label for sample in support})
+        unknown, most = labels[number % len(labels)], labels[(number + 1 + number // len(labels)) % len(labels)]
+        most = labels[(labels.index(unknown) + 1) % len(labels)] if most == unknown else most
+        taken = {name for sample in (*support, *queries) for name in (sample.group, sample.digest) if name}
+        free = [sample for sample in material.samples if not taken & {sample.group, sample.digest}]
+        free.sort(key=lambda sample: draw_key(plan.seed * 1000 + number, "buffer", sample.digest))
+        of = {label: [sample for sample in free if sample.label == label] for label in labels}
+        few = BUFFER // 20
+        spread = [label for label in labels if label != most]
+        for name, left_out, shares in (
+            ("balanced", None, {label: BUFFER // len(labels) for label in labels}),
+            ("95 % one class, 5 % unknown", unknown, {most: BUFFER - few, unknown: few}),
+            ("95 % one class, 5 % others", unknown, {most: BUFFER - few, **dict.fromkeys(spread, few // len(spread))}),
+        ):
+            taught = [sample for sample in support if sample.label != left_out]
+            asked = [sample for sample in queries if sample.label != left_out]
+            rows = rows_of([sample for label, share in shares.items() for sample in of[label][:share]], material.ours)
+            snapshot = snapshot_of(taught, material.ours, dispositions_of(taught))
+            row = figures.setdefault(name, {"before": [], "after": [], "gain": []})
+            found = [balanced(nearest_of(one, asked, material), asked) for one in (snapshot, refined(snapshot, rows))]
+            for key, value in zip(row, (*found, found[1] - found[0]), strict=True):
+                row[key].append(value)
+    return figures
+
+
+def refined(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
+    """As `Classifier.refine` teaches it."""
+    for number, mean in means_of(rows, pseudo_label(snapshot, rows), snapshot.views).items():
+        label = snapshot.labels[number]
+        names = (f"mean of {label}",) * len(mean)
+        enrolment = Enrolment(label, snapshot.dispositions[number], mean, names)
+        snapshot = extended(snapshot, enrolment, [0] * len(mean))
+    return snapshot
+
+
+def nearest_of(snapshot: Snapshot, asked: list[Sample], material: Material) -> list[str]:
+    answers = Judge(snapshot, decision("lda")).decide(rows_of(asked, material.ours))
+    return [answer.nearest for answer in answers]
+
+
 def percent(values: list[float]) -> str:
     half = 1.96 * np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return f"{100 * np.mean(values):.1f} ± {100 * half:.1f}"
@@ -215,8 +265,19 @@ def unknown_table(title: str, rows: dict[str, dict[str, list]]) -> None:
         print(f"{title:24} {name:22} AUROC {percent(row['auroc']):>11}   {pairs}", flush=True)
 
 
-PARTS: dict[str, Callable] = {"ours": ours, "peers": peers, "unknown": unknown}
-TABLES: dict[str, Callable] = {"ours": accuracy_table, "peers": accuracy_table, "unknown": unknown_table}
+def buffer_table(title: str, rows: dict[str, dict[str, list]]) -> None:
+    for name, row in rows.items():
+        columns = "   ".join(f"{key} {percent(values):>12}" for key, values in row.items())
+        print(f"{title:24} {name:34} {columns}", flush=True)
+
+
+PARTS: dict[str, Callable] = {"ours": ours, "peers": peers, "unknown": unknown, "buffer": buffer}
+TABLES: dict[str, Callable] = {
+    "ours": accuracy_table,
+    "peers": accuracy_table,
+    "unknown": unknown_table,
+    "buffer": buffer_table,
+}
 
 if __name__ == "__main__":
     main()

@@ -13,6 +13,7 @@ from edgefs.cli.options import (
     actor_option,
     bundle_argument,
     echo_json,
+    echo_refined,
     gallery_option,
     image_files,
     json_option,
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 )
 @click.option("--group-from", metavar="REGEX", help="Takes the name of the part from a file name: shots of one part.")
 @click.option("--keep-images/--no-keep-images", default=None, help="Keep thumbnails; by default as the bundle does.")
+@click.option(
+    "--unlabelled",
+    type=PATH,
+    metavar="DIR",
+    help="Then refine classes of few images by the images in DIR, as `edgefs gallery refine` does.",
+)
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
@@ -50,6 +57,7 @@ def command(
     disposition: Literal["ok", "defect"] | None,
     group_from: str | None,
     keep_images: bool | None,
+    unlabelled: Path | None,
     check: bool,
     force: bool,
     reason: str,
@@ -61,7 +69,7 @@ def command(
 
     Five images of different parts are a good start. All are enrolled or none. `edgefs gallery undo` takes it back.
     """
-    files = image_files(images)
+    files, others = image_files(images), image_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery) as classifier:
         if check:
@@ -77,13 +85,16 @@ def command(
             actor=actor,
             reason=reason,
         )
+        gained = classifier.refine(others, force=force, actor=actor, reason=reason) if others else {}
         path = classifier.gallery_path
     if as_json:
-        echo_json({**vars(taught), "path": str(path)})
+        echo_json({**vars(taught), "path": str(path), **({"refined": gained} if others else {})})
         return
     kind = "new class" if taught.is_new else f"now {taught.total} images"
     number = "1 image" if taught.images == 1 else f"{taught.images} images"
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+    if others:
+        echo_refined(gained, as_json=False)
 
 
 def _advise(advice: Advice, files: list[Path], as_json: bool) -> None:

@@ -12,7 +12,9 @@ from edgefs.cli.options import (
     actor_option,
     bundle_argument,
     echo_json,
+    echo_refined,
     gallery_option,
+    image_files,
     json_option,
     open_classifier,
 )
@@ -58,6 +60,34 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
         echo_json({"label": label, "images": images})
     else:
         click.echo(f"Forgot {label} ({images} image{'' if images == 1 else 's'}).")
+
+
+@command.command("refine")
+@bundle_argument
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--force", is_flag=True, help="Refine although challenge parts would fail.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@actor_option
+@gallery_option
+@json_option
+def refine(
+    bundle: Path,
+    images: tuple[Path, ...],
+    force: bool,
+    reason: str,
+    actor: str,
+    gallery: Path | None,
+    as_json: bool,
+) -> None:
+    """Refine classes of at most five images by unlabelled IMAGES (files or folders), where that is safe.
+
+    The last 200 are looked at. What surely belongs to a class is averaged and counts for three images more of it;
+    often nothing is sure enough. `edgefs gallery undo` takes it back.
+    """
+    files = image_files(images)
+    with open_classifier(bundle, gallery) as classifier:
+        gained = classifier.refine(files, force=force, actor=actor, reason=reason)
+    echo_refined(gained, as_json)
 
 
 @command.command("undo")

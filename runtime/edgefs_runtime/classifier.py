@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.store import Guard
+
+_MOST_UNLABELLED = 200  # images that a refinement looks at
+_REFINED = "mean of unlabelled images"  # the part that a refinement's images bear
 
 
 @dataclass(frozen=True)
@@ -244,6 +248,72 @@ class Classifier:
         snapshot = self.judge.snapshot
         known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
         return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence)
+
+    def refine(
+        self, images: Sequence[ImageSource], *, force: bool = False, actor: str = "", reason: str = ""
+    ) -> dict[str, int]:
+        """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.
+
+        To each class that gains the mean of what surely belongs to it is added, and counts for three images
+        (`edgefs_runtime.refining`).
+        `undo` takes all of it back. A class is refined once.
+
+        Args:
+            images: what the camera saw lately; the last 200 that can be judged are looked at.
+            force: refine although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            GalleryError: a challenge part that passes would fail, or the gallery can't be written.
+        """
+        from edgefs_runtime.refining import means_of, pseudo_label
+
+        seen = self._unlabelled(images)
+        if not seen:
+            return {}
+        rows = np.stack([vector for vector, _ in seen])
+        with self._lock, self._acting() as gallery:
+            snapshot = gallery.snapshot()
+            labels = pseudo_label(snapshot, rows)
+            done = gallery.labels_with_part(_REFINED)
+            enrolments, gained = [], {}
+            for number, mean in means_of(rows, labels, snapshot.views).items():
+                label, used = snapshot.labels[number], np.flatnonzero(labels == number)
+                if label in done:
+                    continue
+                gained[label] = len(used)
+                digests = sorted(seen[row][1] for row in used.tolist())
+                enrolments.append(
+                    Enrolment(
+                        label=label,
+                        disposition=snapshot.dispositions[number],
+                        vectors=mean,
+                        digests=(hashlib.sha256("\n".join(digests).encode()).hexdigest(),) * len(mean),
+                        groups=(_REFINED,) * len(mean),
+                        actor=actor,
+                        reason=f"mean of {len(used)} unlabelled images" + (f": {reason}" if reason else ""),
+                    )
+                )
+            if enrolments:
+                gallery.enroll_together(enrolments, self._guard(force, "refined"))
+                self._take(gallery)
+        return gained
+
+    def _unlabelled(self, images: Sequence[ImageSource]) -> list[tuple[NDArray[np.float32], str]]:
+        """Embeddings `[D]` and digests of the last images that can be judged."""
+        found: list[tuple[NDArray[np.float32], str]] = []
+        for image in reversed(images):
+            if len(found) == _MOST_UNLABELLED:
+                break
+            try:
+                pixels = self._preprocess(image)
+            except ImageError:
+                continue
+            if not unusable(pixels):
+                digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+                found.append((self._embedder.embed(pixels[None])[0], digest))
+        return found[::-1]
 
     def check(
         self,

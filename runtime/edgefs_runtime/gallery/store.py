@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -114,13 +115,31 @@ class Gallery:
         Raises:
             GalleryError: embeddings of another dimension, or the file can't be written; nothing is enrolled then.
         """
+        return self.enroll_together([enrolment], guard)
+
+    def enroll_together(self, enrolments: Sequence[Enrolment], guard: Guard | None = None) -> int:
+        """Add several classes in one act, which one undo takes back, and return the new sequence.
+
+        Raises:
+            GalleryError: as `enroll`.
+        """
         with self._lock:
-            seq = self._next_seq()
-            event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=_now())
+            first, time = self._next_seq(), _now()
+            events, shots = [], []
+            for seq, enrolment in enumerate(enrolments, start=first):
+                event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=time)
+                events.append(event._replace(operation=first))
+                shots += shots_of(enrolment, self.device, seq)
             if guard is not None:
-                self._ask(guard, [event])
-            self._append([event], shots_of(enrolment, self.device, seq))
+                self._ask(guard, events)
+            self._append(events, shots)
             return self.sequence
+
+    def labels_with_part(self, part: str) -> set[str]:
+        """Classes of which an image that counts shows a part of this name."""
+        with self._lock:
+            view = self._ledger.view(self._seed.device)
+            return {event.label for event in view if part in json.loads(event.parts)}
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away, pending rows too, and return the number of its images.

@@ -63,7 +63,8 @@ def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Reco
     copies = ledger.copies({event.origin for event in taught})
     events = list({event.key: event for event in (*taught, *copies)}.values())
     images = sum(event.n for event in taught)
-    sentence = f"took back the enrollment of {_images(images)} of {taught[0].label!r} ({_when(taught[0])})"
+    labels = ", ".join(repr(event.label) for event in taught)
+    sentence = f"took back the enrollment of {_images(images)} of {labels} ({_when(taught[0])})"
     return [removal(act, "undo", events, images, undoes=taught[0].operation)], sentence
 
 

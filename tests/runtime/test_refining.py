@@ -1,0 +1,138 @@
+"""Refining by unlabelled images: what it gains, and what it must not be taken in by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textures import draw
+
+from edgefs_runtime import Classifier, GalleryError
+from edgefs_runtime.heads import LdaHead
+from edgefs_runtime.refining import means_of, pseudo_label
+from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+
+pytestmark = pytest.mark.device
+
+Pictures = Callable[..., list[Path]]
+DIM, APART, VIEW = 40, 4.0, 0.3
+
+
+def drawn(label: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Unit rows `[count,DIM]` of a class that is wide along its own direction, as real classes are."""
+    rows = rng.standard_normal((count, DIM))
+    rows[:, label] += APART
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def gallery(rng: np.random.Generator, shots: int = 1, classes: int = 4, views: int = 4) -> Snapshot:
+    enrolments = []
+    for label in range(classes):
+        images = drawn(label, shots, rng)[:, None] + VIEW / DIM**0.5 * rng.standard_normal((shots, views, DIM))
+        digests = tuple(f"{label}{row}" for row in range(shots))
+        enrolments.append(Enrolment(f"c{label}", "defect", images.reshape(shots, -1).astype(np.float32), digests))
+    return build_snapshot(enrolments, 0, views)
+
+
+def accuracy(snapshot: Snapshot, rng: np.random.Generator) -> float:
+    asked = np.concatenate([drawn(label, 50, rng) for label in range(4)]).astype(np.float32)
+    return float((LdaHead(snapshot).scores(asked).argmax(axis=1) == np.repeat(range(4), 50)).mean())
+
+
+def with_means(snapshot: Snapshot, rows: np.ndarray, labels: np.ndarray) -> Snapshot:
+    enrolments = [
+        Enrolment(label, "defect", snapshot.vectors[snapshot.classes == number], (f"{label}",) * 1)
+        for number, label in enumerate(snapshot.labels)
+    ]
+    for number, mean in means_of(rows, labels, snapshot.views).items():
+        enrolments.append(Enrolment(snapshot.labels[number], "defect", mean, (f"mean{number}",) * len(mean)))
+    return build_snapshot(enrolments, 0, snapshot.views)
+
+
+def test_unlabelled_rows_of_all_classes_make_one_shot_better() -> None:
+    gains, wrong, used = [], 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        snapshot = gallery(rng)
+        rows = np.concatenate([drawn(label, 40, rng) for label in range(4)]).astype(np.float32)
+        labels = pseudo_label(snapshot, rows)
+        truth = np.repeat(range(4), 40)
+        used += int((labels >= 0).sum())
+        wrong += int(((labels >= 0) & (labels != truth)).sum())
+        after = accuracy(with_means(snapshot, rows, labels), np.random.default_rng(100 + seed))
+        gains.append(after - accuracy(snapshot, np.random.default_rng(100 + seed)))
+    assert np.mean(gains) > 0.0
+    assert wrong < 0.1 * used
+
+
+def test_rows_of_a_class_that_nobody_taught_are_left_alone() -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        assert (pseudo_label(gallery(rng), drawn(7, 100, rng).astype(np.float32)) == -1).all()
+
+
+def test_one_image_many_times_counts_for_nothing() -> None:
+    rng = np.random.default_rng(1)
+    snapshot = gallery(rng)
+    copies = np.repeat(drawn(0, 1, rng), 200, axis=0) + 1e-4 * rng.standard_normal((200, DIM))
+    assert (pseudo_label(snapshot, copies.astype(np.float32)) == -1).all()
+    taught = np.repeat(snapshot.rows[:1, 0], 200, axis=0)
+    assert (pseudo_label(snapshot, taught) == -1).all()
+
+
+def test_classes_of_many_images_are_left_alone() -> None:
+    rng = np.random.default_rng(2)
+    rows = np.concatenate([drawn(label, 40, rng) for label in range(4)]).astype(np.float32)
+    assert (pseudo_label(gallery(rng, shots=6), rows) == -1).all()
+
+
+def test_the_same_buffer_gives_the_same_labels_and_nothing_comes_of_nothing() -> None:
+    rng = np.random.default_rng(3)
+    snapshot = gallery(rng)
+    rows = np.concatenate([drawn(label, 20, rng) for label in range(4)]).astype(np.float32)
+    assert (pseudo_label(snapshot, rows) == pseudo_label(snapshot, rows)).all()
+    assert pseudo_label(snapshot, rows[:0]).shape == (0,)
+    assert (pseudo_label(snapshot, rows[:3]) == -1).all()
+
+
+def test_what_refining_adds_is_logged_and_undone_in_one_act(bundle: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle) as classifier:
+        for label in ("good", "dots", "stripes"):
+            classifier.enroll(label, pictures(label, 2), force=True)
+            classifier.forget(label)
+            classifier.enroll(label, pictures(label, 2), force=True)
+        asked = [draw(kind, number, 32) for kind in ("good", "dots", "stripes") for number in range(300, 310)]
+        before = [decision.score for decision in classifier.predict(asked)]
+        unlabelled = [path for kind in ("good", "dots", "stripes") for path in pictures(kind, 40, first=400)]
+        gained = classifier.refine(unlabelled, actor="ana")
+        assert gained
+        assert all(number > 5 for number in gained.values())
+        entries = classifier.gallery.log()[-len(gained) :]
+        assert {(entry.label, entry.actor) for entry in entries} == {(label, "ana") for label in gained}
+        assert all("unlabelled images" in entry.reason for entry in entries)
+        assert classifier.judge.snapshot.counts == {
+            label: 2 + 3 * (label in gained) for label in ("dots", "good", "stripes")
+        }
+        assert [decision.score for decision in classifier.predict(asked)] != before
+        again = classifier.refine(unlabelled)
+        assert not again.keys() & gained.keys()
+        if again:
+            classifier.undo()
+        classifier.undo()
+        assert [decision.score for decision in classifier.predict(asked)] == before
+
+
+def test_unusable_unlabelled_images_are_passed_over(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.png").write_bytes(b"nothing")
+    black = np.zeros((32, 32, 3), np.uint8)
+    with Classifier.open(bundle) as classifier:
+        assert classifier.refine([tmp_path / "no.png", black]) == {}
+        assert classifier.gallery_path is not None
+        assert not classifier.gallery_path.exists()
+
+
+def test_the_seed_alone_is_not_refined(bundle: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle, seed_only=True) as classifier, pytest.raises(GalleryError, match="seed alone"):
+        classifier.refine(pictures("dots", 10))
