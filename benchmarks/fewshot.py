@@ -1,6 +1,6 @@
 """N-way K-shot episodes with a shipped bundle's embedder through the runtime: edgefs beside what others do.
 
-    python benchmarks/fewshot.py [--seeds 5] [--episodes 100] [--backbone mobilenet_v2] [--only ours|peers|unknown|buffer]
+    python benchmarks/fewshot.py [--seeds 5] [--episodes 100] [--backbone mobilenet_v2] [--only PART]
 
 Frozen backbone, all classes, 15 queries a class, pieces kept apart where they are known; the same episodes for all. Per
 cent, mean over the episodes of all seeds with the 95 % interval of the mean; milliseconds of one episode (fit and 90

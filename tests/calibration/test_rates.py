@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from edgefs_calibration.rates import Rate, Truth, measure_rates, percent
+from edgefs_calibration.rates import Rate, Truth, by_part, measure_rates, percent
 from edgefs_runtime.decision import Decision, Verdict
 
 GOOD = Truth("good", "ok", known=True)
@@ -131,3 +131,19 @@ def test_a_rate_of_more_events_than_trials_is_refused() -> None:
 )
 def test_percent_never_rounds_to_a_certainty(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_sensitivity_and_specificity_are_what_escapes_and_overkill_leave() -> None:
+    rates = measure_rates([decide("OK", "good"), decide("NG", None), decide("OK", "good")], [GOOD, GOOD, SCRATCH])
+    assert (rates.specificity.events, rates.specificity.trials) == (1, 2)
+    assert (rates.sensitivity.events, rates.sensitivity.trials) == (0, 1)
+
+
+def test_a_part_is_judged_as_the_worst_of_its_images() -> None:
+    decisions = [decide("OK", "good"), decide("NG", "scratch"), decide("OK", "good"), decide("OK", "good")]
+    truths = [GOOD, SCRATCH, SCRATCH, GOOD]
+    worst, shown = by_part(decisions, truths, ["p1", "p1", "p2", ""])
+    assert [decision.verdict for decision in worst] == ["NG", "OK", "OK"]
+    assert [truth.disposition for truth in shown] == ["defect", "defect", "ok"]
+    rates = measure_rates(worst, shown)
+    assert (rates.escapes.events, rates.escapes.trials) == (1, 2)

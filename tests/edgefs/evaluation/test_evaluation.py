@@ -182,3 +182,24 @@ def test_an_empty_test_is_described_and_not_divided_by() -> None:
     assert evaluation.nearest.balanced_accuracy is None
     json.dumps(evaluation.to_json(), allow_nan=False)
     assert "not measured" in evaluation.to_text()
+
+
+def test_figures_by_part_and_in_a_clinics_words() -> None:
+    truths = ["good", "good", "scratch", "scratch"]
+    decisions = [decide("good"), decide("scratch"), decide("good"), decide("scratch")]
+    evaluation = Evaluation.of(truths, decisions, KNOWN, parts=["a", "a", "b", "b"])
+    assert evaluation.part_rates is not None
+    assert (evaluation.part_rates.overkill.events, evaluation.part_rates.overkill.trials) == (1, 1)
+    assert evaluation.part_rates.escapes.events == 0
+    text = evaluation.to_text(medical=True)
+    assert "sensitivity" in text
+    assert "patients" in text
+    assert "overkill" not in text
+    assert Evaluation.of(truths, decisions, KNOWN, parts=["a", "b", "c", ""]).part_rates is None
+    assert evaluation.to_json()["part_rates"]["specificity"]["events"] == 0
+
+
+def test_unknowns_are_ranked_by_strangeness() -> None:
+    evaluation = Evaluation.of(["good", "oil"], [decide("good", p_value=0.9), decide("good", p_value=0.1)], KNOWN)
+    assert evaluation.unknown_auroc == 1.0
+    assert Evaluation.of(["good"], [decide("good")], KNOWN).unknown_auroc is None
