@@ -22,6 +22,9 @@ from edgefs.cli.options import (
 
 if TYPE_CHECKING:
     from edgefs_runtime.advice import Advice
+    from edgefs_runtime.classifier import Classifier
+
+_MOST_SHOWN = 5  # thumbnails
 
 
 @click.command("enroll")
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @click.option(
+    "--show", type=PATH, metavar="DIR", help="With --check: write the thumbnails kept of the nearest class to DIR."
+)
+@click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
 )
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
@@ -59,6 +65,7 @@ def command(
     keep_images: bool | None,
     unlabelled: Path | None,
     check: bool,
+    show: Path | None,
     force: bool,
     reason: str,
     actor: str,
@@ -73,7 +80,9 @@ def command(
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery) as classifier:
         if check:
-            _advise(classifier.check(label, files, disposition=disposition, groups=groups), files, as_json)
+            advice = classifier.check(label, files, disposition=disposition, groups=groups)
+            shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
+            _advise(advice, files, shown, as_json)
             return
         taught = classifier.enroll(
             label,
@@ -97,9 +106,24 @@ def command(
         echo_refined(gained, as_json=False)
 
 
-def _advise(advice: Advice, files: list[Path], as_json: bool) -> None:
+def _show(classifier: Classifier, label: str, folder: Path) -> list[Path]:
+    """Write some of a class's thumbnails where an operator can look at them."""
+    from edgefs_runtime.errors import GalleryError
+
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, jpeg in enumerate(classifier.thumbnails(label)[:_MOST_SHOWN], start=1):
+            written.append(folder / f"nearest-{number}.jpg")
+            written[-1].write_bytes(jpeg)
+    except OSError as error:
+        raise GalleryError(f"{folder}: can't be written ({error.strerror or error})") from error
+    return written
+
+
+def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool) -> None:
     if as_json:
-        echo_json(advice.to_json())
+        echo_json({**advice.to_json(), "thumbnails": [str(path) for path in shown]})
         return
     kind = "a new class" if advice.is_new else "a class that is known"
     click.echo(f"{advice.label}: {kind}, {advice.shots} images of {advice.parts} parts")
@@ -107,6 +131,8 @@ def _advise(advice: Advice, files: list[Path], as_json: bool) -> None:
         click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
     if advice.nearest is not None:
         click.echo(f"  resembles {advice.nearest} most ({100 * advice.similarity:.0f} %)")
+        for path in shown:
+            click.echo(f"    {path}")
     if advice.judged:
         low, high = advice.expected
         click.echo(

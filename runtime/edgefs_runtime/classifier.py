@@ -414,6 +414,19 @@ class Classifier:
             self._take(gallery)
             return rows
 
+    def thumbnails(self, label: str) -> list[bytes]:
+        """The JPEG files kept for a class's images, in their order; none where the bundle or gallery keeps no images.
+
+        Raises:
+            GalleryError: the gallery is damaged, or another process owns it.
+        """
+        with self._lock:
+            if self._owned is not None:
+                return self._owned.thumbnails(label)
+        from edgefs_runtime.gallery.reading import read_thumbnails
+
+        return read_thumbnails(self.gallery_path, seed_of(self.bundle), label)
+
     @property
     def challenge(self) -> Challenge:
         """The parts that guard the gallery, whether or not any are kept yet.

@@ -87,3 +87,16 @@ def test_a_single_class_in_the_gallery_can_be_compared_with(bundle: Path, pictur
         advice = classifier.check("checks", pictures("checks", 5))
     assert advice.nearest == "good"
     assert advice.conflict == ""
+
+
+def test_thumbnails_of_the_nearest_class_are_there_to_be_shown(bundle: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle) as classifier:
+        classifier.enroll("checks", pictures("checks", 3), keep_images=True)
+        assert len(classifier.thumbnails("checks")) == 3
+    with Classifier.open(bundle) as reader:
+        advice = reader.check("squares", pictures("checks", 3, first=200))
+        assert advice.nearest == "checks"
+        kept = reader.thumbnails("checks")
+    assert [jpeg[:2] for jpeg in kept] == [b"\xff\xd8"] * 3
+    with Classifier.open(bundle, seed_only=True) as seed:
+        assert seed.thumbnails("dots") == []

@@ -61,6 +61,28 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
     raise failure
 
 
+def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
+    """The JPEG files kept for a class's images that count, in their order; none where nothing was kept.
+
+    Raises:
+        GalleryError: as `read_snapshot`; a gallery that another process has written to is not waited for.
+    """
+    if path is None or not path.exists():
+        own = [enrolment for enrolment in seed.enrolments if enrolment.label == label]
+        return [jpeg for enrolment in own for jpeg in enrolment.thumbnails if jpeg]
+    with connect_reader(path) as connection, gallery_errors(path):
+        check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
+        ledger = load(connection, path)
+        shots = seed.shots() if add_seed(ledger, seed) else []  # those of a seed that is not in the file yet
+        found = []
+        for event in ledger.view(seed.device):
+            if event.label == label:
+                query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
+                found += [jpeg for (jpeg,) in connection.execute(query, event.origin)]
+                found += [shot.jpeg for shot in shots if (shot.device, shot.seq) == event.origin]
+    return found
+
+
 def _stamp(path: Path) -> tuple[int, int, bool]:
     """Changes when an owner writes or brings its log home."""
     try:

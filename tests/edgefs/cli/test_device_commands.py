@@ -230,3 +230,21 @@ def test_predicting_from_many_processes_while_one_teaches(bundle: Path, tmp_path
         out, err = reader.communicate(timeout=60)
         assert reader.returncode == 0, err
         assert json.loads(out)["nearest"] == "dots"
+
+
+def test_a_check_writes_the_nearest_classs_thumbnails(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
+    edgefs("enroll", bundle, "checks", *pictures("checks", 3), "--keep-images")
+    shots = pictures("checks", 3, first=200)
+    result = edgefs("enroll", bundle, "squares", *shots, "--check", "--show", tmp_path / "look", "--json")
+    assert json.loads(result.stdout)["nearest"] == "checks"
+    assert [Path(path).read_bytes()[:2] for path in json.loads(result.stdout)["thumbnails"]] == [b"\xff\xd8"] * 3
+
+
+def test_unlabelled_images_refine_or_say_that_they_do_not(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
+    (unlabelled,) = {path.parent for path in pictures("stripes", 4, first=300)}
+    result = edgefs("gallery", "refine", bundle, unlabelled)
+    assert result.returncode == 0
+    assert result.stdout.startswith(("Nothing refined", "Refined"))
+    shots = [shot.rename(tmp_path / shot.name) for shot in pictures("checks", 3)]
+    result = edgefs("enroll", bundle, "checks", *shots, "--unlabelled", unlabelled, "--json")
+    assert "refined" in json.loads(result.stdout)
