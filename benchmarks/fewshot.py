@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--peer-episodes", type=int, help="of each seed, for the peers; as many without it")
     parser.add_argument("--backbone", default="mobilenet_v2")
+    parser.add_argument("--shots", type=int, help="only these")
     parser.add_argument("--only", choices=tuple(PARTS))
     parser.add_argument("--jobs", type=int, default=2, help="processes of one core each")
     options = parser.parse_args()
@@ -80,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
         for name, (place, shots) in SETS.items():
             material = embedded(data / place, options.backbone, Path(folder))
-            for k in shots:
+            for k in [number for number in shots if options.shots in (None, number)]:
                 plans = [EpisodePlan(k, None, 15, options.episodes, seed) for seed in range(options.seeds)]
                 for part in parts:
                     if part == "buffer" and k > 5:

@@ -4,7 +4,8 @@ Both are read off the gallery's own rows, each judged as if its part were not th
 
 - `Rejection`: p-values. Pooled leave-one-out nonconformity scores, p = (1 + #{>= s}) / (n + 1) (Vovk et al. 2005;
   leave-one-out as here carries no guarantee, so coverage is measured). With n + 1 < 1 / budget no such rule could ever
-  reject, so the tail of a Student-t predictive distribution is used, and every answer says so.
+  reject, so the tail of a Student-t predictive distribution is used, and every answer says so. Strangeness is skewed,
+  so the tail is that of the strange half: the spread of the rows above the median about it.
   Classes differ in how strange their own parts look, a wide one more than a narrow one, so a score is taken less the
   mean of the class it is nearest to; where few rows tell that mean, it lies nearer to the mean of all.
 - `fit_temperature`: what divides the scores so that their softmax is calibrated (Guo et al. 2017, arXiv:1706.04599).
@@ -55,9 +56,11 @@ class Rejection:
             as_strange = n - np.searchsorted(self.reference, strangeness, side="left")
             return np.asarray((1 + as_strange) / (n + 1), np.float64)
         if self.rule == "student-t":
-            spread = float(self.reference.std(ddof=1)) * np.sqrt(1 + 1 / n)
-            deviations: NDArray[np.float64] = (strangeness - self.reference.mean()) / spread
-            return student_t_upper_tail(deviations, n - 1)
+            median = float(np.median(self.reference))
+            above = self.reference[self.reference > median]
+            spread = float(np.sqrt(((above - median) ** 2).mean())) * np.sqrt(1 + 1 / n)
+            deviations: NDArray[np.float64] = (strangeness - median) / spread
+            return student_t_upper_tail(deviations, len(above))
         return np.full(len(strangeness), np.nan)
 
 
