@@ -73,13 +73,15 @@ def main() -> None:
     parser.add_argument("--peer-episodes", type=int, help="of each seed, for the peers; as many without it")
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--shots", type=int, help="only these")
-    parser.add_argument("--only", choices=tuple(PARTS))
+    parser.add_argument("--only", nargs="+", choices=tuple(PARTS))
     parser.add_argument("--jobs", type=int, default=2, help="processes of one core each")
     options = parser.parse_args()
     data = data_folder()
-    parts = (options.only,) if options.only else tuple(PARTS)
+    parts = options.only or tuple(PARTS)
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
         for name, (place, shots) in SETS.items():
+            if options.shots not in (None, *shots):
+                continue
             material = embedded(data / place, options.backbone, Path(folder))
             for k in [number for number in shots if options.shots in (None, number)]:
                 plans = [EpisodePlan(k, None, 15, options.episodes, seed) for seed in range(options.seeds)]

@@ -4,7 +4,7 @@ Notation: X `[n,D]` rows; M `[K,D]` class means; W `[n,D]` residuals from them; 
 β = (1 − λ)/n and S = WᵀW/n. The origin is the caller's: distances do not depend on it, the background does.
 
 Nothing larger than the smaller of n and D is factorised. With n ≥ D that is A itself; with fewer rows it is
-G = WWᵀ + (α/β)I, since A⁻¹ = (I − WᵀG⁻¹W)/α (Woodbury). Either way one Cholesky factor is inverted, and everything
+G = WWᵀ + (α/β)I, since A⁻¹ = (I − WᵀG⁻¹W)/α (Woodbury). Either way one inverted Cholesky factor is made, and everything
 else is a product with it. The rows of one part leave together in closed form by the same identity; the ridge and the
 weight of the scatter are held, which makes it exact.
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-_BLOCK = 64  # rows; triangles up to this size are inverted as they are
+_BLOCK = 64  # rows; up to this size LAPACK factorises and inverts
 _CHUNK = 2_000_000  # numbers in the largest array that leave-one-out holds at a time
 
 
@@ -43,6 +43,7 @@ class SharedGaussian:
         mean_mean: MA⁻¹Mᵀ `[K,K]`.
         row_mean: WA⁻¹Mᵀ `[n,K]`.
         background: H `[K,K]`, so that zᵀA⁻¹z − zᵀT⁻¹z = lᵀHl.
+        order: `[n]`, where each row stood that was fitted; here they stand class by class.
         classes: `[n]`, of the rows.
         counts: `[K]`, rows of each class.
         alpha: the ridge.
@@ -56,6 +57,7 @@ class SharedGaussian:
     mean_mean: Matrix
     row_mean: Matrix
     background: Matrix
+    order: NDArray[np.int64]
     classes: NDArray[np.int64]
     counts: NDArray[np.int64]
     alpha: float
@@ -74,9 +76,10 @@ class SharedGaussian:
             asked: `[n]`, the rows that are judged; every part has some, parts of one size equally many.
         """
         classes, background = np.empty((len(parts), len(self.counts))), np.empty(len(parts))
-        for members in self._chunks(parts):
-            chosen = np.argsort(~asked[members], axis=1, kind="stable")[:, : int(asked[members[0]].sum())]
-            rows = np.take_along_axis(members, chosen, axis=1)
+        judged = asked[self.order]
+        for members in self._chunks(parts[self.order]):
+            chosen = np.argsort(~judged[members], axis=1, kind="stable")[:, : int(judged[members[0]].sum())]
+            rows = self.order[np.take_along_axis(members, chosen, axis=1)]
             classes[rows], background[rows] = self._without(members, chosen)
         return Distances(classes[asked], background[asked])
 
@@ -96,9 +99,8 @@ class SharedGaussian:
         label, each = self.classes[members[:, 0]], np.arange(m)
         remaining = self.counts[label] - k
         rest = np.maximum(remaining, 1)
-        whitened = self.whitened[members]  # [m,k,r]
         eye = np.eye(k)
-        block = self.start * eye + self.slope * (whitened @ whitened.transpose(0, 2, 1))  # [m,k,k]: w_j · w_i
+        block = self.start * eye + self.slope * self._products(members)  # [m,k,k]: w_j · w_i
         step = self.row_mean[members]  # [m,k,K]: w_j · μ_c
         own = step[each, :, label]  # [m,k]
         among = self.mean_mean[label]  # [m,K]
@@ -121,6 +123,13 @@ class SharedGaussian:
         return distances + np.einsum("mjic,mjic->mic", cross, solved), self._background_without(
             block, own, step + among[:, None, :], among[each, label], chosen
         )
+
+    def _products(self, members: NDArray[np.int64]) -> Matrix:
+        """Inner products `[m,k,k]` of the whitened rows of each part."""
+        if members.shape[1] == 1:  # no rows are gathered for their lengths
+            return np.asarray(np.einsum("nr,nr->n", self.whitened, self.whitened)[members][:, :, None])
+        whitened = self.whitened[members]  # [m,k,r]
+        return np.asarray(whitened @ whitened.transpose(0, 2, 1))
 
     def _background_without(
         self, block: Matrix, own: Matrix, products: Matrix, own_mean: Matrix, chosen: NDArray[np.int64]
@@ -145,18 +154,26 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
     n, dim = rows.shape
     counts = np.bincount(classes)
     order = np.argsort(classes, kind="stable")
-    means = np.add.reduceat(rows[order], np.cumsum(counts) - counts) / counts[:, None]
-    residuals = rows - means[classes]
-    alpha, beta = _ridge(residuals, rows, shrinkage)
+    residuals, classes = rows[order], classes[order]  # class by class, so that each is one slice
+    means = np.empty((len(counts), dim))
+    for label, end in enumerate(np.cumsum(counts).tolist()):
+        own = residuals[end - int(counts[label]) : end]
+        means[label] = own.mean(axis=0)
+        own -= means[label]
+    between = float(counts @ np.einsum("kd,kd->k", means, means))
     if n < dim:
-        factor = _inverted_cholesky(residuals @ residuals.T, alpha / beta)
+        scatter = residuals @ residuals.T
+        alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
+        factor = _factor(scatter, alpha / beta)
         towards = residuals @ means.T
         solved = factor.T @ (factor @ towards)  # G⁻¹WMᵀ
         weights = (means.T - residuals.T @ solved) / alpha
         row_mean, whitened = solved / beta, factor.T
         start, slope = 1 / beta, -alpha / beta**2
     else:
-        factor = _inverted_cholesky(beta * (residuals.T @ residuals), alpha)
+        scatter = residuals.T @ residuals
+        alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
+        factor = _factor(beta * scatter, alpha)
         weights = factor.T @ (factor @ means.T)
         row_mean, whitened = residuals @ weights, residuals @ factor.T
         start, slope = 0.0, 1.0
@@ -166,6 +183,7 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
         mean_mean=mean_mean,
         row_mean=row_mean,
         background=np.linalg.inv(np.diag(1 / (beta * counts)) + mean_mean),
+        order=order,
         classes=classes,
         counts=counts,
         alpha=alpha,
@@ -178,10 +196,9 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
     )
 
 
-def _ridge(residuals: Matrix, rows: Matrix, shrinkage: float) -> tuple[float, float]:
-    n, dim = rows.shape
-    spread = float(np.einsum("nd,nd->", residuals, residuals)) / n
-    whole = float(np.einsum("nd,nd->", rows, rows)) / n
+def _ridge(within: float, between: float, n: int, dim: int, shrinkage: float) -> tuple[float, float]:
+    """α and β, from the sums of squares within and between the classes."""
+    spread, whole = within / n, (within + between) / n
     if spread <= 1e-12 * (1 + whole):
         # One row a class, or the same image several times: no scatter is known, so classes are spheres of the size
         # of the whole.
@@ -189,22 +206,28 @@ def _ridge(residuals: Matrix, rows: Matrix, shrinkage: float) -> tuple[float, fl
     return shrinkage * spread / dim, max(1.0 - shrinkage, 1e-9) / n
 
 
-def _inverted_cholesky(matrix: Matrix, ridge: float) -> Matrix:
-    """R with RᵀR = (matrix + ridge·I)⁻¹; the matrix is overwritten."""
+def _factor(matrix: Matrix, ridge: float) -> Matrix:
+    """Lower triangle R with RᵀR = (matrix + ridge·I)⁻¹, in the place of the matrix."""
     matrix.flat[:: len(matrix) + 1] += ridge
-    lower: Matrix = np.asarray(np.linalg.cholesky(matrix), np.float64)
-    _invert_triangle(lower)
-    return lower
+    _invert(matrix)
+    return matrix
 
 
-def _invert_triangle(lower: Matrix) -> None:
-    """In place, by halves: nearly all of the work is matrix products. numpy has no triangular solver."""
-    n = len(lower)
+def _invert(matrix: Matrix) -> None:
+    """Replace a matrix by its inverted Cholesky factor.
+
+    By halves: L = [L₁ 0; B L₂] with B = A₂₁R₁ᵀ and L₂ of A₂₂ − BBᵀ, and R = [R₁ 0; −R₂BR₁ R₂]. Nearly all of the work
+    is matrix products, and L itself is never needed: numpy has no triangular solver that would use it.
+    """
+    n = len(matrix)
     if n <= _BLOCK:
-        lower[:] = np.tril(np.linalg.inv(lower))
+        matrix[:] = np.tril(np.linalg.inv(np.linalg.cholesky(matrix)))
         return
     half = n // 2
-    upper, below = lower[:half, :half], lower[half:, half:]
-    _invert_triangle(upper)
-    _invert_triangle(below)
-    lower[half:, :half] = -(below @ lower[half:, :half]) @ upper
+    first, second = matrix[:half, :half], matrix[half:, half:]
+    _invert(first)
+    below = matrix[half:, :half] @ first.T
+    second -= below @ below.T
+    _invert(second)
+    matrix[half:, :half] = -(second @ below) @ first
+    matrix[:half, half:] = 0.0
