@@ -30,7 +30,9 @@ nightly: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/device.py
 	$(BIN)/python benchmarks/accuracy.py --only accuracy
-	$(BIN)/python benchmarks/fewshot.py --seeds 1 --episodes 40
+	$(BIN)/pip install -q easyfsl
+	$(BIN)/python benchmarks/fewshot.py --peer-episodes 20
+	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/accuracy.py --only enrolment --classes scratches
 
 clean:

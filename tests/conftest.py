@@ -23,6 +23,18 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     return folder
 
 
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for many tests: with a real backbone, embedding the rendered pictures takes as long as all else."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def remembering(session_cache: Path, own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings are remembered from test to test."""
+    monkeypatch.setenv("EDGEFS_CACHE", str(session_cache))
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A copy of the golden bundle, which knows good, stripes and dots."""
