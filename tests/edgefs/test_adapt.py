@@ -143,6 +143,9 @@ def test_good_parts_alone_are_learned_and_the_others_test_as_unknown(tmp_path: P
     assert evaluation.unknown_auroc is not None
     assert evaluation.unknown_auroc > 0.95
     assert evaluation.rates.overkill.trials == 4
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Unknown AUROC" in report
+    assert "Balanced accuracy" not in report
 
 
 def test_mvtec_style_data_is_learned_from_good_parts_alone(tmp_path: Path) -> None:
