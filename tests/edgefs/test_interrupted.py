@@ -17,6 +17,7 @@ from edgefs_runtime.errors import RunError
 
 ADAPT = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 sys.path.insert(0, sys.argv[1])
 from tiny import tiny_backbone
 from edgefs.backbones import BACKBONES
@@ -57,8 +58,9 @@ def test_adapt_stopped_leaves_no_run_or_a_whole_one(textures: Path, tmp_path: Pa
             with pytest.raises(RunError):
                 Run.open(out)
         if how is signal.SIGINT and status != 0:
-            assert status == 1
-            assert said.strip().endswith("Aborted!")
+            if status != -signal.SIGINT:  # so it ends when it comes before the command has begun
+                assert status == 1
+                assert said.strip().endswith("Aborted!")
             assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]
     assert whole < 5  # the first attempt is stopped long before the end
 
