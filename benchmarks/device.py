@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGEFS_STATE"] = folder
         bundle = prepare(Path(folder), options.shots)
-        print(f"{platform.machine()}, {os.cpu_count()} cores, {len(PART_KINDS) * options.shots} rows in the gallery")
+        print(f"{platform.machine()}, {os.cpu_count()} cores, {len(PART_KINDS) * options.shots} images in the gallery")
         warm(bundle, Path(folder), options.rounds)
         cold(bundle, Path(folder), options.processes)
 
@@ -58,7 +58,7 @@ def prepare(folder: Path, shots: int) -> Path:
     with Classifier.open(folder / "line.edgefs") as classifier:
         (folder / "embedder.onnx").write_bytes(classifier.bundle.model)
         snapshot = classifier.judge.snapshot
-        means = np.stack([snapshot.vectors[snapshot.classes == c].mean(axis=0) for c in range(len(snapshot.labels))])
+        means = np.stack([snapshot.rows[snapshot.classes == c, 0].mean(axis=0) for c in range(len(snapshot.labels))])
         np.savez(folder / "means.npz", means=means, labels=np.array(snapshot.labels))
     Image.fromarray(render_part(np.random.default_rng(5), "dent", 480)).save(folder / "frame.png")
     return folder / "line.edgefs"
