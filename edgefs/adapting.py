@@ -148,16 +148,18 @@ def _backbone(settings: AdaptSettings, tell: Callable[[str], None]) -> Backbone:
 
 def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
     try:
-        return Preprocess(
+        preprocess = Preprocess(
             size=settings.size or (backbone.size, backbone.size),
             roi=settings.roi,
             rotation=settings.rotation,
             channels=settings.channels,
             window=settings.window,
             resize=settings.resize,
+            symmetries=settings.symmetries or (),
         )
     except BundleError as error:
         raise EdgefsError(str(error)) from error
+    return dataclasses.replace(preprocess, symmetries=())  # the method chooses them
 
 
 def _fields(

@@ -143,8 +143,12 @@ def inside(path: Path, root: Path) -> str:
 def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
     if not samples:
         return None
-    judge = Judge(snapshot_of(task.split.train, adapted.embedded, task.dispositions), task.decision)
+    judge = _judge(task, adapted.embedded)
     return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.embedded))), task)
+
+
+def _judge(task: Task, embedded: Embedded) -> Judge:
+    return Judge(snapshot_of(task.split.train, embedded, task.dispositions), task.decision)
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
@@ -169,10 +173,10 @@ def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
 
 def _data_notes(task: Task, dataset: Dataset, embedded: Embedded) -> tuple[str, ...]:
     notes = []
-    if (
-        left := Judge(snapshot_of(task.split.train, embedded, task.dispositions), task.decision).overkill_left or 0
-    ) < 0:
-        share = 100 * ((task.decision.overkill or 0) - left)
+    overkill = task.decision.overkill
+    left = None if overkill is None else _judge(task, embedded).overkill_left
+    if overkill is not None and left is not None and left < 0:
+        share = 100 * (overkill - left)
         notes.append(
             f"The overkill budget can't be kept: {share:.1f} % of the good parts learned from, each left out, are "
             "judged NG by their class alone. Look at the confusions, add images, or set --escape-cost lower."

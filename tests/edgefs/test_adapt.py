@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textures import save, write_set
+from PIL import Image
+from textures import draw, save, write_set
 
 from edgefs.adapting import adapt
 from edgefs.exporting import export
@@ -268,3 +269,35 @@ def test_settings_that_cannot_be_are_refused_and_nothing_is_written(
 def test_a_region_of_interest_outside_the_images_is_refused(textures: Path, tmp_path: Path) -> None:
     with pytest.raises(EdgefsError, match="region of interest"):
         adapt(textures, tmp_path / "run", tiny(shots=4, roi=(0, 0, 500, 500)))
+
+
+def turned_set(root: Path, per_class: int) -> Path:
+    """Stripes across and stripes along: one class is the other, turned."""
+    for number in range(per_class):
+        across = draw("stripes", number)
+        for name, pixels in (("across", across), ("along", np.rot90(draw("stripes", number + 500)))):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(root / name / f"{number}.png")
+    return root
+
+
+def test_parts_are_not_turned_where_that_makes_them_another_class(tmp_path: Path) -> None:
+    data = turned_set(tmp_path / "data", 12)
+    run, measured = adapt(data, tmp_path / "run", tiny(shots=5))
+    assert run.fields["preprocess"]["symmetries"] in ([], ["h", "v", "hv"])
+    assert any("of the support are told rightly, so" in note for note in run.fields["notes"])
+    assert measured.test is not None
+    assert measured.test.evaluation.nearest.accuracy.value > 0.9
+    _, turned = adapt(data, tmp_path / "turned", tiny(shots=5, symmetries=("t", "hvt")))
+    assert turned.test is not None
+    assert turned.test.evaluation.nearest.accuracy.value < 0.8
+
+
+def test_textures_without_a_direction_are_seen_in_eight_views(textures: Path, tmp_path: Path) -> None:
+    run, _ = adapt(textures, tmp_path / "run", tiny(shots=5))
+    assert len(run.fields["preprocess"]["symmetries"]) == 7
+
+
+def test_a_turn_that_the_input_does_not_allow_is_refused_at_once(textures: Path, tmp_path: Path) -> None:
+    with pytest.raises(EdgefsError, match="symmetries"):
+        adapt(textures, tmp_path / "run", tiny(shots=5, size=(32, 48), symmetries=("t",)))
