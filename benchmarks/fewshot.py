@@ -48,9 +48,10 @@ from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime import Classifier
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.heads import HEADS
-from edgefs_runtime.refining import means_of, pseudo_label
+from edgefs_runtime.refining import refinements
 from edgefs_runtime.rejection import fit_rejection
-from edgefs_runtime.snapshot import Enrolment, Snapshot, extended
+from edgefs_runtime.snapshot import Snapshot, extended
+from edgefs_runtime.teaching import Seen
 
 SETS = {"neu_steel": ("neu_steel", (1, 5, 20)), "magnetic_tile": ("magnetic_tile/parts.csv", (5, 20))}
 BUDGETS = (0.05, 0.01)
@@ -235,11 +236,9 @@ def buffer(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
 
 def refined(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
     """As `Classifier.refine` teaches it."""
-    for number, mean in means_of(rows, pseudo_label(snapshot, rows), snapshot.views).items():
-        label = snapshot.labels[number]
-        names = (f"mean of {label}",) * len(mean)
-        enrolment = Enrolment(label, snapshot.dispositions[number], mean, names)
-        snapshot = extended(snapshot, enrolment, [0] * len(mean))
+    seen = [Seen(row, str(number)) for number, row in enumerate(rows)]
+    for enrolment, _ in refinements(snapshot, seen, ()):
+        snapshot = extended(snapshot, enrolment, [0] * len(enrolment.vectors))
     return snapshot
 
 

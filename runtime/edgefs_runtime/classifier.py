@@ -15,11 +15,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -30,14 +28,14 @@ from numpy.typing import NDArray
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
-from edgefs_runtime.describing import describe
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource
 from edgefs_runtime.opening import judge_by, seed_of
-from edgefs_runtime.snapshot import Enrolment, Snapshot, check_label, extended
+from edgefs_runtime.snapshot import Enrolment, Snapshot, extended
 from edgefs_runtime.state import challenge_folder, gallery_path
+from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
@@ -45,30 +43,6 @@ if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.store import Guard
-
-_MOST_UNLABELLED = 200  # images that a refinement looks at
-_REFINED = "mean of unlabelled images"  # the part that a refinement's images bear
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What one `enroll` did.
-
-    Attributes:
-        label: the class.
-        disposition: what the line does with its parts.
-        images: how many were enrolled now.
-        total: how many images of the class the gallery holds.
-        is_new: whether the gallery did not know the class before.
-        gallery: sequence of the gallery now.
-    """
-
-    label: str
-    disposition: Disposition
-    images: int
-    total: int
-    is_new: bool
-    gallery: int
 
 
 class Classifier:
@@ -79,6 +53,7 @@ class Classifier:
         self.gallery_path = gallery
         self._preprocess = bundle.manifest.preprocess
         self._embedder = embedder
+        self._teaching = Teaching(self._preprocess, embedder)
         self._owned: Gallery | None = None
         self._lock = threading.RLock()
         self._judge: Judge | None = judge_by(bundle, gallery)
@@ -237,7 +212,9 @@ class Classifier:
         """
         from edgefs_runtime.advice import find_conflict
 
-        enrolment = self._described(label, images, disposition, groups, keep_images, actor, reason)
+        keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
+        enrolment = self._enrolment(label, images, disposition, groups, keep)
+        enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
         is_new = self._judge is None or label not in self._judge.snapshot.labels
         conflict = "" if force or self._judge is None else find_conflict(self._judge, enrolment)
         if conflict:
@@ -267,53 +244,18 @@ class Classifier:
         Raises:
             GalleryError: a challenge part that passes would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.refining import means_of, pseudo_label
+        from edgefs_runtime.refining import REFINED, refinements
 
-        seen = self._unlabelled(images)
+        seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
-        rows = np.stack([vector for vector, _ in seen])
         with self._lock, self._acting() as gallery:
-            snapshot = gallery.snapshot()
-            labels = pseudo_label(snapshot, rows)
-            done = gallery.labels_with_part(_REFINED)
-            enrolments, gained = [], {}
-            for number, mean in means_of(rows, labels, snapshot.views).items():
-                label, used = snapshot.labels[number], np.flatnonzero(labels == number)
-                if label in done:
-                    continue
-                gained[label] = len(used)
-                digests = sorted(seen[row][1] for row in used.tolist())
-                enrolments.append(
-                    Enrolment(
-                        label=label,
-                        disposition=snapshot.dispositions[number],
-                        vectors=mean,
-                        digests=(hashlib.sha256("\n".join(digests).encode()).hexdigest(),) * len(mean),
-                        groups=(_REFINED,) * len(mean),
-                        actor=actor,
-                        reason=f"mean of {len(used)} unlabelled images" + (f": {reason}" if reason else ""),
-                    )
-                )
-            if enrolments:
-                gallery.enroll_together(enrolments, self._guard(force, "refined"))
+            done = gallery.labels_with_part(REFINED)
+            gained = refinements(gallery.snapshot(), seen, done, actor=actor, reason=reason)
+            if gained:
+                gallery.enroll_together([enrolment for enrolment, _ in gained], self._guard(force, "refined"))
                 self._take(gallery)
-        return gained
-
-    def _unlabelled(self, images: Sequence[ImageSource]) -> list[tuple[NDArray[np.float32], str]]:
-        """Embeddings `[D]` and digests of the last images that can be judged."""
-        found: list[tuple[NDArray[np.float32], str]] = []
-        for image in reversed(images):
-            if len(found) == _MOST_UNLABELLED:
-                break
-            try:
-                pixels = self._preprocess(image)
-            except ImageError:
-                continue
-            if not unusable(pixels):
-                digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-                found.append((self._embedder.embed(pixels[None])[0], digest))
-        return found[::-1]
+        return {enrolment.label: used for enrolment, used in gained}
 
     def check(
         self,
@@ -337,7 +279,7 @@ class Classifier:
         """
         from edgefs_runtime.advice import advise
 
-        judge, enrolment = self.judge, self._described(label, images, disposition, groups, False, "", "")
+        judge, enrolment = self.judge, self._enrolment(label, images, disposition, groups, keep=False)
         return dataclasses.replace(advise(judge, enrolment), challenge=self._challenged(judge, enrolment))
 
     def _challenged(self, judge: Judge, enrolment: Enrolment) -> tuple[str, ...]:
@@ -350,31 +292,19 @@ class Classifier:
         after = self._judge_of(extended(judge.snapshot, enrolment, merged_parts(enrolment)))
         return tuple(result.would_fail for result in challenge.regressions(judge, after))
 
-    def _described(
+    def _enrolment(
         self,
         label: str,
         images: Sequence[ImageSource],
         disposition: Disposition | None,
         groups: Sequence[str] | None,
-        keep_images: bool | None,
-        actor: str,
-        reason: str,
+        keep: bool,
     ) -> Enrolment:
-        check_label(label)
-        if not images:
-            raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
-        keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        described = [describe(image, self._preprocess, self._embedder, keep) for image in images]
-        return Enrolment(
-            label=label,
-            disposition=disposition or self._dispositions().get(label) or default_disposition(label),
-            vectors=np.concatenate([image.vectors for image in described]),
-            digests=tuple(image.digest for image in described),
-            groups=tuple(groups or ()),
-            thumbnails=tuple(image.thumbnail for image in described),
-            actor=actor,
-            reason=reason,
-        )
+        """What teaching these images would add, with the class's disposition where it has one."""
+        judge = self._judge
+        known = dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
+        what = disposition or known.get(label) or default_disposition(label)
+        return self._teaching.enrolment(label, images, what, groups, keep)
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.
@@ -483,13 +413,7 @@ class Classifier:
         challenge = None if force else self._kept_parts()
         if challenge is None:
             return None
-        from edgefs_runtime.challenge import first_of
-
-        def refuse(now: Snapshot, after: Snapshot) -> None:
-            if spoiled := challenge.regressions(self._judge_of(now), self._judge_of(after)):
-                raise GalleryError(f"{first_of(spoiled)}; nothing was {done}: to do it all the same, pass --force")
-
-        return refuse
+        return challenge.guard(self._judge_of, done)
 
     def _judge_of(self, snapshot: Snapshot) -> Judge | None:
         """Decides by a snapshot; None where it holds no class."""
@@ -503,7 +427,3 @@ class Classifier:
             self._judge = None
         if challenge := self._kept_parts():
             challenge.note(self._judge)
-
-    def _dispositions(self) -> dict[str, Disposition]:
-        judge = self._judge
-        return dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}

@@ -13,8 +13,8 @@ its share in a mean is used:
 4. From the linked rows a class grows through mutual neighbours that are nearer to its centre than to any other.
 5. A class is given up again where most of its own labelled images are not linked, where they lie farther from the
    middle of what it gained than nearly all of that does, or where, left out, they are not told right with what it
-   gained, or less often than before. All are given up where what they gained does not lie
-   apart: where the next class's images are hardly farther from a class's rows than these from each other.
+   gained, or less often than before. All are given up where what they gained does not lie apart: where the next
+   class's images are hardly farther from a class's rows than these from each other.
 6. Of what a class keeps the mean is added to it, and counts like three labelled images, since it lies nearer to the
    true mean than one does. The scatter of the rows is not used: that of one class or of a stranger misleads about the
    others.
@@ -25,12 +25,17 @@ No random numbers; the order of the buffer matters only for which of two copies 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.heads.lda import LdaHead
-from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.snapshot import Enrolment, Snapshot
+from edgefs_runtime.teaching import Seen
+
+REFINED = "mean of unlabelled images"  # the part that such an image bears
 
 _NEIGHBOURS = 10  # k
 _COPY = 0.1  # of the views' scatter: squared distance of two rows that show the same
@@ -76,6 +81,39 @@ def pseudo_label(snapshot: Snapshot, buffer: NDArray[np.float32]) -> Labels:
         labels[(labels >= 0) & ~few[labels]] = -1
         labels = _confirmed(snapshot, buffer, labels)
     return labels
+
+
+def refinements(
+    snapshot: Snapshot, seen: Sequence[Seen], done: Collection[str], *, actor: str = "", reason: str = ""
+) -> list[tuple[Enrolment, int]]:
+    """What unlabelled images add to classes, each with the number of images it is the mean of.
+
+    Args:
+        snapshot: what was taught.
+        seen: the images, at least one.
+        done: classes that were refined already, and stay as they are.
+        actor: who does it, for the audit log.
+        reason: why, for the audit log.
+    """
+    rows = np.stack([one.vector for one in seen])
+    labels = pseudo_label(snapshot, rows)
+    found = []
+    for number, mean in means_of(rows, labels, snapshot.views).items():
+        used = np.flatnonzero(labels == number).tolist()
+        names = "\n".join(sorted(seen[row].digest for row in used))
+        said = f"mean of {len(used)} unlabelled images" + (f": {reason}" if reason else "")
+        enrolment = Enrolment(
+            label=snapshot.labels[number],
+            disposition=snapshot.dispositions[number],
+            vectors=mean,
+            digests=(hashlib.sha256(names.encode()).hexdigest(),) * len(mean),
+            groups=(REFINED,) * len(mean),
+            actor=actor,
+            reason=said,
+        )
+        if enrolment.label not in done:
+            found.append((enrolment, len(used)))
+    return found
 
 
 def means_of(buffer: NDArray[np.float32], labels: Labels, views: int) -> dict[int, NDArray[np.float32]]:
@@ -145,9 +183,8 @@ def _grown(snapshot: Snapshot, own: Matrix, rows: Matrix, links: NDArray[np.bool
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
         distances = np.maximum(1 - centres @ rows.T, 0.0)
         proposed = _undisputed(np.stack([near[:, found == c].sum(axis=1) for c in index]))
-        inside = np.take_along_axis(_to_next(distances) >= _MARGIN * distances, np.maximum(proposed, 0)[None], axis=0)[
-            0
-        ]
+        clear = _to_next(distances) >= _MARGIN * distances
+        inside = clear[np.maximum(proposed, 0), np.arange(len(rows))]
         grown = np.where((proposed >= 0) & inside, proposed, first)
         if np.array_equal(grown, found):
             break

@@ -63,7 +63,7 @@ def test_unlabelled_rows_of_all_classes_make_one_shot_better() -> None:
         wrong += int(((labels >= 0) & (labels != truth)).sum())
         after = accuracy(with_means(snapshot, rows, labels), np.random.default_rng(100 + seed))
         gains.append(after - accuracy(snapshot, np.random.default_rng(100 + seed)))
-    assert np.mean(gains) > 0.0
+    assert np.mean(gains) > 0.02
     assert wrong < 0.1 * used
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart, Expected, Index, read_index, write_index
@@ -19,7 +19,10 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.durable import locked_folder
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError
-from edgefs_runtime.snapshot import check_label
+from edgefs_runtime.snapshot import Snapshot, check_label
+
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery.store import Guard
 
 _logger = logging.getLogger(__name__)
 
@@ -147,6 +150,15 @@ class Challenge:
         parts = self.parts()
         seen = self._vectors.of(parts)
         return regressions(_results(parts, seen, now), _results(parts, seen, after))
+
+    def guard(self, judge_of: Callable[[Snapshot], Judge | None], done: str) -> Guard:
+        """What refuses an act that would spoil parts; `done` says what then was not done, `judge_of` decides."""
+
+        def refuse(now: Snapshot, after: Snapshot) -> None:
+            if spoiled := self.regressions(judge_of(now), judge_of(after)):
+                raise GalleryError(f"{first_of(spoiled)}; nothing was {done}: to do it all the same, pass --force")
+
+        return refuse
 
     def run(self, judge: Judge | None, *, accept: bool = False) -> list[Result]:
         """Judge every part, and note what came out unless that would hide a regression under a bundle not accepted.
