@@ -32,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 from data import data_folder
+from PIL import Image
 from scores import SCORES
 
 from edgefs.adapting import adapt
@@ -42,6 +43,7 @@ from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, draw_episode
 from edgefs.exporting import export
+from edgefs.render import write_line
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import Embedded, rows_of, snapshot_of
@@ -53,7 +55,9 @@ from edgefs_runtime.rejection import fit_rejection
 from edgefs_runtime.snapshot import Snapshot, extended
 from edgefs_runtime.teaching import Seen
 
-SETS = {"neu_steel": ("neu_steel", (1, 5, 20)), "magnetic_tile": ("magnetic_tile/parts.csv", (5, 20))}
+SHOTS = {"neu_steel": (1, 5, 20), "magnetic_tile": (5, 20), "digits": (1, 5, 20), "rendered_parts": (1, 5, 20)}
+FIRST = ("neu_steel", "magnetic_tile")  # the sets of the README's large table
+IMAGES = 60  # of each class of the sets that are made here
 BUDGETS = (0.05, 0.01)
 BUFFER = 200  # unlabelled images
 
@@ -74,16 +78,18 @@ def main() -> None:
     parser.add_argument("--peer-episodes", type=int, help="of each seed, for the peers; as many without it")
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--shots", type=int, help="only these")
+    parser.add_argument("--sets", nargs="+", choices=tuple(SHOTS), default=FIRST)
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS))
     parser.add_argument("--jobs", type=int, default=2, help="processes of one core each")
     options = parser.parse_args()
     data = data_folder()
     parts = options.only or tuple(PARTS)
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
-        for name, (place, shots) in SETS.items():
+        for name in options.sets:
+            shots = SHOTS[name]
             if options.shots not in (None, *shots):
                 continue
-            material = embedded(data / place, options.backbone, Path(folder))
+            material = embedded(made(name, data, Path(folder)), options.backbone, Path(folder), turned=name != "digits")
             for k in [number for number in shots if options.shots in (None, number)]:
                 plans = [EpisodePlan(k, None, 15, options.episodes, seed) for seed in range(options.seeds)]
                 for part in parts:
@@ -95,11 +101,27 @@ def main() -> None:
                     TABLES[part](f"{name}, {k} shot{'s' if k > 1 else ''}", merged(rows))
 
 
-def embedded(data: Path, backbone: str, folder: Path) -> Material:
+def made(name: str, data: Path, folder: Path) -> Path:
+    """Where a set lies; two are written here: handwritten digits, which may not be turned, and rendered parts."""
+    if name == "rendered_parts":
+        write_line(folder / name, IMAGES, 7)
+    elif name == "digits":
+        archive = np.load(data / "mnist.npz")
+        for label in range(10):
+            (folder / name / str(label)).mkdir(parents=True)
+            for number in np.flatnonzero(archive["y_test"] == label)[:IMAGES]:
+                pixels = Image.fromarray(archive["x_test"][number]).resize((112, 112))
+                pixels.save(folder / name / str(label) / f"{number}.png")
+    else:
+        return data / ("magnetic_tile/parts.csv" if name == "magnetic_tile" else name)
+    return folder / name
+
+
+def embedded(data: Path, backbone: str, folder: Path, turned: bool) -> Material:
     """Every image of a set through two exported models: as edgefs embeds, and the bare stages."""
     found = []
     for dim in (512, 0):
-        settings = AdaptSettings(backbone=backbone, shots=2, dim=dim, symmetries=() if dim == 0 else None)
+        settings = AdaptSettings(backbone=backbone, shots=2, dim=dim, symmetries=None if turned and dim else ())
         adapt(data, folder / "run", settings, overwrite=True)
         export(folder / "run", folder / "b.edgefs")
         dataset = load_dataset(data, leave_out_blank=True)
