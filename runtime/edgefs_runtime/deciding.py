@@ -34,7 +34,8 @@ class DecisionSettings:
         overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
             `budget` alone.
         escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
-            is at most 1 / (1 + escape_cost); None goes by the nearest class.
+            is at most 1 / (1 + escape_cost), good parts and defects being equally likely to come; None goes by the
+            nearest class.
     """
 
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
@@ -121,8 +122,18 @@ class Judge:
         """Which rows of scores `[N,C]` are judged NG by their class, refused or not."""
         if self.settings.escape_cost is None:
             return np.asarray(~self._is_ok[scores.argmax(axis=1)])
-        defect = _softmax(scores / self.temperature)[:, ~self._is_ok].sum(axis=1)
-        return np.asarray(defect > 1 / (1 + self.settings.escape_cost))
+        return np.asarray(self._defect(_softmax(scores / self.temperature)) > 1 / (1 + self.settings.escape_cost))
+
+    def _defect(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability `[N]` of being a defect, as if good parts and defects came equally often.
+
+        Probabilities of classes `[N,C]` take classes as equally likely: five kinds of defect beside one class of good
+        parts would make nearly everything a defect.
+        """
+        if self._is_ok.all() or not self._is_ok.any():
+            return np.full(len(probabilities), float(not self._is_ok.any()))
+        defect, ok = probabilities[:, ~self._is_ok].mean(axis=1), probabilities[:, self._is_ok].mean(axis=1)
+        return np.asarray(defect / (defect + ok))
 
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
         """One decision for each row of `[N,D]`."""
@@ -206,7 +217,7 @@ class Judge:
         if seen.refused[row]:
             return f"unknown: p = {seen.p_values[row]:.2g} is within the budget of {rejection.budget:.2g}"
         if seen.defect[row] == seen.near_ok[row]:
-            share = float(seen.probabilities[row][~self._is_ok].sum())
+            share = float(self._defect(seen.probabilities[row][None])[0])
             return f"probability of a defect {share:.2g}, and an escape costs {self.settings.escape_cost:g} overkills"
         return ""
 

@@ -109,3 +109,31 @@ def test_settings_survive_a_manifest_and_older_ones_are_read() -> None:
     settings = DecisionSettings({"kind": "lda"}, 0.1, "RECHECK", 0.02, 5.0)
     assert DecisionSettings.from_json(settings.head, settings.to_json()) == settings
     assert DecisionSettings.from_json({"kind": "lda"}, {"budget": 0.05, "unknown": "NG"}) == DecisionSettings()
+
+
+def test_five_kinds_of_defect_do_not_outvote_the_good_parts() -> None:
+    """Everything lies in one place: at equal costs a good part is no likelier to be judged NG than OK."""
+    rng = np.random.default_rng(3)
+    labels = ("good", "a", "b", "c", "d", "e")
+    snapshot = build_snapshot(
+        [
+            Enrolment(
+                label,
+                "ok" if label == "good" else "defect",
+                rng.standard_normal((40, DIM)).astype(np.float32),
+                tuple(f"{label}{row}" for row in range(40)),
+            )
+            for label in labels
+        ],
+        0,
+    )
+    judge = Judge(snapshot, DecisionSettings(budget=0, escape_cost=1.0))
+    asked = rng.standard_normal((2000, DIM)).astype(np.float32)
+    share = np.mean([decision.verdict == "NG" for decision in judge.decide(asked)])
+    assert 0.2 < share < 0.8
+
+
+def test_a_gallery_without_good_parts_judges_nothing_ok_whatever_an_escape_costs() -> None:
+    snapshot = gallery({"scratch": 20, "oil": 20})
+    decisions = Judge(snapshot, DecisionSettings(budget=0, escape_cost=0.01)).decide(rows("oil", 20, 9, 3.0))
+    assert {decision.verdict for decision in decisions} == {"NG"}
