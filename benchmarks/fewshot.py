@@ -41,7 +41,7 @@ from edgefs.data.parts import draw_key
 from edgefs.embedding import EmbeddingPlan
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
-from edgefs.evaluation.episodes import EpisodePlan, draw_episode
+from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
 from edgefs.exporting import export
 from edgefs.render import write_line
 from edgefs.runs import Run
@@ -135,12 +135,6 @@ def embedded(data: Path, backbone: str, folder: Path, turned: bool) -> Material:
     return Material(dataset.samples, found[0], Embedded(last, last))
 
 
-def episodes(material: Material, plan: EpisodePlan) -> Iterator[tuple[list[Sample], list[Sample]]]:
-    labels = sorted({sample.label for sample in material.samples})
-    for number in range(plan.episodes):
-        yield draw_episode(material.samples, labels, len(labels), plan, number)
-
-
 def merged(rows: Iterator[dict[str, dict[str, list]]]) -> dict[str, dict[str, list]]:
     """The values of all seeds, by method and figure."""
     whole: dict[str, dict[str, list]] = {}
@@ -168,7 +162,7 @@ def dispositions_of(samples: list[Sample]) -> dict[str, str]:
 
 def ours(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
     figures: dict[str, dict[str, list]] = {}
-    for support, queries in episodes(material, plan):
+    for support, queries in draw_episodes(material.samples, plan):
         for kind in HEADS:
             row = figures.setdefault(kind, {"accuracy": [], "ms": [], "confident": []})
             began = time.perf_counter()
@@ -187,7 +181,7 @@ def peers(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
     from peers import PEERS
 
     figures: dict[str, dict[str, list]] = {}
-    for support, queries in episodes(material, plan):
+    for support, queries in draw_episodes(material.samples, plan):
         labels = sorted({sample.label for sample in support})
         classes = np.array([labels.index(sample.label) for sample in support])
         for where, embeddings in (("last stage", material.last), ("edgefs", material.ours)):
@@ -205,7 +199,7 @@ def peers(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
 
 def unknown(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
     figures: dict[str, dict[str, list]] = {}
-    for support, queries in episodes(material, plan):
+    for support, queries in draw_episodes(material.samples, plan):
         asked = rows_of(queries, material.ours)
         turns: dict[str, dict[str, list]] = {}
         for label in sorted({sample.label for sample in support}):
@@ -230,7 +224,7 @@ def unknown(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]
 
 def buffer(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
     figures: dict[str, dict[str, list]] = {}
-    for number, (support, queries) in enumerate(episodes(material, plan)):
+    for number, (support, queries) in enumerate(draw_episodes(material.samples, plan)):
         labels = sorted({sample.label for sample in support})
         unknown, most = labels[number % len(labels)], labels[(number + 1 + number // len(labels)) % len(labels)]
         most = labels[(labels.index(unknown) + 1) % len(labels)] if most == unknown else most

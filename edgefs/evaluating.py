@@ -14,7 +14,7 @@ from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
-from edgefs.evaluation.episodes import EpisodePlan, Episodes, run_episodes
+from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.reporting import Side, distribution_of, inside, mistakes_of
@@ -24,6 +24,7 @@ from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
+from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import build_snapshot
 from edgefs_runtime.version import __version__
 
@@ -57,7 +58,7 @@ class _Subject:
     name: str
     description: str
     decide: Callable[[Sample], Decision]
-    embed: Callable[[Sample], NDArray[np.float32]]  # all views, [V·D]
+    embed: Callable[[Sample, bool], NDArray[np.float32]]  # [D], or of all views [V·D]
     views: int
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
@@ -136,13 +137,25 @@ def evaluate_episodes(
     judged = _run(subject) if subject.is_dir() else _bundle(subject, None)
     dataset = load_dataset(data, group_from=group_from, leave_out_blank=True, progress=steps("read images"))
     dispositions = dispositions_of(dataset.classes, ok)
-    progress = steps("embed")
-    taught: dict[str, NDArray[np.float32]] = {}
-    for done, sample in enumerate(dataset.samples, start=1):
-        taught[sample.digest] = judged.embed(sample)
-        progress(done, len(dataset.samples))
-    embedded = Embedded.of_views(taught, judged.views)
+    embedded = _embed_drawn(dataset, plan, judged, steps)
     return run_episodes(dataset.samples, embedded, dispositions, judged.decision, plan)
+
+
+def _embed_drawn(dataset: Dataset, plan: EpisodePlan, judged: _Subject, steps: Steps) -> Embedded:
+    """What the episodes will look at: an image that only ever is asked about is seen once, not in all views."""
+    drawn = list(draw_episodes(dataset.samples, plan))
+    teaching = {sample.digest for support, _ in drawn for sample in support}
+    wanted = {sample.digest: sample for support, queries in drawn for sample in (*support, *queries)}
+    asked: dict[str, NDArray[np.float32]] = {}
+    taught: dict[str, NDArray[np.float32]] = {}
+    progress = steps("embed")
+    for done, (digest, sample) in enumerate(wanted.items(), start=1):
+        row = judged.embed(sample, digest in teaching)
+        if digest in teaching:
+            taught[digest], row = row, row[: len(row) // judged.views]
+        asked[digest] = row
+        progress(done, len(wanted))
+    return Embedded(asked, taught, judged.views)
 
 
 def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
@@ -175,7 +188,7 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         name=classifier.bundle.name,
         description=f"Decided by the exported bundle through the runtime, by {where}.",
         decide=decide,
-        embed=lambda sample: classifier.embed([sample.path], views=True)[0],
+        embed=lambda sample, views: classifier.embed([sample.path], views=views)[0],
         views=classifier.bundle.manifest.preprocess.views,
         decision=classifier.bundle.manifest.decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
@@ -222,12 +235,17 @@ def _run(folder: Path) -> _Subject:
         name=run.name,
         description="Decided by torch, before export.",
         decide=decide,
-        embed=lambda sample: embedder.embed(preprocess.seen(preprocess(sample.path))).ravel(),
+        embed=lambda sample, views: embedder.embed(_seen(preprocess, sample, views)).ravel(),
         views=preprocess.views,
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
     )
+
+
+def _seen(preprocess: Preprocess, sample: Sample, views: bool) -> NDArray[np.uint8]:
+    pixels = preprocess(sample.path)
+    return preprocess.seen(pixels) if views else pixels[None]
 
 
 def _report(judged: _Subject, side: Side, dataset: Dataset, notes: tuple[str, ...]) -> Report:

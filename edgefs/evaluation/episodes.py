@@ -12,7 +12,7 @@ the unknowns. Everything is drawn by the seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,7 @@ def run_episodes(
 
     Args:
         samples: images to draw from.
-        embedded: of all of them.
+        embedded: of what is drawn from them (`draw_episodes`).
         dispositions: of every class.
         decision: head and budget.
         plan: what an episode consists of.
@@ -114,13 +114,8 @@ def run_episodes(
     Raises:
         DataError: too few classes, or a class with too few images or parts.
     """
-    labels = sorted({sample.label for sample in samples})
-    ways = plan.ways or len(labels)
-    if not 2 <= ways <= len(labels):
-        raise DataError(f"--ways {ways}: the data has {len(labels)} classes; expected 2 to {len(labels)}")
-    tally = _Tally()
-    for number in range(plan.episodes):
-        support, queries = draw_episode(samples, labels, ways, plan, number)
+    tally, ways = _Tally(), plan.ways or len({sample.label for sample in samples})
+    for support, queries in draw_episodes(samples, plan):
         _known(support, queries, embedded, dispositions, decision, tally)
         if ways > 2:
             _unknown(support, queries, embedded, dispositions, decision, tally)
@@ -135,10 +130,24 @@ def run_episodes(
     )
 
 
-def draw_episode(
+def draw_episodes(samples: Sequence[Sample], plan: EpisodePlan) -> Iterator[tuple[list[Sample], list[Sample]]]:
+    """Support and queries of each episode, the same ones every time.
+
+    Raises:
+        DataError: too few classes, or a class with too few images or parts.
+    """
+    labels = sorted({sample.label for sample in samples})
+    ways = plan.ways or len(labels)
+    if not 2 <= ways <= len(labels):
+        raise DataError(f"--ways {ways}: the data has {len(labels)} classes; expected 2 to {len(labels)}")
+    for number in range(plan.episodes):
+        yield _draw(samples, labels, ways, plan, number)
+
+
+def _draw(
     samples: Sequence[Sample], labels: Sequence[str], ways: int, plan: EpisodePlan, number: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """Support and queries of one episode, parts kept apart; `number` picks it."""
+    """Support and queries of one episode, parts kept apart."""
     seed = plan.seed * 1_000_003 + number
     chosen = sorted(labels, key=lambda label: draw_key(seed, "ways", label))[:ways]
     own = [sample for sample in samples if sample.label in chosen]
