@@ -18,7 +18,9 @@ COMMANDS = {
     "gallery": "Look at, undo, merge and check what was taught.",
     "challenge": "Keep real parts with their verdicts, which guard what is taught.",
 }
-WORKSTATION = frozenset({"torch", "torchvision", "safetensors", "onnx", "onnxscript", "sklearn", "jinja2", "rich"})
+WORKSTATION = frozenset(
+    {"torch", "torchvision", "safetensors", "onnx", "onnxscript", "sklearn", "jinja2", "rich", "lightning_fabric"}
+)
 
 
 class LazyGroup(click.Group):

@@ -16,11 +16,21 @@ from edgefs.progress import Steps
 def progress_bars() -> Iterator[tuple[Steps, Console]]:
     """Bars on standard error, one for each step; and the console that prints above them."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def step(name: str) -> Report:
-            task = bars.add_task(name, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
+            task = bars.add_task(name, total=None, note="")
+
+            def report(done: int, total: int, note: str = "", /) -> None:
+                bars.update(task, completed=done, total=total, note=note)
+
+            return report
 
         yield step, console

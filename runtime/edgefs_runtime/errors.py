@@ -6,6 +6,7 @@
     ├── GalleryError    a gallery that can't be opened, written or matched
     ├── DataError       a folder of images that can't be learned from
     ├── WeightsError    pretrained weights that can't be had or don't fit
+    ├── TrainingError   a training that can't start, or that diverges
     ├── RunError        a RUN folder that is not whole, or that something else lies in
     ├── ExportError     a network that can't be exported, or whose export does not compute the same
     └── MissingExtraError  a command whose optional packages are not installed
@@ -37,6 +38,10 @@ class DataError(EdgefsError):
 
 class WeightsError(EdgefsError):
     """No backbone of that name, or its weights can't be downloaded, read, or fitted into it."""
+
+
+class TrainingError(EdgefsError):
+    """A training lacks what it needs, or its loss is no number any more."""
 
 
 class RunError(EdgefsError):
