@@ -39,7 +39,7 @@ class Checkpoints:
 
     def place(self, name: str) -> Path:
         """The file of one of the run's trainings."""
-        digest = hashlib.sha256(canonical_json({"training": name, **self.origin})).hexdigest()
+        digest = hashlib.sha256(canonical_json({"training": name, **self.origin}).encode()).hexdigest()
         return self.folder / f"{digest[:24]}.pt"
 
     def clear(self) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -101,7 +101,7 @@ def train(
     *,
     fabric: Fabric,
     place: Path | None = None,
-    progress: Progress = silent(""),
+    progress: Progress | None = None,
 ) -> History:
     """Train, and leave the module with the values of its best epoch (the last, where nothing validates).
 
@@ -115,7 +115,7 @@ def train(
     Raises:
         TrainingError: the loss is no number any more.
     """
-    return _Training(objective, settings, fabric, place, progress).run()
+    return _Training(objective, settings, fabric, place, progress or silent("train")).run()
 
 
 class _Training:
@@ -164,7 +164,8 @@ class _Training:
                 fabric.clip_gradients(self._forward, self._optimizer, max_norm=self._settings.clip)
             self._optimizer.step()
             losses += loss.detach()
-        mean = float(fabric.all_reduce(losses, reduce_op="mean")) / steps
+        total = fabric.all_reduce(losses, reduce_op="mean")
+        mean = float(cast(Tensor, total)) / steps
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss is no number any more in epoch {number}: train with a smaller --lr, or look for images "
