@@ -19,8 +19,9 @@ from typing import Any
 from safetensors.torch import save
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
-from edgefs.data import Dataset, Sample, load_dataset, split_dataset
+from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
+from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.progress import Steps, silent
@@ -33,6 +34,7 @@ from edgefs.torch_embedder import choose_device
 from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
+from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
@@ -103,17 +105,8 @@ def _prepare(
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
-    dataset = load_dataset(
-        data,
-        group_from=settings.group_from,
-        ok=settings.ok,
-        without=settings.without,
-        leave_out_blank=True,
-        progress=steps("read images"),
-    )
-    dispositions = dispositions_of(dataset.classes, settings.ok)
+    dataset, split, domains, dispositions = _read(data, settings, steps)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
-    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(
@@ -131,8 +124,29 @@ def _prepare(
         steps=steps,
         settings=settings,
         checkpoints=Checkpoints.beside(out, _origin(settings, backbone, preprocess, dataset)),
+        domains=domains,
     )
     return task, dataset
+
+
+def _read(
+    data: Path, settings: AdaptSettings, steps: Steps
+) -> tuple[Dataset, Split, TwoDomains | None, dict[str, Disposition]]:
+    """The images, divided, and what the line does with each class."""
+    if settings.method == "domain":
+        dataset, split, domains = load_domains(data, settings, steps)
+        return dataset, split, domains, dispositions_of(dataset.classes, settings.ok)
+    dataset = load_dataset(
+        data,
+        group_from=settings.group_from,
+        ok=settings.ok,
+        without=settings.without,
+        leave_out_blank=True,
+        progress=steps("read images"),
+    )
+    dispositions = dispositions_of(dataset.classes, settings.ok)
+    strangers = [label for label, d in dispositions.items() if settings.good_only and d == "defect"]
+    return dataset, split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers), None, dispositions
 
 
 def _head(settings: AdaptSettings) -> str:

@@ -36,6 +36,32 @@ class FinetuneSettings:
 
 
 @dataclass(frozen=True)
+class DomainSettings:
+    """How a source's labels are made to serve a target.
+
+    Attributes:
+        source: folder or CSV file of labelled images.
+        domain_loss: `dann` (gradient reversal), `coral` (Deep CORAL) or `none` (the source alone); None is `dann`, or
+            no training at all where `adapt_bn` or `align` ask for a cheap kind.
+        adapt_bn: estimate the statistics of batch normalisation on the target.
+        align: bring moments of frozen embeddings together; None leaves them.
+        task_labels: whose labels the task is learned from; None takes both where the target has some.
+        domain_weight: λ at the end of its schedule.
+        feature_rate: learning rate of the backbone, as a factor; None takes 0.1 where it came with weights, else 1.
+        self_training: learn from a teacher's sure answers on the target as well.
+    """
+
+    source: str | None = None
+    domain_loss: Literal["dann", "coral", "none"] | None = None
+    adapt_bn: bool = False
+    align: Literal["mean", "moments", "coral"] | None = None
+    task_labels: Literal["source", "target", "both"] | None = None
+    domain_weight: float = 0.1
+    feature_rate: float | None = None
+    self_training: bool = True
+
+
+@dataclass(frozen=True)
 class AdaptSettings:
     """Everything that `adapt` can be told; the defaults are what a first run should use.
 
@@ -74,6 +100,7 @@ class AdaptSettings:
         precision: of the arithmetic.
         devices: GPUs to train on.
         finetune: for that method.
+        domain: for that method.
     """
 
     method: str = "features"
@@ -109,3 +136,4 @@ class AdaptSettings:
     precision: Precision = "auto"
     devices: int = 1
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    domain: DomainSettings = field(default_factory=DomainSettings)

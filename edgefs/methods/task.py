@@ -9,6 +9,7 @@ import torch
 
 from edgefs.backbones import Backbone
 from edgefs.data import Split
+from edgefs.data.domains import TwoDomains
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
@@ -40,6 +41,7 @@ class Task:
         steps: told what is being done.
         settings: all that was asked for, the method's own too.
         checkpoints: where trainings are taken up from.
+        domains: what the domain method learns from; None for the others.
     """
 
     backbone: Backbone
@@ -56,6 +58,7 @@ class Task:
     steps: Steps
     settings: AdaptSettings
     checkpoints: Checkpoints
+    domains: TwoDomains | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""Whether the adapted model may be shipped in the place of the one that learned from the source alone.
+
+Adaptation can make a model worse, and sure of it: with no label of the target nothing in the training tells. So the
+adapted model must show three things, or the un-adapted one is kept:
+
+1. its answers on the target use the classes, and its embeddings fill some directions (no collapse);
+2. its answers on the target teach a fresh network nearly what the source's own labels do (`_RECOVERED`): a source that
+   has nothing to do with the target fails here, whatever the adapted model believes;
+3. they teach it no worse than the un-adapted model's answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgefs.methods.domain.validators import Spread
+
+_RECOVERED = 0.75  # of the accuracy that the source's own labels give on images of it that were held out
+_USED = 0.5  # of the classes
+_LEAST_RANK = 0.25  # of the C - 1 directions that C classes span
+_TOLERATED = 0.01  # accuracy, lost in the reverse direction by chance
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of the two models.
+
+    Attributes:
+        spread: of its answers on the target.
+        reverse: accuracy on the source of what its answers taught; None where it need not be known.
+    """
+
+    spread: Spread
+    reverse: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is shipped, and why, in a sentence."""
+
+    adapted: bool
+    reason: str
+    collapsed: bool = False
+
+
+def collapse_of(spread: Spread, plain: Spread, classes: int) -> str:
+    """What has collapsed, in words; empty where nothing has. `plain` is the un-adapted model's."""
+    if spread.used < _USED * min(classes, plain.used):
+        return f"its answers on the target use {spread.used:.1f} of {classes} classes"
+    if spread.rank < 1 + _LEAST_RANK * (classes - 1) and spread.rank < plain.rank:
+        return f"its embeddings of the target fill {spread.rank:.1f} directions, for {classes} classes"
+    return ""
+
+
+def judge(adapted: Candidate, plain: Candidate, source_accuracy: float | None, classes: int) -> Verdict:
+    """Compare both by what needs no label of the target.
+
+    Args:
+        adapted: what the joint training made.
+        plain: what the source alone made.
+        source_accuracy: of `plain` on images of the source that were held out.
+        classes: C.
+    """
+    if collapsed := collapse_of(adapted.spread, plain.spread, classes):
+        return Verdict(False, f"adaptation collapsed: {collapsed}", collapsed=True)
+    if source_accuracy is None or adapted.reverse is None:
+        return Verdict(True, "no image of the source could be held out to check by")
+    wanted = _RECOVERED * source_accuracy
+    what = f"its answers on the target teach a fresh network {100 * adapted.reverse:.1f} % of the source"
+    if adapted.reverse < wanted:
+        return Verdict(False, f"{what}, at least {100 * wanted:.1f} % were wanted: the source says little of the target")
+    if plain.reverse is not None and adapted.reverse < plain.reverse - _TOLERATED:
+        return Verdict(False, f"{what}, those of the source-only model {100 * plain.reverse:.1f} %")
+    compared = "" if plain.reverse is None else f" (those of the source-only model {100 * plain.reverse:.1f} %)"
+    return Verdict(True, f"{what}{compared}")
