@@ -10,11 +10,17 @@ from collections.abc import Callable
 
 from edgefs.methods.domain import adapt_domain
 from edgefs.methods.features import adapt_features
+from edgefs.methods.finetune.method import adapt_finetune
 from edgefs.methods.task import Adapted, Task
 
-METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features, "domain": adapt_domain}
+METHODS: dict[str, Callable[[Task], Adapted]] = {
+    "features": adapt_features,
+    "finetune": adapt_finetune,
+    "domain": adapt_domain,
+}
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
     "features": ("lda", "linear", "prototype"),
+    "finetune": ("cosine", "linear"),
     "domain": ("lda", "prototype", "linear"),
 }
 
