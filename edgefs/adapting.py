@@ -27,7 +27,7 @@ from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
-from edgefs.runs import GALLERY, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.runs import GALLERY, GALLERY_WEIGHTS, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
@@ -89,6 +89,10 @@ def adapt(
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: render_report(report).encode(),
     }
+    if adapted.gallery is not None:
+        files[GALLERY_WEIGHTS] = save(
+            {key: value.contiguous() for key, value in adapted.gallery.cpu().state_dict().items()}
+        )
     fields = _fields(name, data, settings, dataset, task, adapted)
     if not is_lead():  # of several processes that train together one writes
         return Run(out, fields), measured
@@ -148,7 +152,12 @@ def _read(
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     strangers = [label for label, d in dispositions.items() if settings.good_only and d == "defect"]
-    return dataset, split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers), None, dispositions
+    return (
+        dataset,
+        split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers),
+        None,
+        dispositions,
+    )
 
 
 def _head(settings: AdaptSettings) -> str:

@@ -2,6 +2,7 @@
 
     run.json               how it was made, on which images (paths and digests, no pixels), and the other files' SHA-256
     embedder.safetensors   the embedding network's values
+    gallery.safetensors    the same of what embeds the gallery's images, where they are of another domain
     gallery.npz            the support's labelled embeddings, as torch computed them
     metrics.json           the figures
     report.html            the same for people
@@ -33,6 +34,7 @@ RUN, WEIGHTS, GALLERY, METRICS, REPORT = (
     "metrics.json",
     "report.html",
 )
+GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
 
 

@@ -49,6 +49,7 @@ class DomainSettings:
         domain_weight: λ at the end of its schedule.
         feature_rate: learning rate of the backbone, as a factor; None takes 0.1 where it came with weights, else 1.
         self_training: learn from a teacher's sure answers on the target as well.
+        invert: whether a negative of an image is still of its class; half of the images are then learned from so.
     """
 
     source: str | None = None
@@ -56,9 +57,10 @@ class DomainSettings:
     adapt_bn: bool = False
     align: Literal["mean", "moments", "coral"] | None = None
     task_labels: Literal["source", "target", "both"] | None = None
-    domain_weight: float = 0.1
+    domain_weight: float = 0.3
     feature_rate: float | None = None
     self_training: bool = True
+    invert: bool = True
 
 
 @dataclass(frozen=True)

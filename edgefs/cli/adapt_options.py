@@ -151,7 +151,7 @@ FINETUNE: tuple[Option, ...] = (
     click.option("--search", is_flag=True, default=None, help="Choose rate, depth and λ among a few by the folds."),
 )
 DOMAIN: tuple[Option, ...] = (
-    click.option("--source", metavar="DIR", help="Labelled images of another domain, in any layout that DATA may have."),
+    click.option("--source", metavar="DIR", help="Labelled images of another domain, in any layout of DATA."),
     click.option(
         "--domain-loss",
         type=click.Choice(["dann", "coral", "none"]),
@@ -167,6 +167,7 @@ DOMAIN: tuple[Option, ...] = (
     click.option(
         "--self-training/--no-self-training", default=None, help="Learn from a teacher's sure answers on the target."
     ),
+    click.option("--invert/--no-invert", default=None, help="Whether a negative of an image is still of its class."),
 )
 RUN: tuple[Option, ...] = (
     click.option("--name", help="Of the model; the data folder's without it."),

@@ -11,6 +11,7 @@ from edgefs.backbones import Backbone
 from edgefs.data import Sample, Split
 from edgefs.data.domains import TwoDomains
 from edgefs.embedding import EmbeddingNetwork
+from edgefs.gallery_network import GalleryNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
 from edgefs.settings import AdaptSettings
@@ -74,6 +75,7 @@ class Adapted:
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
         honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
             method that trains on them, whose gallery can't be cross-validated by itself.
+        gallery: what embeds the gallery's images where they are of another domain; None is `network`.
     """
 
     network: EmbeddingNetwork
@@ -83,3 +85,4 @@ class Adapted:
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
     honest: tuple[tuple[Sample, Decision], ...] | None = None
+    gallery: GalleryNetwork | None = None

@@ -45,7 +45,7 @@ class Alignment:
     def inverse(self) -> Alignment:
         """The map back."""
         matrix = np.linalg.inv(self.matrix)
-        return Alignment(self.kind, matrix, -self.shift @ matrix)
+        return Alignment(self.kind, np.asarray(matrix, np.float64), np.asarray(-self.shift @ matrix, np.float64))
 
 
 def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: AlignmentKind) -> Alignment:
@@ -60,7 +60,7 @@ def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: Alignmen
     to, start = _centre(ours, snapshot.classes), theirs.mean(axis=0)
     dim = theirs.shape[1]
     if kind == "mean":
-        matrix = np.eye(dim)
+        matrix: NDArray[np.float64] = np.eye(dim)
     elif kind == "moments":
         floor = np.sqrt(_RIDGE) * theirs.std()
         matrix = np.diag((ours.std(axis=0) + floor) / (theirs.std(axis=0) + floor))
@@ -71,7 +71,8 @@ def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: Alignmen
 
 def _centre(rows: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Every class counts once: a gallery holds as many of each as somebody taught."""
-    return np.mean([rows[classes == number].mean(axis=0) for number in np.unique(classes)], axis=0)
+    means = [rows[classes == number].mean(axis=0) for number in np.unique(classes)]
+    return np.asarray(np.mean(means, axis=0), np.float64)
 
 
 def _covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:

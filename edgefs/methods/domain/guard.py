@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from edgefs.methods.domain.validators import Spread
 
-_RECOVERED = 0.75  # of the accuracy that the source's own labels give on images of it that were held out
+_RECOVERED = 0.75  # of the way from chance to what the source's own labels give on images of it that were held out
+_LEARNED = 0.3  # of the way from chance to certainty: below it the source's labels say nothing of its images
 _USED = 0.5  # of the classes
 _LEAST_RANK = 0.25  # of the C - 1 directions that C classes span
 _TOLERATED = 0.01  # accuracy, lost in the reverse direction by chance
@@ -65,10 +66,15 @@ def judge(adapted: Candidate, plain: Candidate, source_accuracy: float | None, c
         return Verdict(False, f"adaptation collapsed: {collapsed}", collapsed=True)
     if source_accuracy is None or adapted.reverse is None:
         return Verdict(True, "no image of the source could be held out to check by")
-    wanted = _RECOVERED * source_accuracy
+    chance = 1 / classes
+    if source_accuracy < chance + _LEARNED * (1 - chance):
+        return Verdict(False, f"the source's own classes were not learned ({100 * source_accuracy:.1f} % of it right)")
+    wanted = chance + _RECOVERED * (source_accuracy - chance)
     what = f"its answers on the target teach a fresh network {100 * adapted.reverse:.1f} % of the source"
     if adapted.reverse < wanted:
-        return Verdict(False, f"{what}, at least {100 * wanted:.1f} % were wanted: the source says little of the target")
+        return Verdict(
+            False, f"{what}, at least {100 * wanted:.1f} % were wanted: the source says little of the target"
+        )
     if plain.reverse is not None and adapted.reverse < plain.reverse - _TOLERATED:
         return Verdict(False, f"{what}, those of the source-only model {100 * plain.reverse:.1f} %")
     compared = "" if plain.reverse is None else f" (those of the source-only model {100 * plain.reverse:.1f} %)"

@@ -16,18 +16,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgefs.cache import EmbeddingCache
 from edgefs.data import Sample
-from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.data.domains import TwoDomains
+from edgefs.methods.domain.frozen import adapt_frozen, embed_all
+from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
 from edgefs.methods.domain.objective import Domains
 from edgefs.methods.domain.pixels import load_pixels, within_memory
 from edgefs.methods.domain.training import Trainer
 from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
 from edgefs.methods.task import Adapted, Task
-from edgefs.teaching import Embedded
-from edgefs.torch_embedder import TorchEmbedder, embed_samples
 
 _LEAST_HELD_OUT = 100  # source images that a model is judged by; with fewer, those learned from judge too
 
@@ -35,6 +33,9 @@ _LEAST_HELD_OUT = 100  # source images that a model is judged by; with fewer, th
 def adapt_domain(task: Task) -> Adapted:
     """Train on the source alone and on both domains; ship what the guard lets through."""
     assert task.domains is not None  # noqa: S101 - `adapting` reads them for this method
+    settings = task.settings.domain
+    if settings.domain_loss is None and (settings.adapt_bn or settings.align):
+        return adapt_frozen(task, task.domains)
     images = _Images.load(task, task.domains)
     trainer = Trainer.of(task, images.domains.classes)
     plain = trainer.source_only(images.domains.source, images.domains.source_classes)
@@ -44,7 +45,7 @@ def adapt_domain(task: Task) -> Adapted:
         notes.append(f"Fine-tuned on the {len(images.domains.labelled)} labelled images of the target at the end.")
     network = chosen.network.cpu().eval()
     symmetries = task.symmetries or ()
-    return Adapted(network, _embed(task, network, symmetries), symmetries, (), tuple(notes))
+    return Adapted(network, embed_all(task, network, None, symmetries), symmetries, (), tuple(notes))
 
 
 def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:
@@ -58,7 +59,7 @@ def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classi
         return trainer.with_statistics(plain, domains.target), [learned, "Batch statistics are the target's."]
     adapted = trainer.joint(domains)
     verdict = _judge(trainer, plain, adapted, accuracy, images)
-    what = {"dann": "DANN, gradient reversal", "coral": "Deep CORAL"}[settings.domain_loss]
+    what = {"dann": "DANN, gradient reversal", "coral": "Deep CORAL"}[settings.domain_loss or "dann"]
     if settings.self_training:
         what += ", a teacher's sure answers on the target"
     if verdict.adapted:
@@ -68,17 +69,13 @@ def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classi
 
 def _judge(trainer: Trainer, plain: Classified, adapted: Classified, accuracy: float, images: _Images) -> Verdict:
     device, classes = trainer.fabric.device, images.domains.classes
-    answers = {
-        name: answers_of(model, images.domains.target, device) for name, model in (("a", adapted), ("p", plain))
-    }
+    answers = {name: answers_of(model, images.domains.target, device) for name, model in (("a", adapted), ("p", plain))}
     spreads = {name: Spread.of(found) for name, found in answers.items()}
     collapsed = judge(Candidate(spreads["a"]), Candidate(spreads["p"]), None, classes)
     if collapsed.collapsed:
         return collapsed
     reverse = {name: _reverse(trainer, f"reverse, {name}", found, images) for name, found in answers.items()}
-    return judge(
-        Candidate(spreads["a"], reverse["a"]), Candidate(spreads["p"], reverse["p"]), accuracy, classes
-    )
+    return judge(Candidate(spreads["a"], reverse["a"]), Candidate(spreads["p"], reverse["p"]), accuracy, classes)
 
 
 def _reverse(trainer: Trainer, name: str, answers: Answers, images: _Images) -> float:
@@ -105,8 +102,8 @@ class _Images:
         labels = sorted({sample.label for sample in two.source})
         size = task.preprocess.size
         source = within_memory(two.source, size, task.seed)
-        held_out = two.source_held_out if len(two.source_held_out) >= _LEAST_HELD_OUT else (
-            *two.source_held_out, *two.source
+        held_out = (
+            two.source_held_out if len(two.source_held_out) >= _LEAST_HELD_OUT else (*two.source_held_out, *two.source)
         )
         target = within_memory(two.target, size, task.seed)
         labelled = task.split.train if two.labelled else ()
@@ -126,15 +123,3 @@ class _Images:
             len(labels),
         )
         return cls(domains, pixels(held_out, "load held-out source images"), classes(held_out))
-
-
-def _embed(task: Task, network: torch.nn.Module, symmetries: tuple[str, ...]) -> Embedded:
-    """The gallery's images in all their views, and those that ask."""
-    embedder = TorchEmbedder(network, task.device)  # type: ignore[arg-type]
-    cache = EmbeddingCache(None)
-    names = ("", *symmetries)
-    taught = embed_samples(task.split.train, embedder, task.preprocess, cache, task.steps("embed the gallery"), names)
-    held_out = (*task.split.validation, *task.split.test)
-    asked = embed_samples(held_out, embedder, task.preprocess, cache, task.steps("embed the test"))
-    of_gallery = Embedded.of_views(taught, len(names))
-    return Embedded({**of_gallery.asked, **asked}, taught, len(names))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgefs.methods.domain import consistency
-from edgefs.methods.domain.augment import strongly, weakly
+from edgefs.methods.domain.augment import in_style_of, inverted, strongly, weakly
 from edgefs.methods.domain.coral import coral_loss
 from edgefs.methods.domain.dann import domain_loss
 from edgefs.methods.domain.network import DomainNetwork, Outputs
@@ -101,9 +101,10 @@ class JointObjective:
         source, source_classes, target, labelled, labelled_classes = batch
         module, settings = self._module, self._settings
         module.follow(consistency.average_kept(round(done * self.steps * self._training.epochs)))
-        seen = strongly(torch.cat([target, labelled]))
+        seen = strongly(torch.cat([target, labelled]), invert=settings.invert)
         strength = settings.domain_weight * reversal_strength(done)
-        of_source, of_target = forward((strongly(source), seen), strength)
+        styled = in_style_of(seen, strongly(source, invert=settings.invert))
+        of_source, of_target = forward((styled, seen), strength)
         n = len(target)
         total = self._task(of_source, source_classes, of_target.logits[n:], labelled_classes)
         if settings.domain_loss == "dann":
@@ -111,12 +112,18 @@ class JointObjective:
         if settings.domain_loss == "coral":
             total = total + reversal_strength(done) * coral_loss(of_source.logits, of_target.logits)
         if settings.self_training:
-            with torch.no_grad():
-                _, answers = module.teacher(weakly(target))
+            answers = self._answers(target)
             logits = of_target.logits[:n]
             unlabelled = consistency.consistency_loss(logits, answers) + 0.1 * consistency.balance_loss(logits)
             total = total + consistency.ramp(done) * unlabelled
         return total
+
+    @torch.no_grad()
+    def _answers(self, target: Tensor) -> Tensor:
+        """The teacher's probabilities `[N,C]`, of an image and, where that is still of its class, its negative."""
+        views = [weakly(target)] + ([inverted(weakly(target))] if self._settings.invert else [])
+        found = [self._module.teacher(view)[1].softmax(1) for view in views]
+        return torch.stack(found).mean(0)
 
     def _task(self, of_source: Outputs, source_classes: Tensor, logits: Tensor, labelled_classes: Tensor) -> Tensor:
         total = consistency.no_loss(of_source.logits)
@@ -171,7 +178,7 @@ class LabelledObjective:
         """Cross-entropy of the task."""
         images, classes = batch
         self._module.follow(consistency.average_kept(round(done * self.steps * self._training.epochs)))
-        (outputs,) = forward((strongly(images),), 0.0)
+        (outputs,) = forward((strongly(images, invert=self._settings.invert),), 0.0)
         return functional.cross_entropy(outputs.logits, classes)
 
     def validate(self) -> None:

@@ -23,13 +23,13 @@ class _Reversal(torch.autograd.Function):
         return features.view_as(features)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return -ctx.strength * gradient, None
 
 
 def reverse_gradient(features: Tensor, strength: float) -> Tensor:
     """The same values; the gradient comes back multiplied by `-strength`."""
-    reversed_: Tensor = _Reversal.apply(features, strength)  # type: ignore[no-untyped-call]
+    reversed_: Tensor = _Reversal.apply(features, strength)
     return reversed_
 
 

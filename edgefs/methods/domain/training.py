@@ -17,13 +17,14 @@ from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.network import Classified, DomainNetwork
 from edgefs.methods.domain.objective import Domains, JointObjective, LabelledObjective
+from edgefs.methods.domain.pixels import in_batches
 from edgefs.methods.task import Task
 from edgefs.settings import DomainSettings
 from edgefs.training import TrainingSettings, make_fabric, train
 
-EPOCHS = 12  # of at most 100 steps
+EPOCHS = 16  # of at most 100 steps
 _RATE = 2e-3
-_BATCH = 64  # images of each domain
+_BATCH = 32  # images of each domain
 _LAST_RATE = 0.1  # of the rate, when the target's few labels are learned at the end
 _STATISTICS = 256  # images of a batch that statistics are estimated on
 _MOST_STATISTICS = 4096  # images
@@ -57,7 +58,7 @@ class Trainer:
             seed=task.seed,
         )
         fabric = make_fabric(task.device, asked.devices, asked.precision)
-        plan = full.narrowed(full.taps[-1:], ("avg",))
+        plan = full.narrowed(full.taps[-1:], full.poolings)
         return cls(task, plan, classes, settings, training, asked.batch or _BATCH, fabric)
 
     def source_only(self, images: Tensor, classes: Tensor) -> Classified:
@@ -90,7 +91,7 @@ class Trainer:
         model = model.to(self.fabric.device)
         some = pixels[torch.linspace(0, len(pixels) - 1, min(len(pixels), _MOST_STATISTICS)).long()]
         whole = some if len(some) < _STATISTICS else some[: len(some) // _STATISTICS * _STATISTICS]
-        estimate_statistics(model, (batch.to(self.fabric.device) for batch in whole.split(_STATISTICS)))
+        estimate_statistics(model, (batch.to(self.fabric.device) for batch in in_batches(whole, _STATISTICS)))
         return model
 
     def _labelled(

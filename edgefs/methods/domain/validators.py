@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgefs.methods.domain.network import Classified
+from edgefs.methods.domain.pixels import in_batches
 
 _BATCH = 256  # images
 _ROWS = 2000  # embeddings whose directions are counted
@@ -76,7 +77,7 @@ def _effective(weights: NDArray[np.float64]) -> float:
 def answers_of(model: Classified, pixels: Tensor, device: torch.device) -> Answers:
     """What a model says of uint8 images `[N,H,W,3]`."""
     model = model.to(device).eval()
-    parts = [model(batch.to(device)) for batch in pixels.split(_BATCH)]
+    parts = [model(batch.to(device)) for batch in in_batches(pixels, _BATCH)]
     return Answers(
         torch.cat([embeddings for embeddings, _ in parts]).float().cpu().numpy(),
         torch.cat([logits for _, logits in parts]).float().softmax(1).cpu().numpy(),
