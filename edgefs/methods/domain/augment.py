@@ -79,7 +79,8 @@ def in_style_of(target: Tensor, source: Tensor) -> Tensor:
     amplitude = (1 - share) * ours.abs() + share * theirs.abs()
     styled = torch.fft.irfft2(torch.polar(amplitude, ours.angle()), s=source.shape[1:3], dim=(1, 2)) + _GREY
     through = _sometimes(n, _SHINES, device) * _THROUGH * torch.rand(n, 1, 1, 1, device=device)
-    return (1 - through) * styled + through * style
+    mixed: Tensor = (1 - through) * styled + through * style
+    return mixed
 
 
 def _sometimes(n: int, share: float, device: torch.device) -> Tensor:
@@ -94,4 +95,5 @@ def _resampled(images: Tensor, matrix: Tensor, move: Tensor) -> Tensor:
     maps = images.permute(0, 3, 1, 2).float()
     grid = functional.affine_grid(torch.cat([matrix, move], 2), list(maps.shape), align_corners=False)
     moved = functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-    return moved.permute(0, 2, 3, 1)
+    rows: Tensor = moved.permute(0, 2, 3, 1)
+    return rows

@@ -97,7 +97,7 @@ class Trainer:
     def _labelled(
         self, name: str, model: Classified, images: Tensor, classes: Tensor, training: TrainingSettings
     ) -> Classified:
-        module = DomainNetwork(model, adversarial=False)
+        module = DomainNetwork(model.requires_grad_(True), adversarial=False)  # a teacher may be what is tuned
         self._train(name, LabelledObjective(module, images, classes, self.settings, training, self.batch), training)
         return self.with_statistics(module.teacher, images)
 
