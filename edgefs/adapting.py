@@ -23,10 +23,11 @@ from edgefs.data import Dataset, Sample, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
+from edgefs.methods.trained_heads import TRAINED_HEADS, check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
-from edgefs.runs import GALLERY, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.runs import GALLERY, HEAD, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
@@ -37,6 +38,8 @@ from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
+
+_FALLBACK = "lda"
 
 
 def adapt(
@@ -84,6 +87,7 @@ def adapt(
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: render_report(report).encode(),
+        **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
     fields = _fields(name, data, settings, dataset, task, adapted)
     if not is_lead():  # of several processes that train together one writes
@@ -98,7 +102,7 @@ def _prepare(
 ) -> tuple[Task, Dataset]:
     """What can fail in a second first, then the images."""
     decision = DecisionSettings(
-        {"kind": _head(settings)}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
+        {"kind": _gallery_head(settings)}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
     )
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
@@ -113,6 +117,8 @@ def _prepare(
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
+    if settings.head in TRAINED_HEADS:
+        check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
     split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
     for note in (*dataset.notes, *split.notes):
         tell(note)
@@ -147,6 +153,12 @@ def _head(settings: AdaptSettings) -> str:
             f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"
         )
     return settings.head or known[0]
+
+
+def _gallery_head(settings: AdaptSettings) -> str:
+    """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
+    head = _head(settings)
+    return _FALLBACK if head in TRAINED_HEADS else head
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
@@ -215,7 +227,8 @@ def _fields(
         },
         "plan": adapted.network.plan.to_json(),
         "preprocess": task.preprocess.to_json(),
-        "head": dict(task.decision.head),
+        "head": adapted.head.to_json() if adapted.head else dict(task.decision.head),
+        "fallback_head": dict(task.decision.head),
         "decision": task.decision.to_json(),
         "labels": [{"label": label, "disposition": disposition} for label, disposition in task.dispositions.items()],
         "strangers": [{"label": label, "disposition": disposition} for label, disposition in task.strangers.items()],
@@ -244,7 +257,7 @@ def _image(sample: Sample, root: Path) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Of everything that the figures depend on."""
     found = {"edgefs": __version__, "python": platform.python_version()}
-    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx"):
+    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "skl2onnx"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -10,8 +10,11 @@ from collections.abc import Callable
 
 from edgefs.methods.features import adapt_features
 from edgefs.methods.task import Adapted, Task
+from edgefs.methods.trained_heads import TRAINED_HEADS
 
 METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features}
-HEADS_OF: dict[str, tuple[str, ...]] = {"features": ("lda", "linear", "prototype")}  # the first is the default
+HEADS_OF: dict[str, tuple[str, ...]] = {
+    "features": ("lda", "linear", "prototype", *TRAINED_HEADS)
+}  # the first is the default
 
 __all__ = ["HEADS_OF", "METHODS", "Adapted", "Task"]

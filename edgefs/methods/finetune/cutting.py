@@ -66,7 +66,9 @@ class CutNetwork(nn.Module):
         self._late = [(tap, pooling) for tap in plan.taps[frozen:] for pooling in plan.poolings]
         self._crossing = [node for node in extractor.graph.nodes if node in first and _goes_on(node, first)]
         self._head = _part(extractor, first, [], {**_some(nodes, plan.taps[:frozen]), **_named(self._crossing)})
-        self.tail = _part(extractor, set(extractor.graph.nodes) - first, self._crossing, _some(nodes, plan.taps[frozen:]))
+        self.tail = _part(
+            extractor, set(extractor.graph.nodes) - first, self._crossing, _some(nodes, plan.taps[frozen:])
+        )
 
     def train(self, mode: bool = True) -> CutNetwork:
         """As any module; the frozen part stays in evaluation mode."""
