@@ -129,12 +129,12 @@ def train_head(kind: str, task: Task, embedded: Embedded) -> TrainedOn:
 
     def fit(samples: Sequence[Sample]) -> TrainedHeadModel:
         snapshot = snapshot_of(samples, embedded, task.dispositions)
-        classifier = _fitted(choice.setting.make(task.seed), snapshot)
+        classifier = fitted(choice.setting.make(task.seed), snapshot)
         margin = _STEPS / min(1.0, choice.temperature) if kind == "random-forest" else 0.0
         onnx = sklearn_head_onnx(classifier, snapshot.rows.shape[2])
         model = TrainedHeadModel(onnx, kind, snapshot.labels, choice.temperature, min(margin, 0.5))
         asked = np.concatenate([snapshot.rows[:, 0], rows_of(_all(task), embedded)])
-        check_head(TrainedHead(model, snapshot), _scores(classifier, asked), asked)
+        check_head(TrainedHead(model, snapshot), scores_of(classifier, asked), asked)
         return model
 
     return TrainedOn(fit(task.split.train), fit, _sentence(kind, choice, task, embedded))
@@ -185,7 +185,7 @@ def _trial(
     for learned, held_out in parted:
         snapshot = snapshot_of([support[position] for position in learned], embedded, task.dispositions)
         asked = [support[position] for position in held_out]
-        scores.append(_scores(_fitted(setting.make(task.seed), snapshot), rows_of(asked, embedded)))
+        scores.append(scores_of(fitted(setting.make(task.seed), snapshot), rows_of(asked, embedded)))
         classes += [snapshot.labels.index(sample.label) for sample in asked]
     pooled, truths = np.concatenate(scores), np.array(classes, np.int64)
     temperature = fit_temperature(LeftOut(pooled, np.full(len(truths), np.nan)), truths, 1.0)
@@ -196,7 +196,7 @@ def _trial(
     return _Trial(len(truths), float(np.mean(of_classes)), float(losses.mean()), temperature)
 
 
-def _fitted(classifier: Any, snapshot: Snapshot) -> Any:
+def fitted(classifier: Any, snapshot: Snapshot) -> Any:
     """A classifier that has seen all views of a gallery's images."""
     rows = snapshot.rows.reshape(-1, snapshot.rows.shape[2])
     with warnings.catch_warnings():
@@ -204,8 +204,8 @@ def _fitted(classifier: Any, snapshot: Snapshot) -> Any:
         return classifier.fit(rows, np.repeat(snapshot.classes, snapshot.views))
 
 
-def _scores(classifier: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """As the runtime will make them of what `head.onnx` gives, `[N,C]`."""
+def scores_of(classifier: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores of rows `[N,D]` as the runtime will make them of what `head.onnx` gives, `[N,C]`."""
     if hasattr(classifier, "predict_proba"):
         return as_scores(classifier.predict_proba(rows), PROBABILITIES)
     found = classifier.decision_function(rows)
