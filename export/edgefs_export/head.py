@@ -16,7 +16,7 @@ from edgefs_runtime.heads import TrainedHead
 from edgefs_runtime.heads.trained import PROBABILITIES, SCORES
 
 _INPUT = "embeddings"
-_TOLERANCE = 1e-3  # of a score: onnxruntime sums in float32, scikit-learn in float64
+_TOLERANCE = 1e-3  # of the largest score: onnxruntime sums in float32, scikit-learn in float64
 _TIE = 1e-5  # two scores as near as this may change places
 
 
@@ -94,8 +94,8 @@ def check_head(head: TrainedHead, expected: NDArray[np.float64], rows: NDArray[n
     lost = expected.max(axis=1) - expected[np.arange(len(rows)), found.argmax(axis=1)]
     if not worst <= _TOLERANCE or (lost > _TIE).any():
         raise ExportError(
-            f"onnxruntime computes another {head.kind} head than scikit-learn: scores differ by up to {worst:.1e}, "
-            f"and {int((lost > _TIE).sum())} of {len(rows)} labels; use another --head"
+            f"onnxruntime computes another {head.kind} head than it was exported from: scores differ by up to "
+            f"{worst:.1e}, and {int((lost > _TIE).sum())} of {len(rows)} labels; use another --head"
         )
 
 

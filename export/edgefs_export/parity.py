@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.deciding import SAFE_MARGIN
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ExportError
 from edgefs_runtime.golden import relative_difference
@@ -39,7 +40,7 @@ class Parity:
         found: NDArray[np.float32],
         expected_decisions: Sequence[Decision],
         found_decisions: Sequence[Decision],
-        safe_margin: float,
+        safe_margin: float = SAFE_MARGIN,
     ) -> Parity:
         """Compare embeddings `[N,D]` and the decisions that follow from them, by heads with the same `safe_margin`."""
         pairs = list(zip(expected_decisions, found_decisions, strict=True))
