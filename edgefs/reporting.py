@@ -189,7 +189,10 @@ def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ..
             f"The overkill budget can't be kept: {share:.1f} % of the good parts learned from, each left out, are "
             "judged NG by their class alone. Look at the confusions, add images, or set --escape-cost lower."
         )
-    if adapted.head and not adapted.refit_head and not (task.split.test or task.split.validation):
+    held_out = task.split.test or task.split.validation
+    if adapted.head and held_out:
+        notes.append(f"The learning curve is that of {task.decision.head['kind']}, which needs no training.")
+    if adapted.head and not adapted.refit_head and not held_out:
         notes.append(
             f"The figures are those of {task.decision.head['kind']}: the trained head {adapted.head.kind} can't be "
             "fitted again to a part of the images, and there are no others to measure it on."

@@ -108,11 +108,14 @@ class TrainedOn:
 
 
 def check_classes(kind: str, labels: Sequence[str]) -> None:
-    """Refuse what no classifier can be fitted to.
+    """Refuse what no classifier can be fitted to, or exported from here.
 
     Raises:
         DataError: there is a single class.
+        ImportError: skl2onnx is not installed; better said now than after an hour's work.
     """
+    import skl2onnx  # noqa: F401
+
     if len(labels) < 2:
         raise DataError(f"--head {kind} tells classes apart, and {labels[0]!r} is the only one; use --head lda")
 
