@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from edgefs.training import Checkpoints
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.heads import TrainedHeadModel
 from edgefs_runtime.preprocess import Preprocess
 
 
@@ -31,7 +32,7 @@ class Task:
         split: what may be learned from, and what may not.
         dispositions: of every class that is learned.
         strangers: dispositions of the classes that only test.
-        decision: head and budget.
+        decision: the gallery's head, which also decides where a trained one may not, and budget.
         dim: numbers of an embedding, at most; 0 leaves it unprojected.
         symmetries: in which an image that teaches is seen as well; None lets the support decide.
         device: where torch runs.
@@ -71,6 +72,8 @@ class Adapted:
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
         honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
             method that trains on them, whose gallery can't be cross-validated by itself.
+        head: trained on the embedding; None leaves it to the gallery's.
+        refit_head: fits such a head to some of the support, for cross-validation; None where that can't be done.
     """
 
     network: EmbeddingNetwork
@@ -80,3 +83,5 @@ class Adapted:
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
     honest: tuple[tuple[Sample, Decision], ...] | None = None
+    head: TrainedHeadModel | None = None
+    refit_head: Callable[[Sequence[Sample]], TrainedHeadModel] | None = None
