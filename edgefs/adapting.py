@@ -35,6 +35,7 @@ from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import BundleError, EdgefsError
+from edgefs_runtime.heads import HEADS
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
@@ -72,6 +73,7 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
+    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
@@ -158,7 +160,7 @@ def _head(settings: AdaptSettings) -> str:
 def _gallery_head(settings: AdaptSettings) -> str:
     """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
     head = _head(settings)
-    return _FALLBACK if head in TRAINED_HEADS else head
+    return head if head in HEADS and settings.method == "features" else _FALLBACK
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from edgefs.teaching import Embedded
 from edgefs.training import Checkpoints
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.decision import Disposition
+from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.heads import TrainedHeadModel
 from edgefs_runtime.preprocess import Preprocess
 
@@ -70,6 +70,8 @@ class Adapted:
         candidates: what was compared, for the report.
         notes: what was done, in sentences.
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
+        honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
+            method that trains on them, whose gallery can't be cross-validated by itself.
         head: trained on the embedding; None leaves it to the gallery's.
         refit_head: fits such a head to some of the support, for cross-validation; None where that can't be done.
     """
@@ -80,5 +82,6 @@ class Adapted:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
+    honest: tuple[tuple[Sample, Decision], ...] | None = None
     head: TrainedHeadModel | None = None
     refit_head: Callable[[Sequence[Sample]], TrainedHeadModel] | None = None

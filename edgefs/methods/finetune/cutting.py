@@ -42,6 +42,10 @@ class Bank:
         crossing = zip(*(bank.crossing for bank in banks), strict=True)
         return cls(tuple(torch.cat(tensors) for tensors in crossing), torch.cat([bank.early for bank in banks]))
 
+    def first(self, number: int) -> Bank:
+        """The first so many."""
+        return Bank(tuple(tensor[:number] for tensor in self.crossing), self.early[:number])
+
     def rows(self, positions: Tensor) -> tuple[Tensor, ...]:
         """What `CutNetwork` takes for some of the images."""
         return (self.early[positions], *(tensor[positions] for tensor in self.crossing))
