@@ -23,7 +23,8 @@ from edgefs.data import Dataset, Sample, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
-from edgefs.methods.trained_heads import TRAINED_HEADS, check_classes
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure

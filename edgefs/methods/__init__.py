@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.method import adapt_finetune
 from edgefs.methods.task import Adapted, Task
-from edgefs.methods.trained_heads import TRAINED_HEADS
 
 METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features, "finetune": adapt_finetune}
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.support import choosing_support
 from edgefs.methods.task import Adapted, Task
-from edgefs.methods.trained_heads import TRAINED_HEADS, train_head
+from edgefs.methods.trained_heads import train_head
 from edgefs.projection import Projection
 from edgefs.report import Candidate
 from edgefs.teaching import Embedded, Vectors, snapshot_of

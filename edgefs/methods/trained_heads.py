@@ -4,7 +4,7 @@ Their settings are chosen by cross-validation inside the support, folds by part.
 side, all of them teach, and the image itself is asked about. The pooled answers, none of which comes from a classifier
 that was fitted to the image, also tell the temperature. Where no class has two parts nothing can be chosen.
 
-Adding one is a function here and a line in `TRAINED_HEADS`.
+Which there are stands in `edgefs.methods.classifiers`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
+from edgefs.methods.classifiers import TRAINED_HEADS, TREES, Setting
 from edgefs.methods.support import choosing_support
 from edgefs.methods.task import Task
 from edgefs.teaching import Embedded, rows_of, snapshot_of
@@ -29,67 +30,7 @@ from edgefs_runtime.rejection import fit_temperature
 from edgefs_runtime.snapshot import Snapshot
 
 _FOLDS = 5
-_TREES = 200
-_STEPS = 4 / _TREES  # two trees of a forest may go the other way by rounding, and each takes from one what it gives
-
-Make = Callable[[int], Any]  # from a seed to an unfitted classifier
-
-
-class Setting(NamedTuple):
-    """One choice of hyper-parameters."""
-
-    name: str
-    make: Make
-
-
-def _svms() -> tuple[Setting, ...]:
-    """One class against the rest, linear: with more numbers than images a kernel has nothing to add."""
-    from sklearn.svm import LinearSVC
-
-    def svm(cost: float) -> Make:
-        return lambda seed: LinearSVC(C=cost, class_weight="balanced", random_state=seed, max_iter=5000)
-
-    plain = [Setting(f"C {cost:g}", svm(cost)) for cost in (1.0, 0.1, 10.0)]
-    return (*plain, *(Setting(f"C {cost:g}, standardised", _standardised(svm(cost))) for cost in (0.001, 0.01)))
-
-
-def _logistics() -> tuple[Setting, ...]:
-    from sklearn.linear_model import LogisticRegression
-
-    def logistic(cost: float) -> Make:
-        return lambda seed: LogisticRegression(C=cost, class_weight="balanced", random_state=seed, max_iter=2000)
-
-    plain = [Setting(f"C {cost:g}", logistic(cost)) for cost in (100.0, 1.0, 10.0, 1000.0)]
-    return (*plain, *(Setting(f"C {cost:g}, standardised", _standardised(logistic(cost))) for cost in (0.001, 0.01)))
-
-
-def _forests() -> tuple[Setting, ...]:
-    from sklearn.ensemble import RandomForestClassifier
-
-    def forest(features: str | float, leaf: int) -> Make:
-        return lambda seed: RandomForestClassifier(
-            _TREES, max_features=features, min_samples_leaf=leaf, class_weight="balanced", random_state=seed
-        )
-
-    return (
-        Setting(f"{_TREES} trees", forest("sqrt", 1)),
-        Setting(f"{_TREES} trees, leaves of 4", forest("sqrt", 4)),
-        Setting(f"{_TREES} trees, a tenth of the numbers at each split", forest(0.1, 1)),
-    )
-
-
-def _standardised(make: Make) -> Make:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return lambda seed: make_pipeline(StandardScaler(), make(seed))
-
-
-TRAINED_HEADS: dict[str, Callable[[], tuple[Setting, ...]]] = {  # the first setting where none can be chosen
-    "svm": _svms,
-    "random-forest": _forests,
-    "logistic": _logistics,
-}
+_STEPS = 4 / TREES  # two trees of a forest may go the other way by rounding, and each takes from one what it gives
 
 
 @dataclass(frozen=True)

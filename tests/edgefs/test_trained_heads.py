@@ -15,7 +15,7 @@ from edgefs.adapting import adapt
 from edgefs.evaluating import evaluate
 from edgefs.exporting import export
 from edgefs.methods import HEADS_OF
-from edgefs.methods.trained_heads import TRAINED_HEADS, Setting
+from edgefs.methods.classifiers import TRAINED_HEADS, Setting
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("sklearn", reason="the workstation part is not installed")
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
-from edgefs.methods.trained_heads import TRAINED_HEADS, fitted, scores_of
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods.trained_heads import fitted, scores_of
 from edgefs_export.graph import MAX_IR, ML_OPSET, OPSET
 from edgefs_export.head import check_head, linear_head_onnx, sklearn_head_onnx
 from edgefs_runtime.errors import ExportError
