@@ -74,7 +74,8 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
-    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, crossfit=adapted.crossfit))
+    head = {**task.decision.head, **adapted.gallery_head}
+    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
@@ -219,7 +220,7 @@ def _fields(
     sides = {"train": task.split.train, "validation": task.split.validation, "test": task.split.test}
     return {
         "name": name,
-        "method": settings.method,
+        "method": adapted.method or settings.method,
         "backbone": {
             "name": backbone.name,
             "origin": backbone.origin,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -74,6 +75,8 @@ class Adapted:
             method that trains on them, whose gallery can't be cross-validated by itself.
         head: trained on the embedding; None leaves it to the gallery's.
         refit_head: fits such a head to some of the support, for cross-validation; None where that can't be done.
+        gallery_head: settings of the gallery's head that differ from what was asked for.
+        method: what was chosen, where choosing was the method's business.
     """
 
     network: EmbeddingNetwork
@@ -85,3 +88,5 @@ class Adapted:
     honest: tuple[tuple[Sample, Decision], ...] | None = None
     head: TrainedHeadModel | None = None
     refit_head: Callable[[Sequence[Sample]], TrainedHeadModel] | None = None
+    gallery_head: Mapping[str, Any] = field(default_factory=dict)
+    method: str | None = None
