@@ -24,10 +24,22 @@ from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
-from edgefs.runs import GALLERY, GALLERY_WEIGHTS, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.runs import (
+    GALLERY,
+    GALLERY_WEIGHTS,
+    HEAD,
+    METRICS,
+    REPORT,
+    WEIGHTS,
+    Run,
+    check_place,
+    write_run,
+)
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
@@ -40,6 +52,8 @@ from edgefs_runtime.heads import HEADS
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
+
+_FALLBACK = "lda"
 
 
 def adapt(
@@ -72,7 +86,8 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
-    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, crossfit=adapted.crossfit))
+    head = {**task.decision.head, **adapted.gallery_head}
+    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
@@ -88,6 +103,7 @@ def adapt(
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: render_report(report).encode(),
+        **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
     if adapted.gallery is not None:
         files[GALLERY_WEIGHTS] = save(
@@ -113,6 +129,8 @@ def _prepare(
     preprocess = _preprocess(settings, backbone)
     dataset, split, domains, dispositions = _read(data, settings, steps)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
+    if settings.head in TRAINED_HEADS:
+        check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(
@@ -175,9 +193,9 @@ def _head(settings: AdaptSettings) -> str:
 
 
 def _gallery_head(settings: AdaptSettings) -> str:
-    """What decides on the device: a head that is trained leaves its place to one that follows from the gallery."""
+    """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
     head = _head(settings)
-    return head if head in HEADS and settings.method == "features" else "lda"
+    return head if head in HEADS and settings.method == "features" else _FALLBACK
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
@@ -235,7 +253,7 @@ def _fields(
     sides = {"train": task.split.train, "validation": task.split.validation, "test": task.split.test}
     return {
         "name": name,
-        "method": settings.method,
+        "method": adapted.method or settings.method,
         "backbone": {
             "name": backbone.name,
             "origin": backbone.origin,
@@ -246,7 +264,8 @@ def _fields(
         },
         "plan": adapted.network.plan.to_json(),
         "preprocess": task.preprocess.to_json(),
-        "head": dict(task.decision.head),
+        "head": adapted.head.to_json() if adapted.head else dict(task.decision.head),
+        "fallback_head": dict(task.decision.head),
         "decision": task.decision.to_json(),
         "labels": [{"label": label, "disposition": disposition} for label, disposition in task.dispositions.items()],
         "strangers": [{"label": label, "disposition": disposition} for label, disposition in task.strangers.items()],
@@ -275,7 +294,7 @@ def _image(sample: Sample, root: Path) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Of everything that the figures depend on."""
     found = {"edgefs": __version__, "python": platform.python_version()}
-    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx"):
+    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "skl2onnx"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -101,6 +101,7 @@ class AdaptSettings:
         schedule: of the learning rate.
         precision: of the arithmetic.
         devices: GPUs to train on.
+        time_budget: minutes that `auto` may try things for; None takes its default.
         finetune: for that method.
         domain: for that method.
     """
@@ -137,5 +138,6 @@ class AdaptSettings:
     schedule: Schedule | None = None
     precision: Precision = "auto"
     devices: int = 1
+    time_budget: float | None = None
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     domain: DomainSettings = field(default_factory=DomainSettings)

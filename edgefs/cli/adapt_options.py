@@ -137,6 +137,7 @@ TRAINING: tuple[Option, ...] = (
     click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), help="The method's without it."),
     click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="Of the learning rate."),
     click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
+    click.option("--time-budget", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Of --method auto."),
     click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
 )
 FINETUNE: tuple[Option, ...] = (

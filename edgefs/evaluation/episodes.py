@@ -74,6 +74,7 @@ class Episodes:
 
     plan: EpisodePlan
     ways: int
+    head: str
     accuracy: Mean
     auroc: Mean
     caught: Mean
@@ -83,7 +84,13 @@ class Episodes:
     def to_json(self) -> dict[str, Any]:
         """The plan and the figures as plain JSON values."""
         figures = {name: getattr(self, name).to_json() for name in ("accuracy", "auroc", "caught", "wrongly_refused")}
-        return {**vars(self.plan), "ways": self.ways, **figures, "calibration_error": self.calibration_error}
+        return {
+            **vars(self.plan),
+            "ways": self.ways,
+            "head": self.head,
+            **figures,
+            "calibration_error": self.calibration_error,
+        }
 
 
 @dataclass
@@ -122,6 +129,7 @@ def run_episodes(
     return Episodes(
         plan=plan,
         ways=ways,
+        head=str(decision.head["kind"]),
         accuracy=Mean.of(tally.accuracy),
         auroc=Mean.of(tally.auroc),
         caught=Mean.of(tally.caught),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgefs.methods.auto import adapt_auto
+from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.domain import adapt_domain
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.method import adapt_finetune
@@ -16,11 +18,13 @@ from edgefs.methods.task import Adapted, Task
 METHODS: dict[str, Callable[[Task], Adapted]] = {
     "features": adapt_features,
     "finetune": adapt_finetune,
+    "auto": adapt_auto,
     "domain": adapt_domain,
 }
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
-    "features": ("lda", "linear", "prototype"),
+    "features": ("lda", "linear", "prototype", *TRAINED_HEADS),
     "finetune": ("cosine", "linear"),
+    "auto": ("lda",),
     "domain": ("lda", "prototype", "linear"),
 }
 

@@ -23,6 +23,8 @@ from edgefs.methods.task import Task
 from edgefs.projection import Projection
 from edgefs.settings import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
+from edgefs_export.head import linear_head_onnx
+from edgefs_runtime.heads import TrainedHeadModel
 
 EPOCHS, LR, BATCH = 20, 1e-3, 16
 
@@ -36,6 +38,13 @@ class TunedNetwork:
     head: nn.Module
     history: History
 
+    def model(self, labels: tuple[str, ...], temperature: float) -> TrainedHeadModel | None:
+        """The head as it travels; None where the gallery's own does its work."""
+        if not isinstance(self.head, nn.Linear):
+            return None
+        weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
+        return TrainedHeadModel(linear_head_onnx(weight, bias), "linear", labels, temperature)
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -45,7 +54,7 @@ class Tuning:
         task: what is adapted to.
         plan: all stages.
         support: the images.
-        projection: of the frozen network.
+        projection: of the frozen network; None with a linear head.
     """
 
     task: Task
@@ -63,6 +72,13 @@ class Tuning:
     def kind(self) -> str:
         """Of the head that is trained: `cosine` or `linear`."""
         return self.task.settings.head or "cosine"
+
+    @property
+    def shipped(self) -> EmbeddingPlan:
+        """What ships as the embedding: all stages, or what the linear layer sees."""
+        if self.kind == "linear":
+            return dataclasses.replace(self.plan.narrowed(self.plan.taps[-1:], ("avg",)), unit=False)
+        return dataclasses.replace(self.plan, projected=len(self.projection.shift) if self.projection else 0)
 
     def tune(self, options: FinetuneSettings, learned: Sequence[int], name: str) -> TunedNetwork:
         """Train on some of the images; those behind the ones that teach validate, and choose the epoch."""
