@@ -78,7 +78,7 @@ def _worse(before: Answers, after: Answers) -> str:
     spreads = Spread.of(before), Spread.of(after)
     if collapsed := collapse_of(spreads[1], spreads[0], after.probabilities.shape[1]):
         return f"adaptation collapsed: {collapsed}"
-    told = [np.log(spread.used) - spread.entropy for spread in spreads]  # what an answer tells about the class, nats
+    told = [spread.information for spread in spreads]
     if told[1] < told[0]:
         return f"an answer on the target tells {told[1]:.2f} nats of the class, and told {told[0]:.2f} before"
     return ""

@@ -74,12 +74,13 @@ def _judge(trainer: Trainer, plain: Classified, adapted: Classified, accuracy: f
     collapsed = judge(Candidate(spreads["a"]), Candidate(spreads["p"]), None, classes)
     if collapsed.collapsed:
         return collapsed
-    reverse = {name: _reverse(trainer, f"reverse, {name}", found, images) for name, found in answers.items()}
-    return judge(Candidate(spreads["a"], reverse["a"]), Candidate(spreads["p"], reverse["p"]), accuracy, classes)
+    reverse = _reverse(trainer, answers["a"], images)
+    return judge(Candidate(spreads["a"], reverse), Candidate(spreads["p"]), accuracy, classes)
 
 
-def _reverse(trainer: Trainer, name: str, answers: Answers, images: _Images) -> float:
-    model = trainer.reverse(name, images.domains.target, answers.classes, images.domains.source)
+def _reverse(trainer: Trainer, answers: Answers, images: _Images) -> float:
+    """What of the source a fresh network knows that was taught the target by a model's answers."""
+    model = trainer.reverse("reverse", images.domains.target, answers.classes, images.domains.source)
     return _accuracy(trainer, model, images)
 
 

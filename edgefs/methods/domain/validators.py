@@ -55,6 +55,11 @@ class Spread:
     used: float
     rank: float
 
+    @property
+    def information(self) -> float:
+        """What an answer tells of the class, nats: at most log C, where answers are sure and use all classes."""
+        return float(np.log(self.used) - self.entropy)
+
     @classmethod
     def of(cls, answers: Answers) -> Spread:
         """Measure answers."""

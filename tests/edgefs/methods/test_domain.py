@@ -167,12 +167,14 @@ def test_a_collapse_is_never_shipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reverse", "plain", "source", "shipped"),
-    [(0.9, 0.6, 0.98, True), (0.3, 0.2, 0.98, False), (0.8, 0.9, 0.98, False), (0.2, 0.1, 0.15, False)],
+    ("reverse", "source", "surer", "shipped"),
+    [(0.9, 0.98, True, True), (0.3, 0.98, True, False), (0.9, 0.98, False, False), (0.2, 0.15, True, False)],
 )
-def test_the_adapted_model_must_show_that_it_helped(reverse: float, plain: float, source: float, shipped: bool) -> None:
+def test_the_adapted_model_must_show_that_it_helped(reverse: float, source: float, surer: bool, shipped: bool) -> None:
     spread = Spread.of(answers(np.arange(200) % 10, 10, 9))
-    assert judge(Candidate(spread, reverse), Candidate(spread, plain), source, 10).adapted is shipped
+    unsure = Spread(spread.entropy + 0.5, spread.used, spread.rank)
+    adapted, plain = (spread, unsure) if surer else (unsure, spread)
+    assert judge(Candidate(adapted, reverse), Candidate(plain), source, 10).adapted is shipped
 
 
 def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path, target: Path, tmp_path: Path) -> None:
