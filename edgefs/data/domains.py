@@ -53,8 +53,11 @@ def load_domains(data: Path, settings: AdaptSettings, steps: Steps) -> tuple[Dat
     """Read both, divide the target, and check that they speak of the same classes.
 
     Raises:
-        DataError: no source, a source without labels, or classes that only one of them has.
+        DataError: no source, a source without labels, classes that only one of them has, or labels are asked for that
+            are not there.
     """
+    if settings.good_only:
+        raise DataError("--good-only is not for --method domain, which carries all classes of the source over")
     source = _load_source(settings, data, steps)
     if folder := unlabelled_folder(data):
         return _unlabelled(folder, data, source, settings, steps)
