@@ -148,6 +148,11 @@ def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: P
         assert classifier.judge.head == "lda"
 
 
+def test_a_search_chooses_among_a_few_and_says_so(data: Path, tmp_path: Path) -> None:
+    run, _ = adapt(data, tmp_path / "run", replace(QUICK, epochs=1, finetune=FinetuneSettings(folds=2, search=True)))
+    assert any("chosen by the folds" in note for note in run.fields["notes"])
+
+
 def test_a_rate_far_too_large_is_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="smaller --lr"):
         adapt(data, tmp_path / "run", replace(QUICK, lr=1e30, epochs=5))
