@@ -17,6 +17,7 @@ from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.features import adapt_features, fit_projection
 from edgefs.methods.finetune.crossfit import CrossFitted, cross_fit
+from edgefs.methods.finetune.search import candidates
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.methods.task import Adapted, Task
@@ -29,19 +30,21 @@ from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.heads import fit_head
 
-UNFREEZE = 2  # last stages that learn, where nothing is said
+UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
 
 
 def adapt_finetune(task: Task) -> Adapted:
     """Tune, cross-fitted, and embed everything by the tuned network."""
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     options = _options(task.settings.finetune, len(plan.taps))
-    depth = options.unfreeze or 0
     symmetries, told, projection = _of_the_frozen(task, plan)
-    augment = options.augment == "auto" and depth > 0
-    support = Support.of(task, plan, symmetries, len(plan.taps) - depth, augment=augment)
+    tried = candidates(options, len(plan.taps), task.seed) if options.search else [options]
+    deepest = max(one.unfreeze or 0 for one in tried)
+    augment = options.augment == "auto" and deepest > 0
+    support = Support.of(task, plan, symmetries, len(plan.taps) - deepest, augment=augment)
     tuning = Tuning(task, plan, support, projection)
-    fitted = cross_fit(tuning, options)
+    options, fitted = _search(tuning, tried)
+    depth = options.unfreeze or 0
     tuned = tuning.tune(options, range(support.taught), "tune")
     network = EmbeddingNetwork(tuned.backbone, tuning.shipped, projection)
     embedded = _embed(task, network, symmetries)
@@ -55,6 +58,12 @@ def adapt_finetune(task: Task) -> Adapted:
         honest=fitted.decisions if fitted else None,
         head=tuned.model(support.labels, fitted.temperature if fitted else 1.0),
     )
+
+
+def _search(tuning: Tuning, tried: list[FinetuneSettings]) -> tuple[FinetuneSettings, CrossFitted | None]:
+    """The options that place most of the support rightly, cross-fitted; the first of equals."""
+    found = [(options, cross_fit(tuning, options)) for options in tried]
+    return max(found, key=lambda one: _weighted(one[1].decided, one[1].classes).sum() if one[1] else 0.0)
 
 
 def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tuple[str, ...], Projection | None]:
@@ -121,7 +130,8 @@ def _notes(task: Task, options: FinetuneSettings, fitted: CrossFitted | None) ->
     penalty = (
         f"L2-SP with λ = {options.l2sp:g}" if options.unfreeze else "L2-SP adds nothing, since no shared layer learns"
     )
-    told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}."
+    how = " (rate, depth and λ chosen by the folds)" if options.search else ""
+    told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}{how}."
     if fitted is None:
         return (told, "Not cross-fitted: thresholds and probabilities rest on images that the network was trained on.")
     frozen, tuned = (_weighted(scores, fitted.classes) for scores in (fitted.frozen.scores, fitted.decided))

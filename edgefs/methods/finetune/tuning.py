@@ -85,6 +85,7 @@ class Tuning:
         settings, support = self.task.settings, self.support
         backbone = dataclasses.replace(self.task.backbone, network=copy.deepcopy(self.task.backbone.network))
         cut = CutNetwork(backbone.network, self.plan, support.frozen)
+        self._freeze(backbone, cut, options)
         torch.manual_seed(self.task.seed)
         module = Tuned(cut, self._head(cut, learned), options.bn_stats)
         objective = Supervised(
@@ -108,6 +109,12 @@ class Tuning:
             progress=self.task.steps(name),
         )
         return TunedNetwork(backbone, cut, module.head, history)
+
+    def _freeze(self, backbone: Backbone, cut: CutNetwork, options: FinetuneSettings) -> None:
+        """Where a search tries several depths, the cut lies before the deepest of them."""
+        first = len(self.plan.taps) - (options.unfreeze or 0)
+        for name, value in cut.tail.named_parameters():
+            value.requires_grad_(stage_of(backbone.network, self.plan.taps, name) >= first)
 
     def _training(self) -> TrainingSettings:
         settings = self.task.settings
@@ -142,6 +149,6 @@ class Tuning:
         taps, network = self.plan.taps, backbone.network
 
         def rate(name: str) -> float:
-            return options.layer_decay ** max(0, len(taps) - 1 - stage_of(network, taps, name))
+            return options.stage_rate * options.layer_decay ** max(0, len(taps) - 1 - stage_of(network, taps, name))
 
         return rate

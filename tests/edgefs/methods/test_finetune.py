@@ -148,6 +148,11 @@ def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: P
         assert classifier.judge.head == "lda"
 
 
+def test_a_search_chooses_among_a_few_and_says_so(data: Path, tmp_path: Path) -> None:
+    run, _ = adapt(data, tmp_path / "run", replace(QUICK, epochs=1, finetune=FinetuneSettings(folds=2, search=True)))
+    assert any("chosen by the folds" in note for note in run.fields["notes"])
+
+
 def test_a_rate_far_too_large_is_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="smaller --lr"):
         adapt(data, tmp_path / "run", replace(QUICK, lr=1e30, epochs=5))
@@ -218,7 +223,7 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_figures(da
 def test_two_processes_train_together_and_one_writes(data: Path, tmp_path: Path) -> None:
     support = str(Path(__file__).parents[2] / "support")
     script = tmp_path / "command.py"
-    script.write_text(f"import sys; sys.argv.insert(1, {support!r})\n{ADAPT}")
+    script.write_text(ADAPT.replace("sys.argv[1]", repr(support)).replace("sys.argv[2:]", "sys.argv[1:]"))
     flags = "--backbone tiny --shots 6 --method finetune --epochs 2 --folds 0 --dim 32 --device cpu --devices 2"
     command = [sys.executable, str(script), "adapt", str(data), "-o", str(tmp_path / "run"), *flags.split()]
     said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
