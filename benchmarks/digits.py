@@ -102,8 +102,10 @@ def shipped(folder: Path, seed: int, loss: str) -> tuple[float, str]:
     export(folder / "run", folder / "digits.edgefs", use_cache=False)
     paths = sorted((folder / "target" / "test").glob("*/*.png"))
     with Classifier.open(folder / "digits.edgefs", gallery=folder / f"{loss}.gallery") as classifier:
-        right = [d.nearest == path.parent.name for d, path in zip(classifier.predict(paths), paths, strict=True)]
-    return 100 * float(np.mean(right)), str(adapted.fields["notes"][-1])
+        decisions = classifier.predict(paths)
+    right = [decision.nearest == path.parent.name for decision, path in zip(decisions, paths, strict=True)]
+    refused = 100 * float(np.mean([decision.label is None for decision in decisions]))
+    return 100 * float(np.mean(right)), f"{refused:.1f} % refused as unknown. {adapted.fields['notes'][-1]}"
 
 
 def write(task: str, seed: int, folder: Path) -> None:
