@@ -26,16 +26,24 @@ from edgefs.methods.domain.pixels import load_pixels, within_memory
 from edgefs.methods.domain.training import Trainer
 from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
 from edgefs.methods.task import Adapted, Task
+from edgefs_runtime.errors import EdgefsError
 
 _LEAST_HELD_OUT = 100  # source images that a model is judged by; with fewer, those learned from judge too
 
 
 def adapt_domain(task: Task) -> Adapted:
-    """Train on the source alone and on both domains; ship what the guard lets through."""
+    """Train on the source alone and on both domains; ship what the guard lets through.
+
+    Raises:
+        EdgefsError: what was asked for does not go together.
+        TrainingError: the loss is no number any more.
+    """
     assert task.domains is not None  # noqa: S101 - `adapting` reads them for this method
     settings = task.settings.domain
     if settings.domain_loss is None and (settings.adapt_bn or settings.align):
         return adapt_frozen(task, task.domains)
+    if settings.align:
+        raise EdgefsError(f"--align {settings.align} is for embeddings that are not trained; leave out --domain-loss")
     images = _Images.load(task, task.domains)
     trainer = Trainer.of(task, images.domains.classes)
     plain = trainer.source_only(images.domains.source, images.domains.source_classes)

@@ -23,6 +23,7 @@ from edgefs.methods.domain.dann import domain_loss
 from edgefs.methods.domain.guard import Candidate, judge
 from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
 from edgefs.methods.domain.validators import Answers, Spread
+from edgefs.progress import Progress
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings, DomainSettings
 from edgefs_runtime import Classifier
@@ -247,6 +248,27 @@ def test_the_same_settings_give_the_same_network(source: Path, target: Path, tmp
     assert len({(run.folder / "embedder.safetensors").read_bytes() for run in runs}) == 1
 
 
+def test_a_training_that_was_stopped_goes_on_and_ends_the_same(source: Path, target: Path, tmp_path: Path) -> None:
+    asked = settings(source, epochs=2)
+    whole, _ = adapt(target, tmp_path / "whole", asked)
+    begun: list[str] = []
+
+    def stopping(step: str) -> Progress:
+        def stop(done: int, _total: int, _note: str = "", /) -> None:
+            if step == "train: both domains" and done == 2:
+                raise KeyboardInterrupt
+
+        begun.append(step)
+        return stop
+
+    with pytest.raises(KeyboardInterrupt):
+        adapt(target, tmp_path / "run", asked, steps=stopping)
+    assert "train: both domains" in begun
+    again, _ = adapt(target, tmp_path / "run", asked)
+    for name in ("embedder.safetensors", "metrics.json"):
+        assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
 def test_a_loss_that_is_no_number_is_one_line(source: Path, target: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no number any more in epoch 1"):
         adapt(target, tmp_path / "run", settings(source, lr=1e30, epochs=1))
@@ -262,6 +284,7 @@ def test_bad_input_is_told_with_its_cure(source: Path, target: Path, labelled: P
         "pass --without dots": (labelled, settings(tmp_path / "fewer")),
         "--shots 2 needs labels": (target, settings(source, shots=2)),
         "use --task-labels source": (target, settings(source, task_labels="target")),
+        "leave out --domain-loss": (target, settings(source, domain_loss="dann", align="mean")),
         "that is the target itself": (source, settings(source)),
         "no batch normalisation; use --align": (target, settings(source, "tiny", adapt_bn=True)),
     }
