@@ -1,0 +1,223 @@
+"""Meta-learning: train an embedding over many tasks, then meet a new one with a few images.
+
+min over θ of Σᵢ L(θ; Sᵢ, Qᵢ), where each episode i has a support Sᵢ and queries Qᵢ of classes of its own. Nothing is
+trained on DATA: its images are embedded and become the gallery, so what leave-one-out says of them is honest.
+
+- `tasks` reads what is learned from, `episodes` draws from it.
+- `protonet` and `anil` are what an episode is about; `objective` is what the training loop sees of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+
+from edgefs.backbones import Backbone
+from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_seed
+from edgefs.cache import EmbeddingCache
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.meta.anil import Anil
+from edgefs.methods.meta.episodes import Episodes, hold_out
+from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
+from edgefs.methods.meta.protonet import ProtoNet
+from edgefs.methods.meta.tasks import TaskClass, read_tasks
+from edgefs.methods.task import Adapted, Task
+from edgefs.projection import Projection
+from edgefs.settings import MetaSettings
+from edgefs.teaching import Embedded
+from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
+from edgefs.training import History, TrainingSettings, make_fabric, train
+from edgefs_runtime.errors import DataError, TrainingError
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What suits a network of random values, and one that has learned to see."""
+
+    ways: int
+    batch: int  # episodes of a step
+    episodes: int
+    epochs: int
+    lr: float
+
+
+_DEFAULTS = {
+    ("protonet", False): _Defaults(ways=60, batch=1, episodes=6000, epochs=30, lr=5e-3),
+    ("anil", False): _Defaults(ways=5, batch=8, episodes=48_000, epochs=30, lr=5e-3),
+    ("protonet", True): _Defaults(ways=5, batch=1, episodes=400, epochs=8, lr=1e-4),
+    ("anil", True): _Defaults(ways=5, batch=1, episodes=400, epochs=8, lr=1e-4),
+}
+_WEIGHT_DECAY = 1e-4
+_NAMES = {"protonet": "prototypical networks", "anil": "ANIL"}
+
+
+def adapt_meta(task: Task) -> Adapted:
+    """Meta-train the backbone on `--tasks`, then embed DATA.
+
+    Raises:
+        DataError: the tasks hold too little, or nothing that DATA doesn't.
+        TrainingError: no tasks were named, nothing is to learn, or the loss is no number any more.
+    """
+    settings = task.settings.meta
+    if settings.tasks is None:
+        raise TrainingError("--method meta learns from many tasks: pass --tasks DIR, a folder of TASK/CLASS/*.png")
+    defaults = _DEFAULTS[settings.algorithm, task.backbone.trained]
+    known = {sample.digest for side in (task.split.train, task.split.validation, task.split.test) for sample in side}
+    tasks = read_tasks(
+        settings.tasks, task.preprocess, images=settings.episode_shots + settings.queries, known=known, steps=task.steps
+    )
+    learned, held_out, sentence = hold_out(tasks.classes, task.seed)
+    episodes = Episodes(
+        learned,
+        _ways(settings, defaults, learned),
+        settings.episode_shots + settings.queries,
+        settings.within_tasks,
+        settings.class_rotations,
+        task.seed,
+    )
+    backbone = _own(task)
+    network = _network(task, backbone)
+    module = EpisodicNetwork(network, _criterion(settings), train_norms=not task.backbone.trained)
+    objective, training = _objective(task, module, episodes, held_out, defaults)
+    history = train(
+        objective,
+        training,
+        fabric=make_fabric(task.device, task.settings.devices, training.precision),
+        place=task.checkpoints.place(f"meta {tasks.digest}"),
+        progress=task.steps("meta-train"),
+    )
+    network = _projected(task, backbone, network)
+    symmetries, views = _views(task, settings)
+    return Adapted(
+        network=network,
+        embedded=_embed(task, network, symmetries),
+        symmetries=symmetries,
+        candidates=(),
+        notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
+    )
+
+
+def _ways(settings: MetaSettings, defaults: _Defaults, learned: list[TaskClass]) -> int:
+    counts = [sum(one.task == task for one in learned) for task in {one.task for one in learned}]
+    most = max(counts) if settings.within_tasks else len(learned)
+    if most < 2 or (settings.ways or 0) > most:
+        asked = f"--ways {settings.ways}" if settings.ways else "an episode takes at least 2 classes"
+        where = "the largest task holds" if settings.within_tasks else "the tasks hold"
+        cure = f"pass --ways {most} or fewer, or more tasks" if most >= 2 else "pass more tasks"
+        raise DataError(f"{asked}: {where} {most} classes to learn from, beside those that validate; {cure}")
+    return settings.ways or min(defaults.ways, most)
+
+
+def _own(task: Task) -> Backbone:
+    """The backbone with values of its own, since they will change; random ones are drawn by the seed."""
+    backbone = task.backbone
+    if isinstance(backbone.network, Conv4) and not backbone.trained:
+        return dataclasses.replace(backbone, network=conv4_from_seed(task.seed))
+    return dataclasses.replace(backbone, network=copy.deepcopy(backbone.network))
+
+
+def _network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
+    """The embedding network; of a pretrained one only the last stages will learn."""
+    if isinstance(backbone.network, Conv4):
+        plan = EmbeddingPlan(task.preprocess.size, (CONV4_TAP,), (CONV4_CHANNELS,), ("avg",))
+    else:
+        plan = EmbeddingPlan.all_stages(backbone, task.preprocess.size)
+    network = EmbeddingNetwork(backbone, plan)
+    if backbone.trained:
+        _freeze(network, task.settings.meta.unfreeze)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _freeze(network: EmbeddingNetwork, unfreeze: int) -> None:
+    """Freeze everything that the stages before the last `unfreeze` are computed from."""
+    if not unfreeze:
+        raise TrainingError("--unfreeze 0 leaves nothing to learn from the tasks; pass 1 or more, or another method")
+    taps = network.plan.taps[:-unfreeze]
+    if not taps:
+        return
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    maps = network.stages(network.normalised(torch.zeros(1, *network.plan.size, 3, dtype=torch.uint8)))
+    reached = torch.autograd.grad(maps[taps[-1]].sum(), parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, reached, strict=True):
+        parameter.requires_grad_(gradient is None)
+
+
+def _criterion(settings: MetaSettings) -> ProtoNet | Anil:
+    if settings.algorithm == "anil":
+        return Anil(settings.episode_shots, settings.inner_steps)
+    return ProtoNet(settings.episode_shots)
+
+
+def _objective(
+    task: Task, module: EpisodicNetwork, episodes: Episodes, held_out: list[TaskClass], defaults: _Defaults
+) -> tuple[MetaObjective, TrainingSettings]:
+    asked, settings = task.settings, task.settings.meta
+    batch, epochs = asked.batch or defaults.batch, asked.epochs or defaults.epochs
+    objective = MetaObjective(
+        module=module,
+        episodes=episodes,
+        held_out=held_out,
+        steps=math.ceil((settings.episodes or defaults.episodes) / (batch * epochs)),
+        batch=batch,
+        augment=settings.augment == "auto",
+        device=task.device,
+    )
+    training = TrainingSettings(
+        epochs=epochs,
+        lr=asked.lr or defaults.lr,
+        optimizer=asked.optimizer or "adamw",
+        weight_decay=_WEIGHT_DECAY,
+        schedule=asked.schedule or "cosine",
+        precision=asked.precision,
+        seed=task.seed,
+    )
+    return objective, training
+
+
+def _projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> EmbeddingNetwork:
+    """No more numbers than were asked for, as in feature extraction."""
+    if not task.dim or network.plan.width <= task.dim:
+        return network
+    embedder = TorchEmbedder(network, task.device)
+    step = task.steps("embed rendered pictures")
+    projection = Projection.fit(embed_rendered(embedder, task.preprocess.size, EmbeddingCache(None), step), task.dim)
+    plan = dataclasses.replace(network.plan, projected=len(projection.shift))
+    return EmbeddingNetwork(backbone, plan, projection)
+
+
+def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
+    """Views only where they were asked for: which turns keep a class, the tasks have not told."""
+    if task.symmetries:
+        return task.symmetries, f"Views of an image that teaches: {1 + len(task.symmetries)}, as asked for."
+    why = "a turned image is of another class" if settings.class_rotations else "--symmetry asks for more"
+    return (), f"Views of an image that teaches: 1; {why}."
+
+
+def _embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
+    embedder, cache = TorchEmbedder(network, task.device), EmbeddingCache(None)
+    support = embed_samples(
+        task.split.train, embedder, task.preprocess, cache, task.steps("embed"), symmetries=("", *symmetries)
+    )
+    others = (*task.split.validation, *task.split.test)
+    asked = embed_samples(others, embedder, task.preprocess, cache, task.steps("embed others"))
+    taught = Embedded.of_views(support, 1 + len(symmetries))
+    return Embedded({**taught.asked, **asked}, support, 1 + len(symmetries))
+
+
+def _explain(
+    settings: MetaSettings, objective: MetaObjective, training: TrainingSettings, history: History
+) -> str:
+    episodes, criterion = objective.episodes, objective.module.criterion
+    before, after = history.epochs[0].validation or 0.0, history.validation or 0.0
+    count = objective.steps * objective.batch * training.epochs
+    ways = min(episodes.ways, len(objective.held_out))
+    return (
+        f"Meta-trained by {_NAMES[settings.algorithm]}: {count:,} episodes, {episodes.ways}-way "
+        f"{settings.episode_shots}-shot with {settings.queries} queries of each class. {ways}-way one-shot on the "
+        f"classes held out: {100 * before:.1f} % before, {100 * after:.1f} % after (epoch {history.best} of "
+        f"{training.epochs}); temperature {criterion.temperature:.3f}."
+    )
