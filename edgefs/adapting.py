@@ -22,7 +22,7 @@ from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.data import Dataset, Sample, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import relative_name
-from edgefs.methods import METHODS, Adapted, Task
+from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
@@ -30,6 +30,7 @@ from edgefs.runs import GALLERY, METRICS, REPORT, WEIGHTS, Run, check_place, wri
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
+from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import BundleError, EdgefsError
@@ -66,7 +67,7 @@ def adapt(
     check_place(out, overwrite=overwrite)
     name = settings.name or _name_from(data)
     check_name(name)
-    task, dataset = _prepare(data, settings, steps, tell)
+    task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
     for note in adapted.notes:
         tell(note)
@@ -85,13 +86,19 @@ def adapt(
         REPORT: render_report(report).encode(),
     }
     fields = _fields(name, data, settings, dataset, task, adapted)
-    return write_run(out, fields, files, overwrite=overwrite), measured
+    if not is_lead():  # of several processes that train together one writes
+        return Run(out, fields), measured
+    run = write_run(out, fields, files, overwrite=overwrite)
+    task.checkpoints.clear()
+    return run, measured
 
 
-def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]) -> tuple[Task, Dataset]:
+def _prepare(
+    data: Path, out: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]
+) -> tuple[Task, Dataset]:
     """What can fail in a second first, then the images."""
     decision = DecisionSettings(
-        {"kind": settings.head}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
+        {"kind": _head(settings)}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
     )
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
@@ -122,8 +129,35 @@ def _prepare(data: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[
         seed=settings.seed,
         use_cache=settings.use_cache,
         steps=steps,
+        settings=settings,
+        checkpoints=Checkpoints.beside(out, _origin(settings, backbone, preprocess, dataset)),
     )
     return task, dataset
+
+
+def _head(settings: AdaptSettings) -> str:
+    """The head that was asked for, or the method's first.
+
+    Raises:
+        EdgefsError: it is not one of the method's.
+    """
+    known = HEADS_OF[settings.method]
+    if settings.head is not None and settings.head not in known:
+        raise EdgefsError(
+            f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"
+        )
+    return settings.head or known[0]
+
+
+def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
+    """Everything that a training depends on: one that differs in any of it must not be taken up."""
+    return {
+        "settings": json.loads(json.dumps(dataclasses.asdict(settings))),
+        "backbone": backbone.digest,
+        "preprocess": preprocess.to_json(),
+        "data": dataset.digest,
+        "versions": {name: value for name, value in versions().items() if name in ("edgefs", "torch", "torchvision")},
+    }
 
 
 def _name_from(data: Path) -> str:

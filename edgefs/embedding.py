@@ -163,5 +163,5 @@ def _tapped(network: nn.Module, taps: Sequence[str]) -> nn.Module:
     """The part of a network that the taps need, as a module that maps `[N,3,H,W]` to a dict of their outputs."""
     from torchvision.models.feature_extraction import create_feature_extractor
 
-    extractor: nn.Module = create_feature_extractor(network, list(taps))
+    extractor: nn.Module = create_feature_extractor(network, list(taps), suppress_diff_warning=True)
     return extractor.eval()

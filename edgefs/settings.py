@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from edgefs.training.settings import Optimizer, Precision, Schedule
 from edgefs_runtime.preprocess import Resize
+
+BnStats = Literal["frozen", "train"]
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How a network is fine-tuned.
+
+    Attributes:
+        unfreeze: how many of the last stages learn; 0 trains the head alone, None takes the default (`UNFREEZE`).
+        l2sp: λ of λ‖θ − θs‖² over the shared layers that learn (Li et al. 2018, arXiv:1802.01483).
+        layer_decay: factor of the learning rate from each stage to the one before it, 0 to 1.
+        bn_stats: `frozen` keeps the statistics of batch normalisation as they came; `train` is the textbook way.
+        augment: `auto` turns and mirrors as the symmetries allow, crops and changes the light a little; `none`.
+        folds: the support is cross-fitted in; thresholds, temperature and the comparison with the frozen network come
+            from them. 0 leaves it: then nothing honest is known of the support.
+        search: choose rate, depth and λ among a few by the folds.
+    """
+
+    unfreeze: int | None = None
+    l2sp: float = 0.0
+    layer_decay: float = 1.0
+    bn_stats: BnStats = "frozen"
+    augment: Literal["auto", "none"] = "auto"
+    folds: int = 3
+    search: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,12 +60,20 @@ class AdaptSettings:
         dim: numbers of an embedding, at most; 0 leaves all that the stages give.
         symmetries: in which an image that teaches is seen as well, keys of the runtime's `SYMMETRIES`; None takes all
             that the input's shape allows, unless the images learned from are clearly told better with fewer.
-        head: `lda` or `prototype`.
+        head: one of `HEADS_OF` the method; None takes its first.
         budget: share of parts of known classes that may be refused as unknown.
         unknown: verdict for a part that no class fits.
         overkill: share of ok parts that may be judged NG, as unknown or as a defect; None leaves it to `budget`.
         escape_cost: how many overkills one escape costs; None goes by the nearest class.
         use_cache: remember embeddings between runs.
+        epochs: of training; this and the five after it are for methods that train, None takes the method's default.
+        lr: learning rate.
+        batch: images, or episodes, of a step.
+        optimizer: see `TrainingSettings`, as the next two.
+        schedule: of the learning rate.
+        precision: of the arithmetic.
+        devices: GPUs to train on.
+        finetune: for that method.
     """
 
     method: str = "features"
@@ -60,9 +95,17 @@ class AdaptSettings:
     window: tuple[int, int] = (0, 65535)
     dim: int = 512
     symmetries: tuple[str, ...] | None = None
-    head: str = "lda"
+    head: str | None = None
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"
     overkill: float | None = None
     escape_cost: float | None = None
     use_cache: bool = True
+    epochs: int | None = None
+    lr: float | None = None
+    batch: int | None = None
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    precision: Precision = "auto"
+    devices: int = 1
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)

@@ -12,5 +12,6 @@ from edgefs.methods.features import adapt_features
 from edgefs.methods.task import Adapted, Task
 
 METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features}
+HEADS_OF: dict[str, tuple[str, ...]] = {"features": ("lda", "linear", "prototype")}  # the first is the default
 
-__all__ = ["METHODS", "Adapted", "Task"]
+__all__ = ["HEADS_OF", "METHODS", "Adapted", "Task"]

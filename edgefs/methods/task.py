@@ -12,7 +12,10 @@ from edgefs.data import Split
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
+from edgefs.settings import AdaptSettings
 from edgefs.teaching import Embedded
+from edgefs.training import Checkpoints
+from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.preprocess import Preprocess
@@ -35,6 +38,8 @@ class Task:
         seed: picks whatever is random.
         use_cache: whether embeddings may be remembered between runs.
         steps: told what is being done.
+        settings: all that was asked for, the method's own too.
+        checkpoints: where trainings are taken up from.
     """
 
     backbone: Backbone
@@ -49,6 +54,8 @@ class Task:
     seed: int
     use_cache: bool
     steps: Steps
+    settings: AdaptSettings
+    checkpoints: Checkpoints
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Adapted:
         symmetries: in which an image that teaches is seen as well.
         candidates: what was compared, for the report.
         notes: what was done, in sentences.
+        crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
     """
 
     network: EmbeddingNetwork
@@ -68,3 +76,4 @@ class Adapted:
     symmetries: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
+    crossfit: CrossFit | None = None

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.decision import Decision, Verdict
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.heads import Answer, LeftOut, fit_head
@@ -36,6 +37,7 @@ class DecisionSettings:
         escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
             is at most 1 / (1 + escape_cost), good parts and defects being equally likely to come; None goes by the
             nearest class.
+        crossfit: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
     """
 
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
@@ -43,6 +45,7 @@ class DecisionSettings:
     unknown: Literal["NG", "RECHECK"] = "NG"
     overkill: float | None = None
     escape_cost: float | None = None
+    crossfit: CrossFit | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.budget < 1:
@@ -62,12 +65,14 @@ class DecisionSettings:
             BundleError: a field is out of range.
         """
         numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
-        return cls(dict(head), float(fields["budget"]), fields["unknown"], **numbers)
+        crossfit = None if fields.get("crossfit") is None else CrossFit.from_json(fields["crossfit"])
+        return cls(dict(head), float(fields["budget"]), fields["unknown"], crossfit=crossfit, **numbers)
 
     def to_json(self) -> dict[str, Any]:
         """All but the head, as plain JSON values; what is not set is left out."""
         fields = {"budget": self.budget, "unknown": self.unknown}
-        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost}
+        crossfit = None if self.crossfit is None else self.crossfit.to_json()
+        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost, "crossfit": crossfit}
         return {**fields, **{name: value for name, value in optional.items() if value is not None}}
 
 
@@ -89,8 +94,11 @@ class Judge:
         self._bundle = bundle
         self._head = fit_head(settings.head, snapshot)
         left_out = self._head.left_out()
-        self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
         self.temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
+        if settings.crossfit is not None:
+            self.temperature *= settings.crossfit.temperature_of(snapshot)
+            left_out = settings.crossfit.corrected(left_out, snapshot)
+        self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
         self._is_ok = np.array([disposition == "ok" for disposition in snapshot.dispositions])
         self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
 

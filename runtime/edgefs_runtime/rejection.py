@@ -14,7 +14,7 @@ Both are read off the gallery's own rows, each judged as if its part were not th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +56,25 @@ class Rejection:
             as_strange = n - np.searchsorted(self.reference, strangeness, side="left")
             return np.asarray((1 + as_strange) / (n + 1), np.float64)
         if self.rule == "student-t":
-            median = float(np.median(self.reference))
-            above = self.reference[self.reference > median]
-            spread = float(np.sqrt(((above - median) ** 2).mean())) * np.sqrt(1 + 1 / n)
-            deviations: NDArray[np.float64] = (strangeness - median) / spread
-            return student_t_upper_tail(deviations, len(above))
+            half = strange_half(self.reference)
+            deviations: NDArray[np.float64] = (strangeness - half.median) / (half.spread * np.sqrt(1 + 1 / n))
+            return student_t_upper_tail(deviations, half.rows)
         return np.full(len(strangeness), np.nan)
+
+
+class StrangeHalf(NamedTuple):
+    """Of scores, what lies above their median: its root mean square distance from it, and how many there are."""
+
+    median: float
+    spread: float
+    rows: int
+
+
+def strange_half(scores: NDArray[np.float64]) -> StrangeHalf:
+    """How far the upper half of scores `[n]` spreads; some must lie above the median."""
+    median = float(np.median(scores))
+    above = scores[scores > median]
+    return StrangeHalf(median, float(np.sqrt(((above - median) ** 2).mean())), len(above))
 
 
 def fit_rejection(left_out: LeftOut, classes: NDArray[np.int64], budget: float) -> Rejection:
@@ -82,7 +95,7 @@ def fit_rejection(left_out: LeftOut, classes: NDArray[np.int64], budget: float) 
     centres = sums / (counts + _PRIOR_ROWS)
     reference = np.sort(scores - (sums[of] - scores) / (counts[of] - 1 + _PRIOR_ROWS))
     n = len(reference)
-    if budget <= 0 or n < 2 or reference[0] == reference[-1]:
+    if budget <= 0 or n < 2 or np.median(reference) == reference[-1]:  # no strange half
         return Rejection(reference, centres, budget, "none")
     return Rejection(reference, centres, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
 

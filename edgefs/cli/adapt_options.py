@@ -1,0 +1,172 @@
+"""The options of `edgefs adapt`, in groups; each name is a field of `AdaptSettings` or of a method's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edgefs.cli.options import PATH
+from edgefs.methods import HEADS_OF
+from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
+
+Option = Callable[[Any], Any]
+
+SYMMETRIES: dict[str, tuple[str, ...] | None] = {
+    "auto": None,
+    "none": (),
+    "h": ("h",),
+    "v": ("v",),
+    "flips": ("h", "v", "hv"),
+    "all": tuple(name for name in KNOWN_SYMMETRIES if name),
+}
+HEAD_NAMES = list(dict.fromkeys(head for heads in HEADS_OF.values() for head in heads))
+
+NETWORK: tuple[Option, ...] = (
+    click.option(
+        "--backbone", metavar="NAME", help="nano, or a torchvision network; MobileNetV2 where its weights can be had."
+    ),
+    click.option("--weights", metavar="FILE", help=".pth or .safetensors, or the name of a torchvision set."),
+)
+DATA: tuple[Option, ...] = (
+    click.option("--shots", type=click.IntRange(min=1), help="Images of each class to learn from; all without it."),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option(
+        "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
+    ),
+    click.option(
+        "--good-only",
+        is_flag=True,
+        help="Learn from good parts alone; the others test whether they are told as unknown.",
+    ),
+    click.option(
+        "--without", multiple=True, metavar="LABEL", help="Pass over a class, to teach it on the device later."
+    ),
+    click.option(
+        "--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name; parts stay together."
+    ),
+)
+DECISION: tuple[Option, ...] = (
+    click.option(
+        "--head",
+        type=click.Choice(HEAD_NAMES),
+        help="; ".join(f"{method}: {', '.join(heads)}" for method, heads in HEADS_OF.items())
+        + ". The first is the default.",
+    ),
+    click.option(
+        "--budget",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.05,
+        show_default=True,
+        help="Share of known parts that may be refused as unknown.",
+    ),
+    click.option(
+        "--unknown",
+        type=click.Choice(["NG", "RECHECK"]),
+        default="NG",
+        show_default=True,
+        help="Verdict for a part that no class fits.",
+    ),
+    click.option(
+        "--overkill",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="SHARE",
+        help="Share of good parts that may be judged NG, as unknown or as a defect: 0.01 is 1 %.",
+    ),
+    click.option(
+        "--escape-cost",
+        type=click.FloatRange(0, min_open=True),
+        metavar="RATIO",
+        help="How many overkills one escape costs; sets the operating point between good parts and defects.",
+    ),
+)
+IMAGES: tuple[Option, ...] = (
+    click.option(
+        "--size",
+        nargs=2,
+        type=click.IntRange(min=16),
+        metavar="HEIGHT WIDTH",
+        help="Network input; the backbone's without it.",
+    ),
+    click.option(
+        "--roi",
+        nargs=4,
+        type=click.IntRange(min=0),
+        metavar="LEFT TOP WIDTH HEIGHT",
+        help="Region of interest, pixels.",
+    ),
+    click.option(
+        "--rotation",
+        type=click.Choice(["0", "90", "180", "270"]),
+        default="0",
+        show_default=True,
+        help="Counter-clockwise.",
+    ),
+    click.option("--resize", type=click.Choice(["stretch", "pad", "crop"]), default="stretch", show_default=True),
+    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
+    click.option(
+        "--window",
+        nargs=2,
+        type=click.IntRange(0, 65535),
+        metavar="BLACK WHITE",
+        default=(0, 65535),
+        show_default=True,
+        help="Of frames with more than 8 bits.",
+    ),
+    click.option(
+        "--dim",
+        type=click.IntRange(min=0),
+        default=512,
+        show_default=True,
+        help="Numbers of an embedding, at most; 0 keeps all that the stages give.",
+    ),
+    click.option(
+        "--symmetry",
+        type=click.Choice(list(SYMMETRIES)),
+        default="auto",
+        show_default=True,
+        help="How a part may be turned and stay in its class: h mirrors left to right, v upside down, flips both and "
+        "each; auto lets the images decide.",
+    ),
+)
+TRAINING: tuple[Option, ...] = (
+    click.option("--epochs", type=click.IntRange(min=1), help="Of training; the method's default without it."),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate; the method's without it."),
+    click.option("--batch", type=click.IntRange(min=1), help="Images, or episodes, of a training step."),
+    click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), help="The method's without it."),
+    click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="Of the learning rate."),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
+    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
+)
+FINETUNE: tuple[Option, ...] = (
+    click.option(
+        "--unfreeze", type=click.IntRange(min=0), metavar="STAGES", help="Last stages that learn; 0: the head alone."
+    ),
+    click.option("--l2sp", type=click.FloatRange(0), help="λ of the penalty on leaving the source weights."),
+    click.option("--layer-decay", type=click.FloatRange(0, 1), help="Of the rate, from each stage to the one before."),
+    click.option("--bn-stats", type=click.Choice(["frozen", "train"]), help="Statistics of batch normalisation."),
+    click.option("--augment", type=click.Choice(["auto", "none"]), help="Turn, crop and light images anew each time."),
+    click.option("--folds", type=click.IntRange(min=0), help="Cross-fitting, from which thresholds come."),
+    click.option("--search", is_flag=True, default=None, help="Choose rate, depth and λ among a few by the folds."),
+)
+RUN: tuple[Option, ...] = (
+    click.option("--name", help="Of the model; the data folder's without it."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
+    click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there."),
+    click.option(
+        "--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings."
+    ),
+    click.option("--config", type=PATH, help="TOML file of options by their names; flags win."),
+)
+
+
+def apply(*groups: tuple[Option, ...]) -> Option:
+    """All options of some groups, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate

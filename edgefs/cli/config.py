@@ -1,0 +1,67 @@
+"""Options from a TOML file; what stands on the command line wins.
+
+# line-3.toml
+backbone = "mobilenet_v2"
+shots = 5
+overkill = 0.01
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgefs_runtime.errors import EdgefsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command, with those of its `--config` file where the command line is silent.
+
+    Raises:
+        EdgefsError: the file can't be read, or names an option that the command does not have.
+        click.UsageError: a value is not what the option takes.
+    """
+    path: Path | None = given.get("config")
+    if path is None:
+        return dict(given)
+    options = {param.name: param for param in ctx.command.params if isinstance(param, click.Option)}
+    names = {flag.lstrip("-").replace("-", "_"): name for name, param in options.items() for flag in param.opts}
+    found = {}
+    for key, value in _read(path).items():
+        name = names.get(key.replace("-", "_"))
+        if name is None or name in ("config", "out"):
+            raise EdgefsError(f"{path}: {key} is no option of `edgefs {ctx.command.name}`; --help lists them")
+        if ctx.get_parameter_source(str(name)) is not click.core.ParameterSource.COMMANDLINE:
+            found[name] = _converted(ctx, options[name], value)
+    return {**given, **found}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EdgefsError(f"--config {path}: can't be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EdgefsError(f"--config {path}: not a TOML file ({error})") from error
+    return content
+
+
+def _converted(ctx: click.Context, option: click.Option, value: Any) -> Any:
+    """As if it had been typed: the option's own checks apply."""
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise click.BadParameter("expected true or false", ctx, option)
+        return option.flag_value if value else not option.flag_value
+    if isinstance(value, list) != (option.multiple or option.nargs > 1):
+        raise click.BadParameter("expected a list" if option.multiple or option.nargs > 1 else "one value", ctx, option)
+    typed = [str(item) for item in value] if isinstance(value, list) else str(value)
+    return option.type_cast_value(ctx, typed)
