@@ -44,7 +44,8 @@ class _Block(nn.Module):
         self.norm = nn.BatchNorm2d(CONV4_CHANNELS)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.norm(self.pool(self.convolution(maps))).relu()
+        pooled: Tensor = self.norm(self.pool(self.convolution(maps))).relu()
+        return pooled
 
 
 def conv4_from_seed(seed: int) -> Conv4:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgefs.methods.features import adapt_features
+from edgefs.methods.meta import adapt_meta
 from edgefs.methods.task import Adapted, Task
 
-METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features}
-HEADS_OF: dict[str, tuple[str, ...]] = {"features": ("lda", "linear", "prototype")}  # the first is the default
+METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features, "meta": adapt_meta}
+HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
+    "features": ("lda", "linear", "prototype"),
+    "meta": ("prototype", "lda", "linear"),
+}
 
 __all__ = ["HEADS_OF", "METHODS", "Adapted", "Task"]

@@ -13,6 +13,7 @@ import copy
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -68,7 +69,11 @@ def adapt_meta(task: Task) -> Adapted:
     defaults = _DEFAULTS[settings.algorithm, task.backbone.trained]
     known = {sample.digest for side in (task.split.train, task.split.validation, task.split.test) for sample in side}
     tasks = read_tasks(
-        settings.tasks, task.preprocess, images=settings.episode_shots + settings.queries, known=known, steps=task.steps
+        Path(settings.tasks),
+        task.preprocess,
+        images=settings.episode_shots + settings.queries,
+        known=known,
+        steps=task.steps,
     )
     learned, held_out, sentence = hold_out(tasks.classes, task.seed)
     episodes = Episodes(
@@ -129,7 +134,7 @@ def _network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
     network = EmbeddingNetwork(backbone, plan)
     if backbone.trained:
         _freeze(network, task.settings.meta.unfreeze)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(memory_format=torch.channels_last)
 
 
 def _freeze(network: EmbeddingNetwork, unfreeze: int) -> None:
@@ -208,9 +213,7 @@ def _embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -
     return Embedded({**taught.asked, **asked}, support, 1 + len(symmetries))
 
 
-def _explain(
-    settings: MetaSettings, objective: MetaObjective, training: TrainingSettings, history: History
-) -> str:
+def _explain(settings: MetaSettings, objective: MetaObjective, training: TrainingSettings, history: History) -> str:
     episodes, criterion = objective.episodes, objective.module.criterion
     before, after = history.epochs[0].validation or 0.0, history.validation or 0.0
     count = objective.steps * objective.batch * training.epochs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Anil(nn.Module):
@@ -48,7 +48,7 @@ class Anil(nn.Module):
     @property
     def temperature(self) -> float:
         """What inner products with the head are divided by."""
-        return float((-self.log_scale).exp())
+        return math.exp(-float(self.log_scale.detach()))
 
 
 def _truth(rows: Tensor, ways: int) -> Tensor:

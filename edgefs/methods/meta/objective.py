@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.methods.meta.augment import warp
@@ -45,7 +45,7 @@ class EpisodicNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Loss of uint8 `[T,N,K,H,W,3]`."""
         rows = F.normalize(self.network(images.flatten(0, 2)).float(), dim=1)
-        loss: Tensor = self.criterion(rows.unflatten(0, images.shape[:3]))
+        loss: Tensor = self.criterion(rows.view(*images.shape[:3], -1))
         return loss
 
 
@@ -86,7 +86,7 @@ class MetaObjective:
             images = torch.stack([self.episodes.draw(first + number) for number in range(self.batch)])
             if self.augment:
                 generator = torch.Generator().manual_seed(self.episodes.seed * 1_000_003 + first)
-                images = warp(images.flatten(0, 2), generator).unflatten(0, images.shape[:3])
+                images = warp(images.flatten(0, 2), generator).reshape(images.shape)
             yield images
 
     def loss(self, forward: Callable[..., Any], batch: Tensor, done: float) -> Tensor:
@@ -106,7 +106,7 @@ def one_shot_accuracy(
     """Share of images, 0 to 1, nearest to the one image of their own class; the same episodes every time."""
     least = min(len(one.pixels) for one in classes)
     pixels = torch.cat([torch.from_numpy(one.pixels[:least]) for one in classes])
-    found = [F.normalize(network(chunk.to(device)).float(), dim=1).cpu() for chunk in pixels.split(_BATCH)]
+    found = [F.normalize(network(chunk.to(device)).float(), dim=1).cpu() for chunk in torch.split(pixels, _BATCH)]
     rows = torch.cat(found).view(len(classes), least, -1)  # [C,n,D]
     generator, ways = torch.Generator().manual_seed(0), min(ways, len(classes))
     right = []

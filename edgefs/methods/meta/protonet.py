@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ProtoNet(nn.Module):
@@ -41,4 +41,4 @@ class ProtoNet(nn.Module):
     @property
     def temperature(self) -> float:
         """What cosines are divided by."""
-        return float((-self.log_scale).exp())
+        return math.exp(-float(self.log_scale.detach()))
