@@ -47,8 +47,8 @@ class _Defaults:
 
 
 _DEFAULTS = {
-    ("protonet", False): _Defaults(ways=60, batch=1, episodes=6000, epochs=30, lr=5e-3),
-    ("anil", False): _Defaults(ways=5, batch=8, episodes=48_000, epochs=30, lr=5e-3),
+    ("protonet", False): _Defaults(ways=48, batch=1, episodes=6000, epochs=30, lr=5e-3),
+    ("anil", False): _Defaults(ways=5, batch=8, episodes=24_000, epochs=30, lr=5e-3),
     ("protonet", True): _Defaults(ways=5, batch=1, episodes=400, epochs=8, lr=1e-4),
     ("anil", True): _Defaults(ways=5, batch=1, episodes=400, epochs=8, lr=1e-4),
 }
@@ -222,5 +222,5 @@ def _explain(settings: MetaSettings, objective: MetaObjective, training: Trainin
         f"Meta-trained by {_NAMES[settings.algorithm]}: {count:,} episodes, {episodes.ways}-way "
         f"{settings.episode_shots}-shot with {settings.queries} queries of each class. {ways}-way one-shot on the "
         f"classes held out: {100 * before:.1f} % before, {100 * after:.1f} % after (epoch {history.best} of "
-        f"{training.epochs}); temperature {criterion.temperature:.3f}."
+        f"{training.epochs}); {criterion.learned}."
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class Anil(nn.Module):
@@ -46,9 +46,10 @@ class Anil(nn.Module):
         return scale * queries @ head
 
     @property
-    def temperature(self) -> float:
-        """What inner products with the head are divided by."""
-        return math.exp(-float(self.log_scale.detach()))
+    def learned(self) -> str:
+        """What was learned beside the network, in words."""
+        scale, rate = (math.exp(float(value.detach())) for value in (self.log_scale, self.log_rate))
+        return f"temperature {1 / scale:.4f}, inner rate {rate:.4f}"
 
 
 def _truth(rows: Tensor, ways: int) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class ProtoNet(nn.Module):
@@ -39,6 +39,6 @@ class ProtoNet(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), truth)
 
     @property
-    def temperature(self) -> float:
-        """What cosines are divided by."""
-        return math.exp(-float(self.log_scale.detach()))
+    def learned(self) -> str:
+        """What was learned beside the network, in words."""
+        return f"temperature {math.exp(-float(self.log_scale.detach())):.4f}"
