@@ -34,6 +34,7 @@ from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import BundleError, EdgefsError
+from edgefs_runtime.heads import HEADS
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
@@ -69,6 +70,7 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
+    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
@@ -98,7 +100,7 @@ def _prepare(
 ) -> tuple[Task, Dataset]:
     """What can fail in a second first, then the images."""
     decision = DecisionSettings(
-        {"kind": _head(settings)}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
+        {"kind": _gallery_head(settings)}, settings.budget, settings.unknown, settings.overkill, settings.escape_cost
     )
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
@@ -147,6 +149,12 @@ def _head(settings: AdaptSettings) -> str:
             f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"
         )
     return settings.head or known[0]
+
+
+def _gallery_head(settings: AdaptSettings) -> str:
+    """What decides on the device: a head that is trained leaves its place to one that follows from the gallery."""
+    head = _head(settings)
+    return head if head in HEADS and settings.method in ("features", "meta") else "lda"
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:

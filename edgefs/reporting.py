@@ -79,7 +79,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
     held_out = split.test or split.validation
     curve = (
         learning_curve(split.train, held_out, adapted.embedded, task.dispositions, task.decision, task.seed)
-        if held_out and len(task.dispositions) > 1
+        if held_out and len(task.dispositions) > 1 and adapted.honest is None  # its network saw more than a part
         else ()
     )
     return Measured(
@@ -160,6 +160,9 @@ def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Ta
 
 def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     train = task.split.train
+    if adapted.honest is not None:
+        judged = tuple(sample for sample, _ in adapted.honest)
+        return _side(judged, tuple(decision for _, decision in adapted.honest), task)
     samples: list[Sample] = []
     decisions: list[Decision] = []
     for learned, held_out in folds(train, _FOLDS, task.seed):

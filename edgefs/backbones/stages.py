@@ -8,6 +8,7 @@ last block is what is tapped.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,3 +69,14 @@ def _blocks(module: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
         else:
             found.append((path, child))
     return found
+
+
+def stage_of(network: nn.Module, taps: Sequence[str], parameter: str) -> int:
+    """Number of the stage, from 0, that a parameter belongs to: the first whose tap does not lie before it."""
+    order = [name for name, _ in _blocks(network)]
+
+    def place(path: str) -> int:
+        return next(number for number, name in enumerate(order) if path == name or path.startswith(f"{name}."))
+
+    here = place(parameter)
+    return sum(place(tap) < here for tap in taps)

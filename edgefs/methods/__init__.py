@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgefs.methods.features import adapt_features
+from edgefs.methods.finetune.method import adapt_finetune
 from edgefs.methods.meta import adapt_meta
 from edgefs.methods.task import Adapted, Task
 
-METHODS: dict[str, Callable[[Task], Adapted]] = {"features": adapt_features, "meta": adapt_meta}
+METHODS: dict[str, Callable[[Task], Adapted]] = {
+    "features": adapt_features,
+    "finetune": adapt_finetune,
+    "meta": adapt_meta,
+}
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
     "features": ("lda", "linear", "prototype"),
+    "finetune": ("cosine", "linear"),
     "meta": ("prototype", "lda", "linear"),
 }
 

@@ -82,6 +82,14 @@ def adapt_features(task: Task) -> Adapted:
     )
 
 
+def fit_projection(task: Task, plan: EmbeddingPlan) -> Projection | None:
+    """The projection of all stages, as the frozen backbone sees rendered pictures; None where none is wanted."""
+    if not task.dim:
+        return None
+    with _Images(task, plan) as images:
+        return Projection.fit(images.rendered(), task.dim)
+
+
 class _Images:
     """Embeddings with all stages, by torch, remembered between runs."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from edgefs.backbones import Backbone
-from edgefs.data import Split
+from edgefs.data import Sample, Split
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
@@ -17,7 +17,7 @@ from edgefs.teaching import Embedded
 from edgefs.training import Checkpoints
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.decision import Disposition
+from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.preprocess import Preprocess
 
 
@@ -69,6 +69,8 @@ class Adapted:
         candidates: what was compared, for the report.
         notes: what was done, in sentences.
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
+        honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
+            method that trains on them, whose gallery can't be cross-validated by itself.
     """
 
     network: EmbeddingNetwork
@@ -77,3 +79,4 @@ class Adapted:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
+    honest: tuple[tuple[Sample, Decision], ...] | None = None

@@ -42,6 +42,10 @@ class Bank:
         crossing = zip(*(bank.crossing for bank in banks), strict=True)
         return cls(tuple(torch.cat(tensors) for tensors in crossing), torch.cat([bank.early for bank in banks]))
 
+    def first(self, number: int) -> Bank:
+        """The first so many."""
+        return Bank(tuple(tensor[:number] for tensor in self.crossing), self.early[:number])
+
     def rows(self, positions: Tensor) -> tuple[Tensor, ...]:
         """What `CutNetwork` takes for some of the images."""
         return (self.early[positions], *(tensor[positions] for tensor in self.crossing))
@@ -66,7 +70,9 @@ class CutNetwork(nn.Module):
         self._late = [(tap, pooling) for tap in plan.taps[frozen:] for pooling in plan.poolings]
         self._crossing = [node for node in extractor.graph.nodes if node in first and _goes_on(node, first)]
         self._head = _part(extractor, first, [], {**_some(nodes, plan.taps[:frozen]), **_named(self._crossing)})
-        self.tail = _part(extractor, set(extractor.graph.nodes) - first, self._crossing, _some(nodes, plan.taps[frozen:]))
+        self.tail = _part(
+            extractor, set(extractor.graph.nodes) - first, self._crossing, _some(nodes, plan.taps[frozen:])
+        )
 
     def train(self, mode: bool = True) -> CutNetwork:
         """As any module; the frozen part stays in evaluation mode."""

@@ -1,0 +1,124 @@
+"""Fine-tuning: the last stages learn the line's images, the others stay as they were pretrained.
+
+The support is divided into folds, and each part of it is judged by a network that was tuned on the others. From that
+come an honest comparison with the frozen network, and the thresholds: a network that was trained on its gallery finds
+it too familiar. The network that ships is then tuned on all of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs.cache import EmbeddingCache
+from edgefs.data.wording import counted
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.features import adapt_features, fit_projection
+from edgefs.methods.finetune.crossfit import CrossFitted, cross_fit
+from edgefs.methods.finetune.support import Support
+from edgefs.methods.finetune.tuning import Tuning
+from edgefs.methods.task import Adapted, Task
+from edgefs.report import Candidate
+from edgefs.settings import FinetuneSettings
+from edgefs.teaching import Embedded, snapshot_of
+from edgefs.torch_embedder import TorchEmbedder, embed_samples
+from edgefs_calibration.crossfit import fit_crossfit
+from edgefs_runtime.crossfit import CrossFit
+from edgefs_runtime.heads import LeftOut, fit_head
+
+UNFREEZE = 2  # last stages that learn, where nothing is said
+
+
+def adapt_finetune(task: Task) -> Adapted:
+    """Tune, cross-fitted, and embed everything by the tuned network."""
+    plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
+    options = _options(task.settings.finetune, len(plan.taps))
+    depth = options.unfreeze or 0
+    support_alone = dataclasses.replace(task.split, validation=(), test=())
+    frozen = adapt_features(dataclasses.replace(task, split=support_alone))
+    augment = options.augment == "auto" and depth > 0
+    support = Support.of(task, plan, frozen.symmetries, len(plan.taps) - depth, augment=augment)
+    tuning = Tuning(task, plan, support, fit_projection(task, plan))
+    fitted = cross_fit(tuning, options)
+    tuned = tuning.tune(options, range(support.taught), "tune")
+    network = EmbeddingNetwork(tuned.backbone, plan, tuning.projection)
+    embedded = _embed(task, network, frozen.symmetries)
+    return Adapted(
+        network=network,
+        embedded=embedded,
+        symmetries=frozen.symmetries,
+        candidates=_candidates(fitted),
+        notes=(*frozen.notes, *_notes(task, options, fitted)),
+        crossfit=_correction(task, embedded, fitted) if fitted else None,
+        honest=fitted.decisions if fitted else None,
+    )
+
+
+def _options(asked: FinetuneSettings, stages: int) -> FinetuneSettings:
+    depth = UNFREEZE if asked.unfreeze is None else asked.unfreeze
+    return dataclasses.replace(asked, unfreeze=min(depth, stages))
+
+
+def _embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
+    """Every image, and those that teach in all their views."""
+    embedder, nothing = TorchEmbedder(network, task.device), EmbeddingCache(None)
+    views = ("", *symmetries)
+    taught = embed_samples(task.split.train, embedder, task.preprocess, nothing, task.steps("embed views"), views)
+    others = (*task.split.validation, *task.split.test)
+    asked = embed_samples(others, embedder, task.preprocess, nothing, task.steps("embed"))
+    of_support = Embedded.of_views(taught, len(views))
+    return Embedded({**of_support.asked, **asked}, taught, len(views))
+
+
+def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> CrossFit:
+    snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
+    head = fit_head(task.decision.head, snapshot)
+    return fit_crossfit(
+        head.left_out(),
+        snapshot.classes,
+        fitted.tuned,
+        fitted.classes,
+        snapshot.labels,
+        default_temperature=head.default_temperature,
+    )
+
+
+def _candidates(fitted: CrossFitted | None) -> tuple[Candidate, ...]:
+    if fitted is None:
+        return ()
+    found = []
+    for name, scores in (("frozen network", fitted.frozen), ("fine-tuned", fitted.tuned)):
+        weighted = _weighted(scores, fitted.classes)
+        error = float(weighted.std(ddof=1) * np.sqrt(len(weighted))) if len(weighted) > 1 else 0.0
+        found.append(Candidate(name, float(weighted.sum()), error, name == "fine-tuned"))
+    return tuple(found)
+
+
+def _weighted(answer: LeftOut, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What each image adds to the balanced accuracy."""
+    counts = np.bincount(classes)
+    right = answer.scores.argmax(axis=1) == classes
+    return np.asarray(right / (counts[classes] * (counts > 0).sum()), np.float64)
+
+
+def _notes(task: Task, options: FinetuneSettings, fitted: CrossFitted | None) -> tuple[str, ...]:
+    what = f"the last {counted(options.unfreeze or 0, 'stage')} and the head" if options.unfreeze else "the head alone"
+    penalty = (
+        f"L2-SP with λ = {options.l2sp:g}" if options.unfreeze else "L2-SP adds nothing, since no shared layer learns"
+    )
+    told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}."
+    if fitted is None:
+        return (told, "Not cross-fitted: thresholds and probabilities rest on images that the network was trained on.")
+    frozen, tuned = (_weighted(answer, fitted.classes) for answer in (fitted.frozen, fitted.tuned))
+    gain = tuned - frozen
+    error = float(gain.std(ddof=1) * np.sqrt(len(gain))) if len(gain) > 1 else 0.0
+    verdict = (
+        f"Cross-fitted on {counted(len(gain), 'image')} learned from, the frozen network places "
+        f"{100 * frozen.sum():.1f} %, the fine-tuned one {100 * tuned.sum():.1f} % (balanced; difference "
+        f"{100 * gain.sum():+.1f} ± {196 * error:.1f})."
+    )
+    if gain.sum() <= 0:
+        verdict += " Fine-tuning gains nothing here: --method features is as good, and takes a second."
+    return (told, verdict)

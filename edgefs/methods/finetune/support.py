@@ -1,0 +1,90 @@
+"""The images that are learned from, as fine-tuning needs them: remembered once, embedded again by every network."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgefs.backbones import Backbone
+from edgefs.data import Sample
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.finetune.bank import VARIANTS, remember
+from edgefs.methods.finetune.cutting import Bank, CutNetwork
+from edgefs.methods.task import Task
+from edgefs.projection import Projection
+from edgefs.teaching import Embedded
+
+
+@dataclass(frozen=True)
+class Support:
+    """Images with what the frozen part says of them.
+
+    Attributes:
+        samples: n images, those that teach first.
+        taught: how many of them teach; the others validate.
+        labels: C classes, sorted.
+        classes: int64 `[n]`.
+        bank: W views of each.
+        views: W.
+        symmetries: that an image which teaches is seen in, beside itself; V - 1 of the views.
+        frozen: taps that do not learn.
+    """
+
+    samples: tuple[Sample, ...]
+    taught: int
+    labels: tuple[str, ...]
+    classes: NDArray[np.int64]
+    bank: Bank
+    views: int
+    symmetries: tuple[str, ...]
+    frozen: int
+
+    @classmethod
+    def of(cls, task: Task, plan: EmbeddingPlan, symmetries: tuple[str, ...], frozen: int, *, augment: bool) -> Support:
+        """Look at all images once."""
+        samples = (*task.split.train, *task.split.validation)
+        labels = tuple(sorted(task.dispositions))
+        bank, views = remember(
+            samples,
+            CutNetwork(task.backbone.network.to(task.device), plan, frozen),
+            EmbeddingNetwork(task.backbone, plan).to(task.device),
+            task.preprocess,
+            symmetries,
+            VARIANTS if augment else 1,
+            task.device,
+            task.seed,
+            task.steps("look at images"),
+        )
+        classes = np.array([labels.index(sample.label) for sample in samples], np.int64)
+        return cls(samples, len(task.split.train), labels, classes, bank, views, symmetries, frozen)
+
+    def copy_of(self, backbone: Backbone, plan: EmbeddingPlan) -> tuple[Backbone, CutNetwork]:
+        """A backbone that may be trained, and the cut through it."""
+        own = dataclasses.replace(backbone, network=copy.deepcopy(backbone.network))
+        return own, CutNetwork(own.network, plan, self.frozen)
+
+    @torch.no_grad()
+    def embed(self, cut: CutNetwork, projection: Projection | None, positions: Sequence[int]) -> NDArray[np.float32]:
+        """float32 `[n,V·D]` of some of the images by the network as it is now."""
+        cut.eval()
+        device = next((value.device for value in cut.parameters()), torch.device("cpu"))
+        shown = 1 + len(self.symmetries)
+        rows = torch.tensor([position * self.views + view for position in positions for view in range(shown)])
+        blocks = [cut(*(value.to(device) for value in self.bank.rows(chunk))).cpu() for chunk in torch.split(rows, 256)]
+        joined = np.concatenate([block.numpy() for block in blocks])
+        for _, _, span in cut.plan.blocks:
+            joined[:, span] /= np.maximum(np.linalg.norm(joined[:, span], axis=1, keepdims=True), 1e-12)
+        vectors = joined if projection is None else projection(joined)
+        return np.asarray(vectors.reshape(len(positions), -1), np.float32)
+
+    def embedded(self, cut: CutNetwork, projection: Projection | None, positions: Sequence[int]) -> Embedded:
+        """The same by content digest."""
+        vectors = self.embed(cut, projection, positions)
+        taught = {self.samples[position].digest: row for position, row in zip(positions, vectors, strict=True)}
+        return Embedded.of_views(taught, 1 + len(self.symmetries))

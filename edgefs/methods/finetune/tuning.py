@@ -1,0 +1,131 @@
+"""One fine-tuning: a copy of the backbone, a head, and a training on some of the images."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from edgefs.backbones import Backbone
+from edgefs.backbones.stages import stage_of
+from edgefs.embedding import EmbeddingPlan
+from edgefs.methods.finetune.cutting import CutNetwork
+from edgefs.methods.finetune.objective import CosineHead, Supervised, Tuned, feature_of
+from edgefs.methods.finetune.support import Support
+from edgefs.methods.task import Task
+from edgefs.projection import Projection
+from edgefs.settings import FinetuneSettings
+from edgefs.training import History, TrainingSettings, make_fabric, train
+
+EPOCHS, LR, BATCH = 20, 1e-3, 16
+
+
+@dataclass(frozen=True)
+class TunedNetwork:
+    """What a training left: the backbone with its new values, the cut through it, the head, and how it went."""
+
+    backbone: Backbone
+    cut: CutNetwork
+    head: nn.Module
+    history: History
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What all trainings of a run share.
+
+    Attributes:
+        task: what is adapted to.
+        plan: all stages.
+        support: the images.
+        projection: of the frozen network.
+    """
+
+    task: Task
+    plan: EmbeddingPlan
+    support: Support
+    projection: Projection | None
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """Where it runs."""
+        settings = self.task.settings
+        return make_fabric(self.task.device, settings.devices, settings.precision)
+
+    @property
+    def kind(self) -> str:
+        """Of the head that is trained: `cosine` or `linear`."""
+        return self.task.settings.head or "cosine"
+
+    def tune(self, options: FinetuneSettings, learned: Sequence[int], name: str) -> TunedNetwork:
+        """Train on some of the images; those behind the ones that teach validate, and choose the epoch."""
+        settings, support = self.task.settings, self.support
+        backbone = dataclasses.replace(self.task.backbone, network=copy.deepcopy(self.task.backbone.network))
+        cut = CutNetwork(backbone.network, self.plan, support.frozen)
+        torch.manual_seed(self.task.seed)
+        module = Tuned(cut, self._head(cut, learned), options.bn_stats)
+        objective = Supervised(
+            module,
+            support.bank,
+            support.views,
+            support.classes,
+            learned=np.array(learned, np.int64),
+            validating=np.arange(support.taught, len(support.samples)),
+            rates=self._rates(backbone, options),
+            lr=settings.lr or LR,
+            l2sp=options.l2sp,
+            batch=settings.batch or BATCH,
+            seed=self.task.seed,
+        )
+        history = train(
+            objective,
+            self._training(),
+            fabric=self.fabric,
+            place=self.task.checkpoints.place(f"{name} {dataclasses.asdict(options)}"),
+            progress=self.task.steps(name),
+        )
+        return TunedNetwork(backbone, cut, module.head, history)
+
+    def _training(self) -> TrainingSettings:
+        settings = self.task.settings
+        return TrainingSettings(
+            epochs=settings.epochs or EPOCHS,
+            optimizer=settings.optimizer or "adam",
+            schedule=settings.schedule or "cosine",
+            precision=settings.precision,
+            seed=self.task.seed,
+        )
+
+    def _head(self, cut: CutNetwork, learned: Sequence[int]) -> nn.Module:
+        """Cosines begin with the classes' means, the textbook's layer with noise."""
+        feature = feature_of(cut)
+        if self.kind == "linear":
+            return nn.Linear(feature.stop - feature.start, len(self.support.labels))
+        features = self._plain(cut, learned)[:, feature]
+        unit = features / features.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        classes = torch.from_numpy(self.support.classes[list(learned)])
+        means = [unit[classes == number].mean(dim=0) for number in range(len(self.support.labels))]
+        return CosineHead(torch.stack(means))
+
+    @torch.no_grad()
+    def _plain(self, cut: CutNetwork, positions: Sequence[int]) -> Tensor:
+        """`[n,F]` of images as they are, not turned."""
+        rows = torch.tensor(list(positions)) * self.support.views
+        cut.eval()
+        return torch.cat([cut(*self.support.bank.rows(chunk)) for chunk in torch.split(rows, 256)])
+
+    def _rates(self, backbone: Backbone, options: FinetuneSettings) -> Callable[[str], float]:
+        """The factor of a parameter's rate: less for each stage before the last."""
+        taps, network = self.plan.taps, backbone.network
+
+        def rate(name: str) -> float:
+            return options.layer_decay ** max(0, len(taps) - 1 - stage_of(network, taps, name))
+
+        return rate
