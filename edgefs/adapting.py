@@ -70,7 +70,8 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
-    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, crossfit=adapted.crossfit))
+    head = {**task.decision.head, **adapted.head}
+    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -71,6 +72,7 @@ class Adapted:
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
         honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
             method that trains on them, whose gallery can't be cross-validated by itself.
+        head: settings of the head, beside its kind.
     """
 
     network: EmbeddingNetwork
@@ -80,3 +82,4 @@ class Adapted:
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
     honest: tuple[tuple[Sample, Decision], ...] | None = None
+    head: Mapping[str, Any] = field(default_factory=dict)

@@ -9,28 +9,21 @@ trained on DATA: its images are embedded and become the gallery, so what leave-o
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from edgefs.backbones import Backbone
-from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_seed
-from edgefs.cache import EmbeddingCache
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.backbones.conv4 import Conv4
+from edgefs.methods.features import adapt_features
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes, hold_out
+from edgefs.methods.meta.network import embed, embedding_network, own_backbone, projected
 from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass, read_tasks
 from edgefs.methods.task import Adapted, Task
-from edgefs.projection import Projection
 from edgefs.settings import MetaSettings
-from edgefs.teaching import Embedded
-from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_runtime.errors import DataError, TrainingError
 
@@ -84,9 +77,10 @@ def adapt_meta(task: Task) -> Adapted:
         settings.class_rotations,
         task.seed,
     )
-    backbone = _own(task)
-    network = _network(task, backbone)
-    module = EpisodicNetwork(network, _criterion(settings), train_norms=not task.backbone.trained)
+    backbone = own_backbone(task)
+    network = embedding_network(task, backbone)
+    criterion = _criterion(settings)
+    module = EpisodicNetwork(network, criterion, train_norms=not task.backbone.trained)
     objective, training = _objective(task, module, episodes, held_out, defaults)
     history = train(
         objective,
@@ -95,14 +89,15 @@ def adapt_meta(task: Task) -> Adapted:
         place=task.checkpoints.place(f"meta {tasks.digest}"),
         progress=task.steps("meta-train"),
     )
-    network = _projected(task, backbone, network)
+    network = projected(task, backbone, network)
     symmetries, views = _views(task, settings)
     return Adapted(
         network=network,
-        embedded=_embed(task, network, symmetries),
+        embedded=embed(task, network, symmetries),
         symmetries=symmetries,
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
+        head=_head(task, criterion),
     )
 
 
@@ -115,40 +110,6 @@ def _ways(settings: MetaSettings, defaults: _Defaults, learned: list[TaskClass])
         cure = f"pass --ways {most} or fewer, or more tasks" if most >= 2 else "pass more tasks"
         raise DataError(f"{asked}: {where} {most} classes to learn from, beside those that validate; {cure}")
     return settings.ways or min(defaults.ways, most)
-
-
-def _own(task: Task) -> Backbone:
-    """The backbone with values of its own, since they will change; random ones are drawn by the seed."""
-    backbone = task.backbone
-    if isinstance(backbone.network, Conv4) and not backbone.trained:
-        return dataclasses.replace(backbone, network=conv4_from_seed(task.seed))
-    return dataclasses.replace(backbone, network=copy.deepcopy(backbone.network))
-
-
-def _network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
-    """The embedding network; of a pretrained one only the last stages will learn."""
-    if isinstance(backbone.network, Conv4):
-        plan = EmbeddingPlan(task.preprocess.size, (CONV4_TAP,), (CONV4_CHANNELS,), ("avg",))
-    else:
-        plan = EmbeddingPlan.all_stages(backbone, task.preprocess.size)
-    network = EmbeddingNetwork(backbone, plan)
-    if backbone.trained:
-        _freeze(network, task.settings.meta.unfreeze)
-    return network.to(memory_format=torch.channels_last)
-
-
-def _freeze(network: EmbeddingNetwork, unfreeze: int) -> None:
-    """Freeze everything that the stages before the last `unfreeze` are computed from."""
-    if not unfreeze:
-        raise TrainingError("--unfreeze 0 leaves nothing to learn from the tasks; pass 1 or more, or another method")
-    taps = network.plan.taps[:-unfreeze]
-    if not taps:
-        return
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    maps = network.stages(network.normalised(torch.zeros(1, *network.plan.size, 3, dtype=torch.uint8)))
-    reached = torch.autograd.grad(maps[taps[-1]].sum(), parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, reached, strict=True):
-        parameter.requires_grad_(gradient is None)
 
 
 def _criterion(settings: MetaSettings) -> ProtoNet | Anil:
@@ -183,34 +144,23 @@ def _objective(
     return objective, training
 
 
-def _projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> EmbeddingNetwork:
-    """No more numbers than were asked for, as in feature extraction."""
-    if not task.dim or network.plan.width <= task.dim:
-        return network
-    embedder = TorchEmbedder(network, task.device)
-    step = task.steps("embed rendered pictures")
-    projection = Projection.fit(embed_rendered(embedder, task.preprocess.size, EmbeddingCache(None), step), task.dim)
-    plan = dataclasses.replace(network.plan, projected=len(projection.shift))
-    return EmbeddingNetwork(backbone, plan, projection)
+def _head(task: Task, criterion: ProtoNet | Anil) -> dict[str, float]:
+    """The temperature belongs to cosines, not to another head's scores."""
+    if isinstance(criterion, ProtoNet) and task.decision.head["kind"] == "prototype":
+        return {"temperature": criterion.temperature}
+    return {}
 
 
 def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
-    """Views only where they were asked for: which turns keep a class, the tasks have not told."""
-    if task.symmetries:
-        return task.symmetries, f"Views of an image that teaches: {1 + len(task.symmetries)}, as asked for."
-    why = "a turned image is of another class" if settings.class_rotations else "--symmetry asks for more"
-    return (), f"Views of an image that teaches: 1; {why}."
-
-
-def _embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
-    embedder, cache = TorchEmbedder(network, task.device), EmbeddingCache(None)
-    support = embed_samples(
-        task.split.train, embedder, task.preprocess, cache, task.steps("embed"), symmetries=("", *symmetries)
-    )
-    others = (*task.split.validation, *task.split.test)
-    asked = embed_samples(others, embedder, task.preprocess, cache, task.steps("embed others"))
-    taught = Embedded.of_views(support, 1 + len(symmetries))
-    return Embedded({**taught.asked, **asked}, support, 1 + len(symmetries))
+    """Those that were asked for; else none where a turned image was another class, or feature extraction's choice."""
+    if task.symmetries is None and not settings.class_rotations and not isinstance(task.backbone.network, Conv4):
+        frozen = adapt_features(
+            dataclasses.replace(task, split=dataclasses.replace(task.split, validation=(), test=()))
+        )
+        return frozen.symmetries, frozen.notes[-1]
+    symmetries = task.symmetries or ()
+    why = "as asked for" if task.symmetries is not None else "--symmetry adds those that keep a class"
+    return symmetries, f"Views of an image that teaches: {1 + len(symmetries)}; {why}."
 
 
 def _explain(settings: MetaSettings, objective: MetaObjective, training: TrainingSettings, history: History) -> str:
@@ -218,9 +168,10 @@ def _explain(settings: MetaSettings, objective: MetaObjective, training: Trainin
     before, after = history.epochs[0].validation or 0.0, history.validation or 0.0
     count = objective.steps * objective.batch * training.epochs
     ways = min(episodes.ways, len(objective.held_out))
+    kept = " The network stays as it came: no epoch was better." if history.best == 0 else ""
     return (
         f"Meta-trained by {_NAMES[settings.algorithm]}: {count:,} episodes, {episodes.ways}-way "
         f"{settings.episode_shots}-shot with {settings.queries} queries of each class. {ways}-way one-shot on the "
         f"classes held out: {100 * before:.1f} % before, {100 * after:.1f} % after (epoch {history.best} of "
-        f"{training.epochs}); {criterion.learned}."
+        f"{training.epochs}); {criterion.learned}.{kept}"
     )

@@ -39,6 +39,11 @@ class ProtoNet(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), truth)
 
     @property
+    def temperature(self) -> float:
+        """What divides the cosines before a softmax makes probabilities of them."""
+        return math.exp(-float(self.log_scale.detach()))
+
+    @property
     def learned(self) -> str:
         """What was learned beside the network, in words."""
-        return f"temperature {math.exp(-float(self.log_scale.detach())):.4f}"
+        return f"temperature {self.temperature:.4f}"

@@ -19,9 +19,10 @@ from edgefs.adapting import adapt
 from edgefs.exporting import export
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.protonet import ProtoNet
+from edgefs.progress import Progress
 from edgefs.runs import WEIGHTS, Run
 from edgefs.settings import AdaptSettings, MetaSettings
-from edgefs_runtime import Classifier
+from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.errors import DataError, EdgefsError, TrainingError, WeightsError
 from edgefs_runtime.heads import fit_head
 from edgefs_runtime.snapshot import Enrolment, build_snapshot
@@ -68,6 +69,7 @@ def test_what_was_trained_over_tasks_goes_to_a_device_which_learns_another_class
     assert measured.test is not None
     exported = export(tmp_path / "run", tmp_path / "g.edgefs", use_cache=False)
     assert exported.parity.flips == 0
+    assert ("temperature" in Bundle.open(tmp_path / "g.edgefs").manifest.head) == (algorithm == "protonet")
     new = write_alphabet(tmp_path / "new", 50, 1)
     images = sorted(new.rglob("*.png"))
     with Classifier.open(tmp_path / "g.edgefs", gallery=tmp_path / "g.gallery") as classifier:
@@ -124,6 +126,24 @@ def test_a_pretrained_backbone_learns_in_its_last_stages_alone(tasks: Path, data
     assert changed <= {"2.0.weight", "2.0.bias"}
     assert run.fields["preprocess"]["symmetries"] == ["h"]
     assert export(run.folder, tmp_path / "t.edgefs", use_cache=False).parity.flips == 0
+
+
+def test_a_training_that_was_stopped_goes_on_and_ends_the_same(tasks: Path, data: Path, tmp_path: Path) -> None:
+    def stop_in_the_second_epoch(name: str) -> Progress:
+        def report(done: int, _total: int, _note: str = "", /) -> None:
+            if name == "meta-train" and done == 2:
+                raise KeyboardInterrupt
+
+        return report
+
+    asked = settings(on(tasks), epochs=3)
+    whole, _ = adapt(data, tmp_path / "whole", asked)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(data, tmp_path / "run", asked, steps=stop_in_the_second_epoch)
+    assert (tmp_path / ".run.training").is_dir()
+    run, _ = adapt(data, tmp_path / "run", asked)
+    assert (run.folder / WEIGHTS).read_bytes() == (whole.folder / WEIGHTS).read_bytes()
+    assert not (tmp_path / ".run.training").exists()
 
 
 def bad_tasks(tasks: Path, tmp_path: Path) -> dict[str, tuple[MetaSettings, str]]:
