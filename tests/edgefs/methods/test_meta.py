@@ -69,7 +69,7 @@ def test_what_was_trained_over_tasks_goes_to_a_device_which_learns_another_class
     assert measured.test is not None
     exported = export(tmp_path / "run", tmp_path / "g.edgefs", use_cache=False)
     assert exported.parity.flips == 0
-    assert ("temperature" in Bundle.open(tmp_path / "g.edgefs").manifest.head) == (algorithm == "protonet")
+    assert ("temperature" in Bundle.open(tmp_path / "g.edgefs").manifest.decision.head) == (algorithm == "protonet")
     new = write_alphabet(tmp_path / "new", 50, 1)
     images = sorted(new.rglob("*.png"))
     with Classifier.open(tmp_path / "g.edgefs", gallery=tmp_path / "g.gallery") as classifier:
