@@ -134,7 +134,7 @@ def _criterion(bundle: Path, shots: int) -> Anil:
 
 def episodes_of(plan: tuple[int, int], options: argparse.Namespace, seed: int) -> EpisodePlan:
     ways, shots = plan
-    return EpisodePlan(shots=shots, ways=ways, queries=15, episodes=options.episodes, seed=seed)
+    return EpisodePlan(shots, ways, queries=15, episodes=options.episodes, seed=seed, unknowns=False)
 
 
 def row(name: str, columns: list[str]) -> None:
