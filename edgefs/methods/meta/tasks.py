@@ -88,7 +88,7 @@ def read_tasks(
     """
     if not root.is_dir():
         raise DataError(f"{what} {root}: no such folder; expected a folder of tasks, each a folder of class folders")
-    listed = list(_listed(root, root))
+    listed = list(_listed(root))
     if not listed:
         raise DataError(f"{what} {root}: no image in it; expected TASK/CLASS/*.png, or CLASS/*.png for one big task")
     samples, unreadable = read_images(listed, steps("read tasks"))
@@ -115,20 +115,28 @@ def read_tasks(
     return Tasks(found, _notes(root, found, shared, small, images, len(unreadable) + len(samples) - len(usable)))
 
 
-def _listed(folder: Path, root: Path) -> Iterator[Listed]:
-    """Images with their class as `label` and their task as `group`."""
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    if folder != root:
-        task = folder.parent
-        while task != root and task.name.lower() in SPLIT_NAMES:
-            task = task.parent
-        name = "" if task == root else task.relative_to(root).as_posix()
-        for path in entries:
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
-                yield Listed(path, clean_label(folder.name), group=name)
-    for path in entries:
-        if path.is_dir() and path.resolve() not in (root.resolve(), *root.resolve().parents):
-            yield from _listed(path, root)
+def _listed(root: Path) -> Iterator[Listed]:
+    """Images with their class as `label` and their task as `group`; a folder that is linked to again counts once."""
+    pending, seen = [root], {root.resolve().parent}
+    while pending:
+        folder = pending.pop()
+        if folder.resolve() in seen:
+            continue
+        seen.add(folder.resolve())
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        pending += [path for path in reversed(entries) if path.is_dir()]
+        if folder != root:
+            task = _task_of(folder, root)
+            images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+            yield from (Listed(path, clean_label(folder.name), group=task) for path in images)
+
+
+def _task_of(folder: Path, root: Path) -> str:
+    """The folder above a class, or above that where it is a part of a divided set."""
+    task = folder.parent
+    while task != root and task.name.lower() in SPLIT_NAMES:
+        task = task.parent
+    return "" if task == root else task.relative_to(root).as_posix()
 
 
 def _none_left(where: str, classes: int, shared: Collection[object], images: int) -> str:
