@@ -23,10 +23,12 @@ from edgefs.data import Dataset, Sample, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
-from edgefs.runs import GALLERY, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.runs import GALLERY, HEAD, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
@@ -38,6 +40,8 @@ from edgefs_runtime.heads import HEADS
 from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
+
+_FALLBACK = "lda"
 
 
 def adapt(
@@ -70,7 +74,7 @@ def adapt(
     check_name(name)
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
-    head = {**task.decision.head, **adapted.head}
+    head = {**task.decision.head, **adapted.gallery_head}
     task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
@@ -87,6 +91,7 @@ def adapt(
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: render_report(report).encode(),
+        **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
     fields = _fields(name, data, settings, dataset, task, adapted)
     if not is_lead():  # of several processes that train together one writes
@@ -116,6 +121,8 @@ def _prepare(
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
+    if settings.head in TRAINED_HEADS:
+        check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
     split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
     for note in (*dataset.notes, *split.notes):
         tell(note)
@@ -153,9 +160,9 @@ def _head(settings: AdaptSettings) -> str:
 
 
 def _gallery_head(settings: AdaptSettings) -> str:
-    """What decides on the device: a head that is trained leaves its place to one that follows from the gallery."""
+    """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
     head = _head(settings)
-    return head if head in HEADS and settings.method in ("features", "meta") else "lda"
+    return head if head in HEADS and settings.method in ("features", "meta") else _FALLBACK
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
@@ -213,7 +220,7 @@ def _fields(
     sides = {"train": task.split.train, "validation": task.split.validation, "test": task.split.test}
     return {
         "name": name,
-        "method": settings.method,
+        "method": adapted.method or settings.method,
         "backbone": {
             "name": backbone.name,
             "origin": backbone.origin,
@@ -224,7 +231,8 @@ def _fields(
         },
         "plan": adapted.network.plan.to_json(),
         "preprocess": task.preprocess.to_json(),
-        "head": dict(task.decision.head),
+        "head": adapted.head.to_json() if adapted.head else dict(task.decision.head),
+        "fallback_head": dict(task.decision.head),
         "decision": task.decision.to_json(),
         "labels": [{"label": label, "disposition": disposition} for label, disposition in task.dispositions.items()],
         "strangers": [{"label": label, "disposition": disposition} for label, disposition in task.strangers.items()],
@@ -253,7 +261,7 @@ def _image(sample: Sample, root: Path) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Of everything that the figures depend on."""
     found = {"edgefs": __version__, "python": platform.python_version()}
-    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx"):
+    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "skl2onnx"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

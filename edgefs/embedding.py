@@ -42,8 +42,10 @@ class EmbeddingPlan:
         size: (height, width) of the input, pixels.
         taps: module names of the stages, in the order they are computed.
         channels: of each tap.
-        poolings: keys of `POOLINGS`; each gives every tap a block of unit length.
+        poolings: keys of `POOLINGS`; each gives every tap a block.
         projected: numbers that all blocks together are projected to; 0 leaves them as they are.
+        unit: whether each block is brought to unit length; without it the numbers are what a classifier's last layer
+            sees.
     """
 
     size: tuple[int, int]
@@ -51,6 +53,7 @@ class EmbeddingPlan:
     channels: tuple[int, ...]
     poolings: tuple[str, ...] = ("avg", "max")
     projected: int = 0
+    unit: bool = True
 
     @classmethod
     def all_stages(cls, backbone: Backbone, size: tuple[int, int] | None = None) -> EmbeddingPlan:
@@ -142,8 +145,8 @@ class EmbeddingNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Embed uint8 `[N,H,W,3]`."""
         maps = self.stages(self.normalised(images))  # tap -> [N,C,H',W']
-        blocks = [_unit(POOLINGS[pooling](maps[tap])) for tap in self.plan.taps for pooling in self.plan.poolings]
-        joined = torch.cat(blocks, dim=1)
+        blocks = [POOLINGS[pooling](maps[tap]) for tap in self.plan.taps for pooling in self.plan.poolings]
+        joined = torch.cat([_unit(block) for block in blocks] if self.plan.unit else blocks, dim=1)
         if not self.plan.projected:
             return joined
         return _unit(torch.addmm(self.shift, joined, self.projection.float()))  # type: ignore[arg-type]

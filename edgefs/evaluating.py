@@ -24,6 +24,7 @@ from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
+from edgefs_runtime.heads import TrainedHead
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import build_snapshot
 from edgefs_runtime.version import __version__
@@ -119,7 +120,8 @@ def evaluate_episodes(
 ) -> Episodes:
     """Draw N-way K-shot episodes from a folder and measure them with the subject's embedder and head.
 
-    Its own gallery plays no part: each episode teaches another one. Every image of the folder may be drawn.
+    Its own gallery plays no part: each episode teaches another one, so the head is that of a gallery, also where the
+    subject has a trained one. Every image of the folder may be drawn.
 
     Args:
         subject: a bundle or a RUN folder.
@@ -220,7 +222,8 @@ def _run(folder: Path) -> _Subject:
     preprocess, decision, _ = settings_of(run)
     enrolments = run.enrolments()
     snapshot = build_snapshot(enrolments, 0, preprocess.views)
-    judge = Judge(snapshot, decision)
+    model = run.trained_head
+    judge = Judge(snapshot, decision, trained=TrainedHead(model, snapshot) if model else None)
     embedder = TorchEmbedder(load_network(run), torch.device("cpu"))
 
     def decide(sample: Sample) -> Decision:

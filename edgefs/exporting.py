@@ -32,12 +32,14 @@ from edgefs_export.graph import OPSET, to_onnx
 from edgefs_export.packing import SUFFIX, pack, write_bundle
 from edgefs_export.parity import Parity
 from edgefs_runtime.arrays import pack_gallery
-from edgefs_runtime.bundle import GOLDEN, MODEL, REPORT, SEED
+from edgefs_runtime.bundle import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder, canonical_json, space_id
 from edgefs_runtime.errors import DataError, ExportError, RunError
 from edgefs_runtime.golden import Golden
+from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.heads.trained import gallery_head
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
@@ -75,10 +77,16 @@ class _Plan:
     network: EmbeddingNetwork
     preprocess: Preprocess
     decision: DecisionSettings
+    head: TrainedHeadModel | None
     dispositions: Mapping[str, Disposition]
     strangers: Mapping[str, Disposition]
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
+
+    def judge(self, vectors: Embedded) -> Judge:
+        """Decides by the images learned from, in the embedding given."""
+        snapshot = snapshot_of(self.train, vectors, self.dispositions)
+        return Judge(snapshot, self.decision, trained=TrainedHead(self.head, snapshot) if self.head else None)
 
 
 def export(
@@ -120,7 +128,7 @@ def export(
     expected = _embed_by_torch(plan, use_cache, steps)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
     enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
-    judge = Judge(snapshot_of(plan.train, vectors, plan.dispositions), plan.decision)
+    judge = plan.judge(vectors)
     evaluation, parity = _measure(plan, judge, vectors, expected)
     parity.check()
     members = {
@@ -128,6 +136,7 @@ def export(
         SEED: pack_gallery(enrolments),
         GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
         REPORT: render_report(_report(plan, evaluation, parity)).encode(),
+        **({HEAD: plan.head.onnx} if plan.head else {}),
     }
     fields = {**_fields(plan, embedder.dim, evaluation, parity), "version": version, "keep_images": keep_images}
     packed = pack(fields, members)
@@ -167,7 +176,7 @@ def settings_of(run: Run) -> tuple[Preprocess, DecisionSettings, dict[str, Dispo
     decision = run.fields["decision"]
     return (
         Preprocess.from_json(run.fields["preprocess"]),
-        DecisionSettings.from_json(run.fields["head"], decision),
+        DecisionSettings.from_json(gallery_head(run.fields), decision),
         {entry["label"]: entry["disposition"] for entry in run.fields["labels"]},
     )
 
@@ -182,6 +191,7 @@ def _read(run: Run, data: Path | None, name: str | None) -> _Plan:
         network=load_network(run),
         preprocess=preprocess,
         decision=decision,
+        head=run.trained_head,
         dispositions=dispositions,
         strangers={entry["label"]: entry["disposition"] for entry in run.fields.get("strangers", ())},
         train=_samples(run.fields["images"]["train"], root),
@@ -248,13 +258,13 @@ def _measure(
 ) -> tuple[Evaluation | None, Parity]:
     samples = plan.test or plan.train
     decisions = judge.decide(rows_of(samples, vectors))
-    torch_judge = Judge(snapshot_of(plan.train, expected, plan.dispositions), plan.decision)
     everything = (*plan.train, *plan.test)
     parity = Parity.of(
         rows_of(everything, expected),
         rows_of(everything, vectors),
-        torch_judge.decide(rows_of(samples, expected)),
+        plan.judge(expected).decide(rows_of(samples, expected)),
         decisions,
+        judge.safe_margin,
     )
     evaluation = (
         Evaluation.of(
@@ -284,7 +294,7 @@ def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity
             "precision": "fp32",
             "opset": OPSET,
         },
-        "head": dict(plan.decision.head),
+        "head": plan.head.to_json() if plan.head else dict(plan.decision.head),
         "fallback_head": dict(plan.decision.head),
         "decision": plan.decision.to_json(),
         "labels": [
@@ -318,7 +328,7 @@ def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity) -> Repor
             ("method", run["method"]),
             ("backbone", f"{run['backbone']['name']} ({run['backbone']['origin']})"),
             ("input", f"{size[1]} x {size[0]} pixels, {plan.preprocess.resize}, {plan.preprocess.channels}"),
-            ("head", str(plan.decision.head["kind"])),
+            ("head", plan.head.kind if plan.head else str(plan.decision.head["kind"])),
             ("budget for unknown", f"{100 * plan.decision.budget:g} % of known parts"),
             ("seed", str(run["seed"])),
         ),

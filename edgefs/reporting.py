@@ -18,6 +18,7 @@ from edgefs.settings import AdaptSettings
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision
+from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
@@ -87,7 +88,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
         test=test,
         cross_validation=None if validation or test else _cross_validate(task, adapted),
         curve=curve,
-        data_notes=_data_notes(task, dataset, adapted.embedded),
+        data_notes=_data_notes(task, dataset, adapted),
     )
 
 
@@ -143,12 +144,18 @@ def inside(path: Path, root: Path) -> str:
 def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
     if not samples:
         return None
-    judge = _judge(task, adapted.embedded)
+    judge = _judge(task, adapted)
     return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.embedded))), task)
 
 
-def _judge(task: Task, embedded: Embedded) -> Judge:
-    return Judge(snapshot_of(task.split.train, embedded, task.dispositions), task.decision)
+def _judge(task: Task, adapted: Adapted) -> Judge:
+    return _judge_of(task.split.train, task, adapted.embedded, adapted.head)
+
+
+def _judge_of(support: Sequence[Sample], task: Task, embedded: Embedded, head: TrainedHeadModel | None) -> Judge:
+    """Decides by some of the support, and by a head that was trained on them."""
+    snapshot = snapshot_of(support, embedded, task.dispositions)
+    return Judge(snapshot, task.decision, trained=TrainedHead(head, snapshot) if head else None)
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
@@ -168,21 +175,30 @@ def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     for learned, held_out in folds(train, _FOLDS, task.seed):
         support = [train[position] for position in learned]
         asked = [train[position] for position in held_out]
-        judge = Judge(snapshot_of(support, adapted.embedded, task.dispositions), task.decision)
+        head = adapted.refit_head(support) if adapted.refit_head else None
+        judge = _judge_of(support, task, adapted.embedded, head)
         samples += asked
         decisions += judge.decide(rows_of(asked, adapted.embedded))
     return _side(tuple(samples), tuple(decisions), task) if samples else None
 
 
-def _data_notes(task: Task, dataset: Dataset, embedded: Embedded) -> tuple[str, ...]:
+def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ...]:
     notes = []
     overkill = task.decision.overkill
-    left = None if overkill is None else _judge(task, embedded).overkill_left
+    left = None if overkill is None else _judge(task, adapted).overkill_left
     if overkill is not None and left is not None and left < 0:
         share = 100 * (overkill - left)
         notes.append(
             f"The overkill budget can't be kept: {share:.1f} % of the good parts learned from, each left out, are "
             "judged NG by their class alone. Look at the confusions, add images, or set --escape-cost lower."
+        )
+    held_out = task.split.test or task.split.validation
+    if adapted.head and held_out:
+        notes.append(f"The learning curve is that of {task.decision.head['kind']}, which needs no training.")
+    if adapted.head and not adapted.refit_head and not held_out:
+        notes.append(
+            f"The figures are those of {task.decision.head['kind']}: the trained head {adapted.head.kind} can't be "
+            "fitted again to a part of the images, and there are no others to measure it on."
         )
     if dataset.left_out:
         notes.append(f"Left out: {counted(len(dataset.left_out), 'file')}, listed below with the reason.")
@@ -201,17 +217,20 @@ def _data_notes(task: Task, dataset: Dataset, embedded: Embedded) -> tuple[str, 
     return tuple(notes)
 
 
+def _head(task: Task, adapted: Adapted) -> str:
+    own = ", ".join(f"{key} {value}" if key != "kind" else str(value) for key, value in task.decision.head.items())
+    return f"{adapted.head.kind}, trained; {own} once anything is taught" if adapted.head else own
+
+
 def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Dataset) -> tuple[tuple[str, str], ...]:
     preprocess = task.preprocess
     shown = {
-        "method": settings.method,
+        "method": f"{adapted.method}, chosen by auto" if adapted.method else settings.method,
         "backbone": f"{task.backbone.name} ({task.backbone.origin})",
         "embedding": f"{adapted.network.plan.dim} numbers",
         "input": f"{preprocess.size[1]} x {preprocess.size[0]} pixels, {preprocess.resize}, {preprocess.channels}",
         "region of interest": "whole frame" if preprocess.roi is None else "{} {} {} {}".format(*preprocess.roi),
-        "head": ", ".join(
-            f"{key} {value}" if key != "kind" else str(value) for key, value in task.decision.head.items()
-        ),
+        "head": _head(task, adapted),
         "budget for unknown": f"{100 * task.decision.budget:g} % of known parts",
         "overkill budget": "none" if settings.overkill is None else f"{100 * settings.overkill:g} % of good parts",
         "an escape costs": "not stated" if settings.escape_cost is None else f"{settings.escape_cost:g} overkills",

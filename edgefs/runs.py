@@ -3,6 +3,7 @@
     run.json               how it was made, on which images (paths and digests, no pixels), and the other files' SHA-256
     embedder.safetensors   the embedding network's values
     gallery.npz            the support's labelled embeddings, as torch computed them
+    head.onnx              a head that was trained on them (optional)
     metrics.json           the figures
     report.html            the same for people
 
@@ -22,14 +23,16 @@ from typing import Any
 
 from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.durable import sync_file, sync_folder
-from edgefs_runtime.errors import RunError
+from edgefs_runtime.errors import BundleError, RunError
+from edgefs_runtime.heads.trained import TrainedHeadModel, is_trained
 from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.version import version_key
 
-RUN, WEIGHTS, GALLERY, METRICS, REPORT = (
+RUN, WEIGHTS, GALLERY, HEAD, METRICS, REPORT = (
     "run.json",
     "embedder.safetensors",
     "gallery.npz",
+    "head.onnx",
     "metrics.json",
     "report.html",
 )
@@ -76,6 +79,22 @@ class Run:
         """The content of `metrics.json`."""
         content: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
         return content
+
+    @property
+    def trained_head(self) -> TrainedHeadModel | None:
+        """The head that was trained on the support; None where the gallery's decides.
+
+        Raises:
+            RunError: `run.json` names one that is not there, or does not describe it rightly.
+        """
+        if not is_trained(self.fields["head"]):
+            return None
+        if HEAD not in self.fields["files"]:
+            raise RunError(f"{self.folder}: {HEAD} is missing; run `edgefs adapt` again")
+        try:
+            return TrainedHeadModel.from_json(self.fields["head"], (self.folder / HEAD).read_bytes())
+        except BundleError as error:
+            raise RunError(f"{self.folder}: {error}") from error
 
     def enrolments(self) -> tuple[Enrolment, ...]:
         """The support, as torch embedded it."""

@@ -18,6 +18,7 @@ class FinetuneSettings:
     Attributes:
         unfreeze: how many of the last stages learn; 0 trains the head alone, None takes the default (`UNFREEZE`).
         l2sp: λ of λ‖θ − θs‖² over the shared layers that learn (Li et al. 2018, arXiv:1802.01483).
+        stage_rate: learning rate of the stages, as a share of the head's.
         layer_decay: factor of the learning rate from each stage to the one before it, 0 to 1.
         bn_stats: `frozen` keeps the statistics of batch normalisation as they came; `train` is the textbook way.
         augment: `auto` turns and mirrors as the symmetries allow, crops and changes the light a little; `none`.
@@ -28,6 +29,7 @@ class FinetuneSettings:
 
     unfreeze: int | None = None
     l2sp: float = 0.0
+    stage_rate: float = 0.3
     layer_decay: float = 1.0
     bn_stats: BnStats = "frozen"
     augment: Literal["auto", "none"] = "auto"
@@ -104,6 +106,7 @@ class AdaptSettings:
         schedule: of the learning rate.
         precision: of the arithmetic.
         devices: GPUs to train on.
+        time_budget: minutes that `auto` may try things for; None takes its default.
         finetune: for that method.
         meta: for that method.
     """
@@ -140,5 +143,6 @@ class AdaptSettings:
     schedule: Schedule | None = None
     precision: Precision = "auto"
     devices: int = 1
+    time_budget: float | None = None
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     meta: MetaSettings = field(default_factory=MetaSettings)

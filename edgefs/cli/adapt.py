@@ -89,6 +89,8 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
     if measured.headline is not None:
         what, side = measured.headline
         click.echo(f"\nMeasured on {what}:\n\n{side.evaluation.to_text(medical=medical)}\n")
+    if measured.validation is not None:
+        click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
     left_out = len(run.fields["left_out"])
     if left_out:
         click.echo(f"{left_out} file{'' if left_out == 1 else 's'} left out; run.json and the report say why.")

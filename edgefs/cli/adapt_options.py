@@ -137,6 +137,7 @@ TRAINING: tuple[Option, ...] = (
     click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), help="The method's without it."),
     click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="Of the learning rate."),
     click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
+    click.option("--time-budget", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Of --method auto."),
     click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
 )
 FINETUNE: tuple[Option, ...] = (
@@ -144,6 +145,7 @@ FINETUNE: tuple[Option, ...] = (
         "--unfreeze", type=click.IntRange(min=0), metavar="STAGES", help="Last stages that learn; 0: the head alone."
     ),
     click.option("--l2sp", type=click.FloatRange(0), help="λ of the penalty on leaving the source weights."),
+    click.option("--stage-rate", type=click.FloatRange(0), help="Learning rate of the stages, as a share of --lr."),
     click.option("--layer-decay", type=click.FloatRange(0, 1), help="Of the rate, from each stage to the one before."),
     click.option("--bn-stats", type=click.Choice(["frozen", "train"]), help="Statistics of batch normalisation."),
     click.option("--augment", type=click.Choice(["auto", "none"]), help="Turn, crop and light images anew each time."),

@@ -102,8 +102,10 @@ def command(
     kind = "new class" if taught.is_new else f"now {taught.total} images"
     number = "1 image" if taught.images == 1 else f"{taught.images} images"
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+    if taught.head_note:
+        click.echo(taught.head_note)
     if others:
-        echo_refined(gained, as_json=False)
+        echo_refined(gained)
 
 
 def _show(classifier: Classifier, label: str, folder: Path) -> list[Path]:

@@ -85,7 +85,7 @@ def _episodes(
     if as_json:
         echo_json({"subject": str(subject), "data": str(data), **outcome.to_json()})
         return
-    click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, seed {plan.seed}")
+    click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, head {outcome.head}, seed {plan.seed}")
     rows = [
         ("accuracy", outcome.accuracy, "nearest class right, balanced"),
         ("unknown AUROC", outcome.auroc, "strangeness of a class left out against the others"),

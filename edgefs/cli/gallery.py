@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,19 @@ from edgefs.cli.options import (
     open_classifier,
 )
 
+if TYPE_CHECKING:
+    from edgefs_runtime.classifier import Classifier
+
 
 @click.group("gallery")
 def command() -> None:
     """Look at, undo, merge and check what was taught on this device."""
+
+
+def _echo_note(classifier: Classifier) -> None:
+    """Say where another head decides from now on."""
+    if classifier.head_note:
+        click.echo(classifier.head_note)
 
 
 @command.command("classes")
@@ -32,7 +42,7 @@ def command() -> None:
 def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """List the classes with their dispositions and numbers of images."""
     with open_classifier(bundle, gallery) as classifier:
-        snapshot = classifier.judge.snapshot
+        snapshot, head = classifier.judge.snapshot, classifier.judge.head
         where = classifier.gallery_path
     rows = zip(snapshot.labels, snapshot.dispositions, snapshot.counts.values(), strict=True)
     for label, disposition, count in rows:
@@ -42,7 +52,7 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
             click.echo(f"{count:>6}  {disposition:<6}  {label}")
     if not as_json:
         made = "" if where is not None and where.exists() else " (not made yet: this is the bundle's seed)"
-        click.echo(f"Gallery: {where}{made}")
+        click.echo(f"Gallery: {where}{made}; {head} decides")
 
 
 @command.command("forget")
@@ -57,9 +67,10 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
     with open_classifier(bundle, gallery) as classifier:
         images = classifier.forget(label, actor=actor, reason=reason)
     if as_json:
-        echo_json({"label": label, "images": images})
+        echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
         click.echo(f"Forgot {label} ({images} image{'' if images == 1 else 's'}).")
+        _echo_note(classifier)
 
 
 @command.command("refine")
@@ -87,7 +98,11 @@ def refine(
     files = image_files(images)
     with open_classifier(bundle, gallery) as classifier:
         gained = classifier.refine(files, force=force, actor=actor, reason=reason)
-    echo_refined(gained, as_json)
+    if as_json:
+        echo_json({"refined": gained, "head_note": classifier.head_note})
+    else:
+        echo_refined(gained)
+        _echo_note(classifier)
 
 
 @command.command("undo")
@@ -100,9 +115,10 @@ def undo(bundle: Path, actor: str, gallery: Path | None, as_json: bool) -> None:
     with open_classifier(bundle, gallery) as classifier:
         sentence = classifier.undo(actor=actor)
     if as_json:
-        echo_json({"undone": sentence})
+        echo_json({"undone": sentence, "head_note": classifier.head_note})
     else:
         click.echo(f"Undone: {sentence}.")
+        _echo_note(classifier)
 
 
 @command.command("log")
@@ -156,9 +172,10 @@ def merge(bundle: Path, other: Path, force: bool, gallery: Path | None, as_json:
     with open_classifier(bundle, gallery) as classifier:
         rows = classifier.merge(other, force=force)
     if as_json:
-        echo_json({"rows": rows})
+        echo_json({"rows": rows, "head_note": classifier.head_note})
     else:
         click.echo(f"Merged {rows} new row{'' if rows == 1 else 's'} from {other}.")
+        _echo_note(classifier)
 
 
 @command.command("export")

@@ -19,7 +19,18 @@ COMMANDS = {
     "challenge": "Keep real parts with their verdicts, which guard what is taught.",
 }
 WORKSTATION = frozenset(
-    {"torch", "torchvision", "safetensors", "onnx", "onnxscript", "sklearn", "jinja2", "rich", "lightning_fabric"}
+    {
+        "torch",
+        "torchvision",
+        "safetensors",
+        "onnx",
+        "onnxscript",
+        "sklearn",
+        "skl2onnx",
+        "jinja2",
+        "rich",
+        "lightning_fabric",
+    }
 )
 
 

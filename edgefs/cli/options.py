@@ -62,11 +62,8 @@ def echo_json(fields: Any) -> None:
     click.echo(json.dumps(fields, ensure_ascii=False))
 
 
-def echo_refined(gained: dict[str, int], as_json: bool) -> None:
+def echo_refined(gained: dict[str, int]) -> None:
     """What unlabelled images refined."""
-    if as_json:
-        echo_json({"refined": gained})
-        return
     for label, used in gained.items():
         click.echo(f"Refined {label} by {used} unlabelled image{'' if used == 1 else 's'}.")
     if not gained:

@@ -34,6 +34,13 @@ def command(bundle: Path, report: Path | None, as_json: bool) -> None:
     click.echo(f"{'size':<12} {opened.size / 1e6:.1f} MB")
 
 
+def _head(raw: dict[str, Any]) -> str:
+    from edgefs_runtime.heads.trained import gallery_head, is_trained
+
+    kind, other = raw["head"]["kind"], gallery_head(raw)["kind"]
+    return f"{kind}, trained; {other} once anything is taught or forgotten" if is_trained(raw["head"]) else str(kind)
+
+
 def _lines(raw: dict[str, Any]) -> list[tuple[str, str]]:
     size, decision = raw["preprocess"]["size"], raw["decision"]
     rows = [
@@ -42,7 +49,7 @@ def _lines(raw: dict[str, Any]) -> list[tuple[str, str]]:
         ("input", f"{size[1]} x {size[0]} pixels, {raw['preprocess']['resize']}, {raw['preprocess']['channels']}"),
         ("precision", str(raw["embedder"].get("precision", "?"))),
         ("embedding", f"{raw['embedder']['output']['shape'][1]} numbers"),
-        ("head", str(raw["head"]["kind"])),
+        ("head", _head(raw)),
         (
             "unknown",
             f"verdict {decision['unknown']}, budget {100 * decision['budget']:g} % of known parts",

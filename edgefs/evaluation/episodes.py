@@ -76,6 +76,7 @@ class Episodes:
 
     plan: EpisodePlan
     ways: int
+    head: str
     accuracy: Mean
     auroc: Mean
     caught: Mean
@@ -85,7 +86,13 @@ class Episodes:
     def to_json(self) -> dict[str, Any]:
         """The plan and the figures as plain JSON values."""
         figures = {name: getattr(self, name).to_json() for name in ("accuracy", "auroc", "caught", "wrongly_refused")}
-        return {**vars(self.plan), "ways": self.ways, **figures, "calibration_error": self.calibration_error}
+        return {
+            **vars(self.plan),
+            "ways": self.ways,
+            "head": self.head,
+            **figures,
+            "calibration_error": self.calibration_error,
+        }
 
 
 @dataclass
@@ -124,6 +131,7 @@ def run_episodes(
     return Episodes(
         plan=plan,
         ways=ways,
+        head=str(decision.head["kind"]),
         accuracy=Mean.of(tally.accuracy),
         auroc=Mean.of(tally.auroc),
         caught=Mean.of(tally.caught),

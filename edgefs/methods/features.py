@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
-from edgefs.data.parts import draw_key
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods.support import choosing_support
 from edgefs.methods.task import Adapted, Task
+from edgefs.methods.trained_heads import train_head
 from edgefs.projection import Projection
 from edgefs.report import Candidate
 from edgefs.teaching import Embedded, Vectors, snapshot_of
@@ -31,7 +33,6 @@ from edgefs_runtime.heads import fit_head
 from edgefs_runtime.preprocess import SYMMETRIES
 from edgefs_runtime.snapshot import Snapshot
 
-_LARGEST_SUPPORT = 300  # rows a choice is made on; more cost time and change nothing
 _MOST_ROWS = 4000  # embeddings in a gallery; with more images, views are worth less than what they cost
 # Standard errors, for fewer views. On steel and magnetic tile, which views serve, 1 of 80 draws of 2 to 20 shots had
 # more than 0.5; on digits, which they ruin, 29 of 30 draws of 5 to 20.
@@ -71,14 +72,18 @@ def adapt_features(task: Task) -> Adapted:
         seen = images.embed(task.split.train, choices[0], "embed views") if choices[0] else {}
         views = _Views(choices[0], asked, _shortened(seen, full.width, columns, projection))
     symmetries, sentence = _choose_symmetries(task, choices, views)
+    embedded, kind = views.of(symmetries), task.settings.head
+    trained = train_head(kind, task, embedded) if kind in TRAINED_HEADS else None
     return Adapted(
         network=EmbeddingNetwork(task.backbone, plan, projection),
-        embedded=views.of(symmetries),
+        embedded=embedded,
         symmetries=symmetries,
         candidates=tuple(
             Candidate(trial.name, trial.accuracy, trial.standard_error, trial is chosen) for trial in trials
         ),
-        notes=(_explain(chosen, trials, task, plan), sentence),
+        notes=(_explain(chosen, trials, task, plan), sentence, *((trained.sentence,) if trained else ())),
+        head=trained.model if trained else None,
+        refit_head=trained.refit if trained else None,
     )
 
 
@@ -174,7 +179,7 @@ def _choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: _Views
     All of them make one image worth more, unless a turned part is of another class: then they ruin everything, and the
     support, left out, shows it.
     """
-    support = _support(task)
+    support = choosing_support(task)
     trials = []
     for symmetries in choices if len(task.dispositions) > 1 else choices[:1]:
         snapshot = snapshot_of(support, views.of(symmetries), task.dispositions)
@@ -221,7 +226,7 @@ def _plans(full: EmbeddingPlan) -> list[tuple[str, EmbeddingPlan]]:
 
 
 def _try(name: str, plan: EmbeddingPlan, full: EmbeddingPlan, task: Task, vectors: Vectors) -> _Trial:
-    support = _support(task)
+    support = choosing_support(task)
     columns = _columns(full, plan)
     narrowed = {sample.digest: vectors[sample.digest][columns] for sample in support}
     snapshot = snapshot_of(support, Embedded(narrowed, narrowed), task.dispositions)
@@ -236,19 +241,6 @@ def _weighted(scores: NDArray[np.float64], snapshot: Snapshot) -> NDArray[np.flo
     counts = np.bincount(snapshot.classes[judged], minlength=len(snapshot.labels))
     weight = 1 / (np.maximum(counts, 1) * max(1, int((counts > 0).sum())))
     return np.asarray((right * weight[snapshot.classes])[judged])
-
-
-def _support(task: Task) -> tuple[Sample, ...]:
-    """The support, or a seeded part of it that holds equally many of each class."""
-    if len(task.split.train) <= _LARGEST_SUPPORT:
-        return task.split.train
-    labels = {sample.label for sample in task.split.train}
-    share = max(2, _LARGEST_SUPPORT // len(labels))
-    kept: set[str] = set()
-    for label in labels:
-        own = sorted({sample.digest for sample in task.split.train if sample.label == label})
-        kept.update(sorted(own, key=lambda digest: draw_key(task.seed, "choose", digest))[:share])
-    return tuple(sample for sample in task.split.train if sample.digest in kept)
 
 
 def _choose(trials: Sequence[NDArray[np.float64]], clearly: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from edgefs.training import Checkpoints
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.heads import TrainedHeadModel
 from edgefs_runtime.preprocess import Preprocess
 
 
@@ -32,7 +33,7 @@ class Task:
         split: what may be learned from, and what may not.
         dispositions: of every class that is learned.
         strangers: dispositions of the classes that only test.
-        decision: head and budget.
+        decision: the gallery's head, which also decides where a trained one may not, and budget.
         dim: numbers of an embedding, at most; 0 leaves it unprojected.
         symmetries: in which an image that teaches is seen as well; None lets the support decide.
         device: where torch runs.
@@ -72,7 +73,10 @@ class Adapted:
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
         honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
             method that trains on them, whose gallery can't be cross-validated by itself.
-        head: settings of the head, beside its kind.
+        head: trained on the embedding; None leaves it to the gallery's.
+        refit_head: fits such a head to some of the support, for cross-validation; None where that can't be done.
+        gallery_head: settings of the gallery's head that differ from what was asked for.
+        method: what was chosen, where choosing was the method's business.
     """
 
     network: EmbeddingNetwork
@@ -82,4 +86,7 @@ class Adapted:
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
     honest: tuple[tuple[Sample, Decision], ...] | None = None
-    head: Mapping[str, Any] = field(default_factory=dict)
+    head: TrainedHeadModel | None = None
+    refit_head: Callable[[Sequence[Sample]], TrainedHeadModel] | None = None
+    gallery_head: Mapping[str, Any] = field(default_factory=dict)
+    method: str | None = None

@@ -23,7 +23,7 @@ from edgefs_runtime.errors import ExportError
 
 OPSET = 18
 MAX_IR = 10
-_ML_OPSET = 3
+ML_OPSET = 3
 _POOLS = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 
 
@@ -58,7 +58,21 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> bytes:
             f"torch can't export this network: {(str(error).splitlines() or ['no reason given'])[0]}"
         ) from error
     _use_global_pools(model)
+    return sealed(model, "embedder")
+
+
+def sealed(model: onnx.ModelProto, name: str) -> bytes:
+    """The bytes of a model that says nothing of where it was made, and that the oldest runtime can load.
+
+    Args:
+        model: changed in place.
+        name: of its graph.
+
+    Raises:
+        ExportError: it needs more than the oldest runtime knows.
+    """
     _strip(model)
+    model.graph.name = name
     _check(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -104,11 +118,10 @@ def _strip(model: onnx.ModelProto) -> None:
         holder.ClearField("doc_string")
     del model.graph.value_info[:]
     model.producer_name, model.producer_version = "edgefs", ""
-    model.graph.name = "embedder"
 
 
 def _check(model: onnx.ModelProto) -> None:
-    limits = {"": OPSET, "ai.onnx": OPSET, "ai.onnx.ml": _ML_OPSET}
+    limits = {"": OPSET, "ai.onnx": OPSET, "ai.onnx.ml": ML_OPSET}
     for opset in model.opset_import:
         if opset.version > limits.get(opset.domain, 0):
             raise ExportError(

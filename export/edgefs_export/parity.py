@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.deciding import SAFE_MARGIN
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ExportError
-from edgefs_runtime.golden import SAFE_MARGIN, relative_difference
+from edgefs_runtime.golden import relative_difference
 
 TOLERANCE = 1e-4  # relative difference of an fp32 embedding
 
@@ -39,15 +40,16 @@ class Parity:
         found: NDArray[np.float32],
         expected_decisions: Sequence[Decision],
         found_decisions: Sequence[Decision],
+        safe_margin: float = SAFE_MARGIN,
     ) -> Parity:
-        """Compare embeddings `[N,D]` and the decisions that follow from them."""
+        """Compare embeddings `[N,D]` and the decisions that follow from them, by heads with the same `safe_margin`."""
         pairs = list(zip(expected_decisions, found_decisions, strict=True))
         flips = [a for a, b in pairs if a.nearest != b.nearest]
         return cls(
             images=len(found),
             worst=float(relative_difference(found, expected).max()) if len(found) else 0.0,
             flips=len(flips),
-            clear_flips=sum((decision.margin or 0.0) > SAFE_MARGIN for decision in flips),
+            clear_flips=sum((decision.margin or 0.0) > safe_margin for decision in flips),
         )
 
     def check(self) -> None:

@@ -84,7 +84,7 @@ def advise(judge: Judge, enrolment: Enrolment) -> Advice:
     column = after.labels.index(label)
     judged = own[np.isfinite(left.scores[own, column])]
     told = left.scores.argmax(axis=1)
-    probabilities = _softmax(left.scores[own] / judge.temperature)
+    probabilities = _softmax(left.scores[own] / judge.gallery_temperature)
     others = probabilities.mean(axis=0)
     others[column] = -1.0
     nearest = after.labels[int(others.argmax())] if len(after.labels) > 1 else None

@@ -27,6 +27,7 @@ from edgefs_runtime.archive import Member as ArchiveMember
 from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.embedder import space_id
 from edgefs_runtime.errors import BundleError
+from edgefs_runtime.heads.trained import TrainedHeadModel, is_trained
 from edgefs_runtime.manifest import Manifest, parse_manifest
 from edgefs_runtime.snapshot import Enrolment
 
@@ -98,6 +99,16 @@ class Bundle:
         return self._members[GOLDEN]
 
     @property
+    def trained_head(self) -> TrainedHeadModel | None:
+        """The head that was trained on the workstation; None where the gallery's decides.
+
+        Raises:
+            BundleError: what the manifest says about it is wrong.
+        """
+        entry = self.manifest.raw["head"]
+        return TrainedHeadModel.from_json(entry, self._members[HEAD]) if is_trained(entry) else None
+
+    @property
     def report(self) -> str:
         """The report as HTML; empty when the bundle carries none."""
         return self._members.get(REPORT, b"").decode("utf-8", "replace")
@@ -153,6 +164,12 @@ def _check_names(path: Path, members: Mapping[str, ArchiveMember]) -> None:
 
 def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
     described = set(manifest.members)
+    if is_trained(manifest.raw["head"]) != (HEAD in members):
+        raise BundleError(
+            f"{HEAD} is missing, the manifest describes a trained head"
+            if is_trained(manifest.raw["head"])
+            else f"{HEAD} is not described by the manifest"
+        )
     for name in members.keys() - described - {MANIFEST, SIGNATURE}:
         raise BundleError(f"{name} is not described by the manifest")
     for name in described - members.keys():

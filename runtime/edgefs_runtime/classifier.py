@@ -32,7 +32,7 @@ from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource
-from edgefs_runtime.opening import judge_by, seed_of
+from edgefs_runtime.opening import judge_by, seed_of, trained_head_of
 from edgefs_runtime.snapshot import Enrolment, Snapshot, extended
 from edgefs_runtime.state import challenge_folder, gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
@@ -56,8 +56,10 @@ class Classifier:
         self._teaching = Teaching(self._preprocess, embedder)
         self._owned: Gallery | None = None
         self._lock = threading.RLock()
-        self._judge: Judge | None = judge_by(bundle, gallery)
-        check_once(bundle, embedder)
+        self._trained = trained_head_of(bundle)
+        self._judge: Judge | None = judge_by(bundle, gallery, self._trained)
+        self._head_note = ""
+        check_once(bundle, embedder, self._trained)
 
     @classmethod
     def open(
@@ -120,6 +122,11 @@ class Classifier:
             raise GalleryError("the gallery holds no class any more; enroll at least one, or undo")
         return judge
 
+    @property
+    def head_note(self) -> str:
+        """A sentence, where the latest act on the gallery brought another head to decide; else empty."""
+        return self._head_note
+
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
 
@@ -128,7 +135,7 @@ class Classifier:
         """
         with self._lock:
             if self._owned is None:
-                self._judge = judge_by(self.bundle, self.gallery_path)
+                self._judge = judge_by(self.bundle, self.gallery_path, self._trained)
 
     def predict(
         self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
@@ -224,7 +231,7 @@ class Classifier:
             self._take(gallery)
         snapshot = self.judge.snapshot
         known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
-        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence)
+        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence, self._head_note)
 
     def refine(
         self, images: Sequence[ImageSource], *, force: bool = False, actor: str = "", reason: str = ""
@@ -417,13 +424,29 @@ class Classifier:
 
     def _judge_of(self, snapshot: Snapshot) -> Judge | None:
         """Decides by a snapshot; None where it holds no class."""
-        return Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest) if snapshot.labels else None
+        if not snapshot.labels:
+            return None
+        return Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest, self._trained)
 
     def _take(self, gallery: Gallery) -> None:
         """Decide by what the gallery holds now, and note what challenge parts get by it."""
+        before = self._judge
         try:
             self._judge = self._judge_of(gallery.snapshot())
         except GalleryError:  # the last class was forgotten
             self._judge = None
+        self._head_note = _head_note(before, self._judge)
         if challenge := self._kept_parts():
             challenge.note(self._judge)
+
+
+def _head_note(before: Judge | None, after: Judge | None) -> str:
+    """What an act changed about who decides."""
+    if before is not None and before.is_trained and not (after is not None and after.is_trained):
+        return (
+            f"The trained head {before.head} knows only the images it was exported with: from now on "
+            f"{before.settings.head['kind']} decides, computed from the gallery."
+        )
+    if after is not None and after.is_trained and not (before is not None and before.is_trained):
+        return f"The gallery is as it was exported: the trained head {after.head} decides again."
+    return ""

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.decision import Decision, Verdict
 from edgefs_runtime.errors import BundleError
-from edgefs_runtime.heads import Answer, LeftOut, fit_head
+from edgefs_runtime.heads import Answer, LeftOut, TrainedHead, fit_head
 from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.snapshot import Snapshot
 
+SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
 
 
@@ -29,7 +30,7 @@ class DecisionSettings:
     """How a bundle wants its decisions made.
 
     Attributes:
-        head: kind and settings of the head, `{"kind": "lda", "shrinkage": 0.5}`.
+        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`.
         budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
         unknown: verdict for a part that no class fits.
         overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
@@ -83,24 +84,50 @@ class Judge:
         snapshot: the gallery's rows.
         settings: head, budget, verdict for unknowns.
         bundle: digest of the bundle, for provenance.
+        trained: decides in the place of the gallery's head while the gallery holds the rows it was trained with.
+
+    Attributes:
+        gallery_temperature: of the scores of the gallery's head, its own rows left out.
+        temperature: of the scores that decide.
 
     Raises:
         BundleError: the head is not known to this runtime.
     """
 
-    def __init__(self, snapshot: Snapshot, settings: DecisionSettings, bundle: str = "") -> None:
+    def __init__(
+        self, snapshot: Snapshot, settings: DecisionSettings, bundle: str = "", trained: TrainedHead | None = None
+    ) -> None:
         self.snapshot = snapshot
         self.settings = settings
         self._bundle = bundle
         self._head = fit_head(settings.head, snapshot)
         left_out = self._head.left_out()
-        self.temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
+        self.gallery_temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
         if settings.crossfit is not None:
-            self.temperature *= settings.crossfit.temperature_of(snapshot)
+            self.gallery_temperature *= settings.crossfit.temperature_of(snapshot)
             left_out = settings.crossfit.corrected(left_out, snapshot)
+        self.temperature = self.gallery_temperature
+        self._trained = trained if trained is not None and trained.knows(snapshot) else None
+        if self._trained is not None:
+            self._head, self.temperature = self._trained.over(self._head), self._trained.temperature
         self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
         self._is_ok = np.array([disposition == "ok" for disposition in snapshot.dispositions])
         self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
+
+    @property
+    def head(self) -> str:
+        """The kind of the head that decides."""
+        return str(self.settings.head["kind"]) if self._trained is None else self._trained.kind
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a trained head decides, not one computed from the gallery."""
+        return self._trained is not None
+
+    @property
+    def safe_margin(self) -> float:
+        """Difference of the two best probabilities below which another label may win by rounding."""
+        return max(SAFE_MARGIN, 0.0 if self._trained is None else self._trained.safe_margin)
 
     @property
     def p_rule(self) -> str:
@@ -120,17 +147,17 @@ class Judge:
         """How parts near an ok class are refused so that all overkill together keeps its budget."""
         ok = self._is_ok[self.snapshot.classes] & np.isfinite(left_out.strangeness)
         spoiled = np.zeros(len(ok), bool)
-        spoiled[ok] = self._is_judged_defect(left_out.scores[ok])
+        spoiled[ok] = self._is_judged_defect(left_out.scores[ok], self.gallery_temperature)
         self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
         rows = ok & ~spoiled
         reference = LeftOut(left_out.scores[rows], left_out.strangeness[rows])
         return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
 
-    def _is_judged_defect(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def _is_judged_defect(self, scores: NDArray[np.float64], temperature: float) -> NDArray[np.bool_]:
         """Which rows of scores `[N,C]` are judged NG by their class, refused or not."""
         if self.settings.escape_cost is None:
             return np.asarray(~self._is_ok[scores.argmax(axis=1)])
-        return np.asarray(self._defect(_softmax(scores / self.temperature)) > 1 / (1 + self.settings.escape_cost))
+        return np.asarray(self._defect(_softmax(scores / temperature)) > 1 / (1 + self.settings.escape_cost))
 
     def _defect(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability `[N]` of being a defect, as if good parts and defects came equally often.
@@ -163,7 +190,7 @@ class Judge:
             p_values=p_values,
             refused=p_values <= budgets,  # NaN, without a rule, refuses nothing
             near_ok=near_ok,
-            defect=self._is_judged_defect(answer.scores),
+            defect=self._is_judged_defect(answer.scores, self.temperature),
         )
 
     def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

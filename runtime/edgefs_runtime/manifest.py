@@ -16,6 +16,7 @@ from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.embedder import canonical_json
 from edgefs_runtime.errors import BundleError
+from edgefs_runtime.heads.trained import gallery_head
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__, version_key
 
@@ -42,7 +43,7 @@ class Manifest:
         version: of the model, as its maker counts.
         members: every other member but the signature.
         preprocess: from frame to network input.
-        decision: head, budget and verdict for unknowns.
+        decision: the gallery's head, budget and verdict for unknowns.
         labels: classes of the seed gallery with their dispositions.
         raw: the whole JSON object.
     """
@@ -117,7 +118,7 @@ def _parse(raw: dict[str, Any]) -> Manifest:
         version=str(raw["version"]),
         members=members,
         preprocess=Preprocess.from_json(raw["preprocess"]),
-        decision=DecisionSettings.from_json(raw["head"], decision),
+        decision=DecisionSettings.from_json(gallery_head(raw), decision),
         labels=cast("dict[str, Disposition]", labels),
         raw=raw,
     )

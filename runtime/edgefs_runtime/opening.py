@@ -7,26 +7,50 @@ from typing import TYPE_CHECKING
 
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
-from edgefs_runtime.snapshot import build_snapshot
+from edgefs_runtime.errors import BundleError
+from edgefs_runtime.heads import TrainedHead
+from edgefs_runtime.snapshot import Snapshot, build_snapshot
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import Seed
 
 
-def judge_by(bundle: Bundle, gallery: Path | None) -> Judge:
+def trained_head_of(bundle: Bundle) -> TrainedHead | None:
+    """The head that was trained on the workstation, loaded; None where the bundle carries none.
+
+    Raises:
+        BundleError: it can't be loaded, or does not fit the seed gallery.
+    """
+    try:
+        model = bundle.trained_head
+        return None if model is None else TrainedHead(model, _seed_snapshot(bundle))
+    except BundleError as error:
+        raise BundleError(f"{bundle.path}: {error}") from error
+
+
+def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) -> Judge:
     """Decides by what the gallery holds, or by the bundle's seed where there is none yet.
+
+    Args:
+        bundle: whose settings count.
+        gallery: of this device; None stands for the seed.
+        trained: `trained_head_of` the bundle.
 
     Raises:
         BundleError: the seed does not hold a gallery, or the head is not known to this runtime.
         GalleryError: the gallery is damaged, or does not belong to the bundle.
     """
     if gallery is None or not gallery.exists():
-        snapshot = build_snapshot(bundle.seed_enrolments(), 0, bundle.manifest.preprocess.views)
+        snapshot = _seed_snapshot(bundle)
     else:
         from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
 
         snapshot = read_snapshot(gallery, seed_of(bundle))
-    return Judge(snapshot, bundle.manifest.decision, bundle.digest)
+    return Judge(snapshot, bundle.manifest.decision, bundle.digest, trained)
+
+
+def _seed_snapshot(bundle: Bundle) -> Snapshot:
+    return build_snapshot(bundle.seed_enrolments(), 0, bundle.manifest.preprocess.views)
 
 
 def seed_of(bundle: Bundle) -> Seed:

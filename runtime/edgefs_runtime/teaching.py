@@ -40,6 +40,7 @@ class Taught:
         total: how many images of the class the gallery holds.
         is_new: whether the gallery did not know the class before.
         gallery: sequence of the gallery now.
+        head_note: a sentence, where another head decides from now on; else empty.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Taught:
     total: int
     is_new: bool
     gallery: int
+    head_note: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.golden import Golden, has_passed, note_passed
-from edgefs_runtime.opening import judge_by
+from edgefs_runtime.heads import TrainedHead
+from edgefs_runtime.opening import judge_by, trained_head_of
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,29 @@ def verify(path: str | Path) -> Verified:
     import onnxruntime
 
     bundle = Bundle.open(path)
-    inputs, worst = _run(bundle, OnnxEmbedder(bundle.model))
+    inputs, worst = _run(bundle, OnnxEmbedder(bundle.model), trained_head_of(bundle))
     note_passed(bundle.digest)
     return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
 
 
-def check_once(bundle: Bundle, embedder: Embedder) -> None:
+def check_once(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> None:
     """Run a bundle's self-test when this machine meets it for the first time.
+
+    Args:
+        bundle: to be tested.
+        embedder: of its model.
+        trained: `trained_head_of` it.
 
     Raises:
         BundleError: it computes something else here.
     """
     if not has_passed(bundle.digest):
-        _run(bundle, embedder)
+        _run(bundle, embedder, trained)
         note_passed(bundle.digest)
 
 
-def _run(bundle: Bundle, embedder: Embedder) -> tuple[int, float]:
-    judge = judge_by(bundle, None)
+def _run(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> tuple[int, float]:
+    judge = judge_by(bundle, None, trained)
     try:
         golden = Golden.from_bytes(bundle.golden)
         return len(golden.inputs), golden.check(embedder, judge)

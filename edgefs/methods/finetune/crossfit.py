@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from edgefs.settings import FinetuneSettings
 from edgefs.teaching import rows_of, snapshot_of
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision
-from edgefs_runtime.heads import LeftOut, fit_head
+from edgefs_runtime.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head
+from edgefs_runtime.rejection import fit_temperature
 
 
 @dataclass(frozen=True)
@@ -24,51 +26,72 @@ class CrossFitted:
 
     Attributes:
         decisions: about each.
-        tuned: what the head says of them.
+        decided: float64 `[n,C]`, scores of the head that decides.
+        gallery: what the gallery's head says of them.
         frozen: what it says without tuning, on the same folds.
         classes: int64 `[n]`.
     """
 
     decisions: tuple[tuple[Sample, Decision], ...]
-    tuned: LeftOut
+    decided: NDArray[np.float64]
+    gallery: LeftOut
     frozen: LeftOut
     classes: NDArray[np.int64]
+
+    @property
+    def temperature(self) -> float:
+        """Of the head that decides."""
+        return fit_temperature(LeftOut(self.decided, self.gallery.strangeness), self.classes, 1.0)
 
 
 def cross_fit(tuning: Tuning, options: FinetuneSettings) -> CrossFitted | None:
     """Tune on each fold's other part and judge the rest; None where there are no folds."""
     support, task = tuning.support, tuning.task
-    divided = _divide(tuning, options.folds)
-    judged: list[tuple[Sample, Decision]] = []
-    tuned, frozen = [], []
-    classes: list[int] = []
+    divided = folds(task.split.train, options.folds, task.seed) if options.folds > 1 else []
     untouched = CutNetwork(task.backbone.network, tuning.plan, support.frozen)
+    told, frozen, classes = [], [], []
     for number, (learned, held_out) in enumerate(divided):
         network = tuning.tune(options, learned, f"tune, fold {number + 1} of {len(divided)}")
-        decisions, answer = _judge(tuning, network.cut, learned, held_out)
-        judged += zip((support.samples[position] for position in held_out), decisions, strict=True)
-        tuned.append(answer)
-        frozen.append(_judge(tuning, untouched, learned, held_out)[1])
+        told.append(_judge(tuning, network.cut, network.model(support.labels, 1.0), learned, held_out))
+        frozen.append(_judge(tuning, untouched, None, learned, held_out).gallery)
         classes += support.classes[list(held_out)].tolist()
-    if not judged:
+    if not told:
         return None
-    return CrossFitted(tuple(judged), _joined(tuned), _joined(frozen), np.array(classes, np.int64))
+    return CrossFitted(
+        tuple(pair for one in told for pair in one.decisions),
+        np.concatenate([one.decided for one in told]),
+        _joined([one.gallery for one in told]),
+        _joined(frozen),
+        np.array(classes, np.int64),
+    )
 
 
-def _divide(tuning: Tuning, n_folds: int) -> list[tuple[list[int], list[int]]]:
-    train = tuning.task.split.train
-    return folds(train, n_folds, tuning.task.seed) if n_folds > 1 else []
+class _Told(NamedTuple):
+    decisions: tuple[tuple[Sample, Decision], ...]
+    decided: NDArray[np.float64]
+    gallery: LeftOut
 
 
 def _judge(
-    tuning: Tuning, cut: CutNetwork, learned: Sequence[int], held_out: Sequence[int]
-) -> tuple[list[Decision], LeftOut]:
+    tuning: Tuning,
+    cut: CutNetwork,
+    model: TrainedHeadModel | None,
+    learned: Sequence[int],
+    held_out: Sequence[int],
+) -> _Told:
     samples, task = tuning.support.samples, tuning.task
-    embedded = tuning.support.embedded(cut, tuning.projection, [*learned, *held_out])
+    embedded = tuning.support.embedded(cut, tuning.shipped, tuning.projection, [*learned, *held_out])
     snapshot = snapshot_of([samples[position] for position in learned], embedded, task.dispositions)
-    asked = rows_of([samples[position] for position in held_out], embedded)
-    answer = fit_head(task.decision.head, snapshot).answer(asked)
-    return Judge(snapshot, task.decision).decide(asked), LeftOut(answer.scores, answer.strangeness)
+    asked = [samples[position] for position in held_out]
+    vectors = rows_of(asked, embedded)
+    answer = fit_head(task.decision.head, snapshot).answer(vectors)
+    trained = TrainedHead(model, snapshot) if model else None
+    decisions = Judge(snapshot, task.decision, trained=trained).decide(vectors)
+    return _Told(
+        tuple(zip(asked, decisions, strict=True)),
+        trained.scores(vectors) if trained else answer.scores,
+        LeftOut(answer.scores, answer.strangeness),
+    )
 
 
 def _joined(parts: Sequence[LeftOut]) -> LeftOut:

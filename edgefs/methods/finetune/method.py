@@ -17,16 +17,18 @@ from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.features import adapt_features, fit_projection
 from edgefs.methods.finetune.crossfit import CrossFitted, cross_fit
+from edgefs.methods.finetune.search import candidates
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.methods.task import Adapted, Task
+from edgefs.projection import Projection
 from edgefs.report import Candidate
 from edgefs.settings import FinetuneSettings
 from edgefs.teaching import Embedded, snapshot_of
 from edgefs.torch_embedder import TorchEmbedder, embed_samples
 from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
-from edgefs_runtime.heads import LeftOut, fit_head
+from edgefs_runtime.heads import fit_head
 
 UNFREEZE = 2  # last stages that learn, where nothing is said
 
@@ -35,25 +37,45 @@ def adapt_finetune(task: Task) -> Adapted:
     """Tune, cross-fitted, and embed everything by the tuned network."""
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     options = _options(task.settings.finetune, len(plan.taps))
+    symmetries, told, projection = _of_the_frozen(task, plan)
+    tried = candidates(options, len(plan.taps), task.seed) if options.search else [options]
+    deepest = max(one.unfreeze or 0 for one in tried)
+    augment = options.augment == "auto" and deepest > 0
+    support = Support.of(task, plan, symmetries, len(plan.taps) - deepest, augment=augment)
+    tuning = Tuning(task, plan, support, projection)
+    options, fitted = _search(tuning, tried)
     depth = options.unfreeze or 0
-    support_alone = dataclasses.replace(task.split, validation=(), test=())
-    frozen = adapt_features(dataclasses.replace(task, split=support_alone))
-    augment = options.augment == "auto" and depth > 0
-    support = Support.of(task, plan, frozen.symmetries, len(plan.taps) - depth, augment=augment)
-    tuning = Tuning(task, plan, support, fit_projection(task, plan))
-    fitted = cross_fit(tuning, options)
     tuned = tuning.tune(options, range(support.taught), "tune")
-    network = EmbeddingNetwork(tuned.backbone, plan, tuning.projection)
-    embedded = _embed(task, network, frozen.symmetries)
+    network = EmbeddingNetwork(tuned.backbone, tuning.shipped, projection)
+    embedded = _embed(task, network, symmetries)
     return Adapted(
         network=network,
         embedded=embedded,
-        symmetries=frozen.symmetries,
+        symmetries=symmetries,
         candidates=_candidates(fitted),
-        notes=(*frozen.notes, *_notes(task, options, fitted)),
-        crossfit=_correction(task, embedded, fitted) if fitted else None,
+        notes=(*told, *_notes(task, options, fitted)),
+        crossfit=_correction(task, embedded, fitted) if fitted and depth else None,
         honest=fitted.decisions if fitted else None,
+        head=tuned.model(support.labels, fitted.temperature if fitted else 1.0),
     )
+
+
+def _search(tuning: Tuning, tried: list[FinetuneSettings]) -> tuple[FinetuneSettings, CrossFitted | None]:
+    """The options that place most of the support rightly, cross-fitted; the first of equals."""
+    found = [(options, cross_fit(tuning, options)) for options in tried]
+    return max(found, key=lambda one: _weighted(one[1].decided, one[1].classes).sum() if one[1] else 0.0)
+
+
+def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tuple[str, ...], Projection | None]:
+    """In which symmetries images teach, what was told about it, and the projection: as feature extraction has them.
+
+    A linear layer is the textbook's, and sees what the textbook's sees.
+    """
+    if task.settings.head == "linear":
+        return task.symmetries or (), (), None
+    support_alone = dataclasses.replace(task.split, validation=(), test=())
+    frozen = adapt_features(dataclasses.replace(task, split=support_alone))
+    return frozen.symmetries, frozen.notes[-1:], fit_projection(task, plan)
 
 
 def _options(asked: FinetuneSettings, stages: int) -> FinetuneSettings:
@@ -78,7 +100,7 @@ def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> CrossFit
     return fit_crossfit(
         head.left_out(),
         snapshot.classes,
-        fitted.tuned,
+        fitted.gallery,
         fitted.classes,
         snapshot.labels,
         default_temperature=head.default_temperature,
@@ -89,17 +111,17 @@ def _candidates(fitted: CrossFitted | None) -> tuple[Candidate, ...]:
     if fitted is None:
         return ()
     found = []
-    for name, scores in (("frozen network", fitted.frozen), ("fine-tuned", fitted.tuned)):
+    for name, scores in (("frozen network", fitted.frozen.scores), ("fine-tuned", fitted.decided)):
         weighted = _weighted(scores, fitted.classes)
         error = float(weighted.std(ddof=1) * np.sqrt(len(weighted))) if len(weighted) > 1 else 0.0
         found.append(Candidate(name, float(weighted.sum()), error, name == "fine-tuned"))
     return tuple(found)
 
 
-def _weighted(answer: LeftOut, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _weighted(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """What each image adds to the balanced accuracy."""
     counts = np.bincount(classes)
-    right = answer.scores.argmax(axis=1) == classes
+    right = scores.argmax(axis=1) == classes
     return np.asarray(right / (counts[classes] * (counts > 0).sum()), np.float64)
 
 
@@ -108,10 +130,11 @@ def _notes(task: Task, options: FinetuneSettings, fitted: CrossFitted | None) ->
     penalty = (
         f"L2-SP with λ = {options.l2sp:g}" if options.unfreeze else "L2-SP adds nothing, since no shared layer learns"
     )
-    told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}."
+    how = " (rate, depth and λ chosen by the folds)" if options.search else ""
+    told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}{how}."
     if fitted is None:
         return (told, "Not cross-fitted: thresholds and probabilities rest on images that the network was trained on.")
-    frozen, tuned = (_weighted(answer, fitted.classes) for answer in (fitted.frozen, fitted.tuned))
+    frozen, tuned = (_weighted(scores, fitted.classes) for scores in (fitted.frozen.scores, fitted.decided))
     gain = tuned - frozen
     error = float(gain.std(ddof=1) * np.sqrt(len(gain))) if len(gain) > 1 else 0.0
     verdict = (

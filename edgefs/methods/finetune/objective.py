@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from edgefs.methods.finetune.cutting import Bank, CutNetwork
 
-_STAGES_RATE = 0.1  # of the head's learning rate: what was learned from a million images changes slowly
 _SCALE = 10.0  # that cosines begin with
 
 
@@ -57,10 +56,10 @@ class Tuned(nn.Module):
     def train(self, mode: bool = True) -> Tuned:
         """As any module, but for the statistics that stay."""
         super().train(mode)
-        if self._bn_stats == "frozen":
-            for module in self.cut.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for module in self.cut.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                learns = any(value.requires_grad for value in module.parameters())
+                module.train(mode and learns and self._bn_stats == "train")
         return self
 
     def forward(self, early: Tensor, *crossing: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ class Supervised:
         classes: int64 `[n]`.
         learned: positions of the images that are learned from; the others only validate.
         validating: positions of the images that validate; none leaves the last epoch as the best.
-        stages: names of the stages that learn, with the factor of each one's rate.
+        rates: factor of the rate of a parameter of the backbone.
         lr: of the head.
         l2sp: λ.
         batch: images of a step.
@@ -113,7 +112,7 @@ class Supervised:
         self._rates, self._lr, self._l2sp, self._batch, self._seed = rates, lr, l2sp, batch, seed
         counts = torch.bincount(self._classes[self._learned]).float()
         self._weights = counts.sum() / (counts.clamp_min(1) * (counts > 0).sum())
-        self._shared = dict(module.cut.tail.named_parameters())
+        self._shared = {name: value for name, value in module.cut.tail.named_parameters() if value.requires_grad}
         self._source = {name: value.detach().clone() for name, value in self._shared.items()}
 
     @property
@@ -128,10 +127,7 @@ class Supervised:
 
     def groups(self) -> list[dict[str, Any]]:
         """The head at the full rate, each stage at its own."""
-        own = [
-            {"params": [value], "lr": self._lr * _STAGES_RATE * self._rates(name)}
-            for name, value in self._shared.items()
-        ]
+        own = [{"params": [value], "lr": self._lr * self._rates(name)} for name, value in self._shared.items()]
         return [{"params": list(self._tuned.head.parameters()), "lr": self._lr}, *own]
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:

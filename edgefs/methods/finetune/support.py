@@ -70,21 +70,34 @@ class Support:
         return own, CutNetwork(own.network, plan, self.frozen)
 
     @torch.no_grad()
-    def embed(self, cut: CutNetwork, projection: Projection | None, positions: Sequence[int]) -> NDArray[np.float32]:
-        """float32 `[n,V·D]` of some of the images by the network as it is now."""
+    def embed(
+        self, cut: CutNetwork, plan: EmbeddingPlan, projection: Projection | None, positions: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """float32 `[n,V·D]` of some of the images by the network as it is now, as a plan of its taps has it."""
         cut.eval()
         device = next((value.device for value in cut.parameters()), torch.device("cpu"))
         shown = 1 + len(self.symmetries)
         rows = torch.tensor([position * self.views + view for position in positions for view in range(shown)])
         blocks = [cut(*(value.to(device) for value in self.bank.rows(chunk))).cpu() for chunk in torch.split(rows, 256)]
         joined = np.concatenate([block.numpy() for block in blocks])
-        for _, _, span in cut.plan.blocks:
-            joined[:, span] /= np.maximum(np.linalg.norm(joined[:, span], axis=1, keepdims=True), 1e-12)
-        vectors = joined if projection is None else projection(joined)
+        vectors = _as_planned(joined, cut.plan, plan, projection)
         return np.asarray(vectors.reshape(len(positions), -1), np.float32)
 
-    def embedded(self, cut: CutNetwork, projection: Projection | None, positions: Sequence[int]) -> Embedded:
+    def embedded(
+        self, cut: CutNetwork, plan: EmbeddingPlan, projection: Projection | None, positions: Sequence[int]
+    ) -> Embedded:
         """The same by content digest."""
-        vectors = self.embed(cut, projection, positions)
+        vectors = self.embed(cut, plan, projection, positions)
         taught = {self.samples[position].digest: row for position, row in zip(positions, vectors, strict=True)}
         return Embedded.of_views(taught, 1 + len(self.symmetries))
+
+
+def _as_planned(
+    joined: NDArray[np.float32], full: EmbeddingPlan, plan: EmbeddingPlan, projection: Projection | None
+) -> NDArray[np.float32]:
+    """Of all blocks as they are pooled `[n,F]`, those of a plan as `EmbeddingNetwork` gives them `[n,D]`."""
+    blocks = [joined[:, span] for tap, pooling, span in full.blocks if tap in plan.taps and pooling in plan.poolings]
+    if plan.unit:
+        blocks = [block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12) for block in blocks]
+    rows = np.concatenate(blocks, axis=1)
+    return rows if projection is None else projection(rows)

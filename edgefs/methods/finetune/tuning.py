@@ -23,6 +23,8 @@ from edgefs.methods.task import Task
 from edgefs.projection import Projection
 from edgefs.settings import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
+from edgefs_export.head import linear_head_onnx
+from edgefs_runtime.heads import TrainedHeadModel
 
 EPOCHS, LR, BATCH = 20, 1e-3, 16
 
@@ -36,6 +38,13 @@ class TunedNetwork:
     head: nn.Module
     history: History
 
+    def model(self, labels: tuple[str, ...], temperature: float) -> TrainedHeadModel | None:
+        """The head as it travels; None where the gallery's own does its work."""
+        if not isinstance(self.head, nn.Linear):
+            return None
+        weight, bias = (value.detach().cpu().numpy() for value in (self.head.weight, self.head.bias))
+        return TrainedHeadModel(linear_head_onnx(weight, bias), "linear", labels, temperature)
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -45,7 +54,7 @@ class Tuning:
         task: what is adapted to.
         plan: all stages.
         support: the images.
-        projection: of the frozen network.
+        projection: of the frozen network; None with a linear head.
     """
 
     task: Task
@@ -64,11 +73,19 @@ class Tuning:
         """Of the head that is trained: `cosine` or `linear`."""
         return self.task.settings.head or "cosine"
 
+    @property
+    def shipped(self) -> EmbeddingPlan:
+        """What ships as the embedding: all stages, or what the linear layer sees."""
+        if self.kind == "linear":
+            return dataclasses.replace(self.plan.narrowed(self.plan.taps[-1:], ("avg",)), unit=False)
+        return dataclasses.replace(self.plan, projected=len(self.projection.shift) if self.projection else 0)
+
     def tune(self, options: FinetuneSettings, learned: Sequence[int], name: str) -> TunedNetwork:
         """Train on some of the images; those behind the ones that teach validate, and choose the epoch."""
         settings, support = self.task.settings, self.support
         backbone = dataclasses.replace(self.task.backbone, network=copy.deepcopy(self.task.backbone.network))
         cut = CutNetwork(backbone.network, self.plan, support.frozen)
+        self._freeze(backbone, cut, options)
         torch.manual_seed(self.task.seed)
         module = Tuned(cut, self._head(cut, learned), options.bn_stats)
         objective = Supervised(
@@ -92,6 +109,12 @@ class Tuning:
             progress=self.task.steps(name),
         )
         return TunedNetwork(backbone, cut, module.head, history)
+
+    def _freeze(self, backbone: Backbone, cut: CutNetwork, options: FinetuneSettings) -> None:
+        """Where a search tries several depths, the cut lies before the deepest of them."""
+        first = len(self.plan.taps) - (options.unfreeze or 0)
+        for name, value in cut.tail.named_parameters():
+            value.requires_grad_(stage_of(backbone.network, self.plan.taps, name) >= first)
 
     def _training(self) -> TrainingSettings:
         settings = self.task.settings
@@ -126,6 +149,6 @@ class Tuning:
         taps, network = self.plan.taps, backbone.network
 
         def rate(name: str) -> float:
-            return options.layer_decay ** max(0, len(taps) - 1 - stage_of(network, taps, name))
+            return options.stage_rate * options.layer_decay ** max(0, len(taps) - 1 - stage_of(network, taps, name))
 
         return rate

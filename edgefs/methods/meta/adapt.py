@@ -97,7 +97,7 @@ def adapt_meta(task: Task) -> Adapted:
         symmetries=symmetries,
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
-        head=_head(task, criterion),
+        gallery_head=_head(task, criterion),
     )
 
 

@@ -1,6 +1,6 @@
 """Heads: what turns embeddings into scores of classes, computed from a gallery snapshot.
 
-A head is one file here and one line in `HEADS`.
+A head is one file here and one line in `HEADS`. A head that was trained on the workstation is a `TrainedHead`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from edgefs_runtime.heads.base import Answer, Head, LeftOut
 from edgefs_runtime.heads.lda import LdaHead
 from edgefs_runtime.heads.linear import LinearHead
 from edgefs_runtime.heads.prototype import PrototypeHead
+from edgefs_runtime.heads.trained import TrainedHead, TrainedHeadModel
 from edgefs_runtime.snapshot import Snapshot
 
 HEADS: dict[str, Callable[..., Head]] = {
@@ -21,7 +22,18 @@ HEADS: dict[str, Callable[..., Head]] = {
     "prototype": PrototypeHead,
 }
 
-__all__ = ["HEADS", "Answer", "Head", "LdaHead", "LeftOut", "LinearHead", "PrototypeHead", "fit_head"]
+__all__ = [
+    "HEADS",
+    "Answer",
+    "Head",
+    "LdaHead",
+    "LeftOut",
+    "LinearHead",
+    "PrototypeHead",
+    "TrainedHead",
+    "TrainedHeadModel",
+    "fit_head",
+]
 
 
 def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
