@@ -261,7 +261,17 @@ def _image(sample: Sample, root: Path) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Of everything that the figures depend on."""
     found = {"edgefs": __version__, "python": platform.python_version()}
-    for package in ("torch", "torchvision", "numpy", "pillow", "onnxruntime", "onnx", "scikit-learn", "skl2onnx"):
+    for package in (
+        "torch",
+        "torchvision",
+        "numpy",
+        "pillow",
+        "onnxruntime",
+        "onnx",
+        "scikit-learn",
+        "skl2onnx",
+        "lightning-fabric",
+    ):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

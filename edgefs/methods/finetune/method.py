@@ -30,7 +30,7 @@ from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.heads import fit_head
 
-UNFREEZE = 2  # last stages that learn, where nothing is said
+UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
 
 
 def adapt_finetune(task: Task) -> Adapted:
