@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from edgefs.backbones.conv4 import load_conv4
 from edgefs.backbones.nano import NANO_MEAN, NANO_SIZE, NANO_STD, Nano, load_nano
 from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
 from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
@@ -63,4 +64,4 @@ def _nano(weights: str | None) -> Backbone:
     return Backbone("nano", network, NANO_SIZE, origin, state_digest(network), NANO_MEAN, NANO_STD)
 
 
-BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"nano": _nano}
+BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano}
