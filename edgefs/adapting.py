@@ -19,8 +19,9 @@ from typing import Any
 from safetensors.torch import save
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
-from edgefs.data import Dataset, Sample, load_dataset, split_dataset
+from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
+from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.methods.classifiers import TRAINED_HEADS
@@ -28,13 +29,24 @@ from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.reporting import Measured, adapt_report, measure
-from edgefs.runs import GALLERY, HEAD, METRICS, REPORT, WEIGHTS, Run, check_place, write_run
+from edgefs.runs import (
+    GALLERY,
+    GALLERY_WEIGHTS,
+    HEAD,
+    METRICS,
+    REPORT,
+    WEIGHTS,
+    Run,
+    check_place,
+    write_run,
+)
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
 from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
+from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.heads import HEADS
 from edgefs_runtime.manifest import check_name
@@ -93,6 +105,10 @@ def adapt(
         REPORT: render_report(report).encode(),
         **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
+    if adapted.gallery is not None:
+        files[GALLERY_WEIGHTS] = save(
+            {key: value.contiguous() for key, value in adapted.gallery.cpu().state_dict().items()}
+        )
     fields = _fields(name, data, settings, dataset, task, adapted)
     if not is_lead():  # of several processes that train together one writes
         return Run(out, fields), measured
@@ -111,19 +127,10 @@ def _prepare(
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
-    dataset = load_dataset(
-        data,
-        group_from=settings.group_from,
-        ok=settings.ok,
-        without=settings.without,
-        leave_out_blank=True,
-        progress=steps("read images"),
-    )
-    dispositions = dispositions_of(dataset.classes, settings.ok)
+    dataset, split, domains, dispositions = _read(data, settings, steps)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
     if settings.head in TRAINED_HEADS:
         check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
-    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(
@@ -141,8 +148,34 @@ def _prepare(
         steps=steps,
         settings=settings,
         checkpoints=Checkpoints.beside(out, _origin(settings, backbone, preprocess, dataset)),
+        domains=domains,
     )
     return task, dataset
+
+
+def _read(
+    data: Path, settings: AdaptSettings, steps: Steps
+) -> tuple[Dataset, Split, TwoDomains | None, dict[str, Disposition]]:
+    """The images, divided, and what the line does with each class."""
+    if settings.method == "domain":
+        dataset, split, domains = load_domains(data, settings, steps)
+        return dataset, split, domains, dispositions_of(dataset.classes, settings.ok)
+    dataset = load_dataset(
+        data,
+        group_from=settings.group_from,
+        ok=settings.ok,
+        without=settings.without,
+        leave_out_blank=True,
+        progress=steps("read images"),
+    )
+    dispositions = dispositions_of(dataset.classes, settings.ok)
+    strangers = [label for label, d in dispositions.items() if settings.good_only and d == "defect"]
+    return (
+        dataset,
+        split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers),
+        None,
+        dispositions,
+    )
 
 
 def _head(settings: AdaptSettings) -> str:

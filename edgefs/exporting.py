@@ -22,9 +22,10 @@ from edgefs.data import Sample
 from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation import Evaluation
+from edgefs.gallery_network import GalleryNetwork
 from edgefs.progress import Progress, Steps, silent
 from edgefs.report import Report, render_report
-from edgefs.runs import WEIGHTS, Run
+from edgefs.runs import GALLERY_WEIGHTS, WEIGHTS, Run
 from edgefs.teaching import Embedded, enrolments_of, rows_of, snapshot_of
 from edgefs.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs_export.golden_inputs import golden_inputs
@@ -171,6 +172,15 @@ def load_network(run: Run) -> EmbeddingNetwork:
     return network.eval()
 
 
+def load_gallery_network(run: Run) -> GalleryNetwork | None:
+    """What embeds the gallery's images of a RUN; None where the embedding network does."""
+    if GALLERY_WEIGHTS not in run.fields["files"]:
+        return None
+    network = GalleryNetwork(load_network(run))
+    network.load_state_dict(load_file(run.folder / GALLERY_WEIGHTS))
+    return network.eval()
+
+
 def settings_of(run: Run) -> tuple[Preprocess, DecisionSettings, dict[str, Disposition]]:
     """Preprocessing, decision settings and dispositions of a RUN."""
     decision = run.fields["decision"]
@@ -227,22 +237,29 @@ def _embed_by_runtime(plan: _Plan, model: bytes, embedder: OnnxEmbedder, use_cac
     """As the device will: a batch of one each."""
     space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
     cache = cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None
-    return _embed(plan, OneByOne(embedder), cache, steps("embed with onnxruntime"))
+    of_gallery = load_gallery_network(plan.run)
+    gallery = None if of_gallery is None else OneByOne(OnnxEmbedder(to_onnx(of_gallery, plan.preprocess.size)))
+    return _embed(plan, OneByOne(embedder), gallery, cache, steps("embed with onnxruntime"))
 
 
 def _embed_by_torch(plan: _Plan, use_cache: bool, steps: Steps) -> Embedded:
     """What the exported model is compared with."""
     weights, preprocess = plan.run.fields["files"][WEIGHTS], canonical_json(plan.preprocess.to_json())
     cache = cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None
-    return _embed(plan, TorchEmbedder(plan.network, torch.device("cpu")), cache, steps("compare with torch"))
+    cpu, of_gallery = torch.device("cpu"), load_gallery_network(plan.run)
+    gallery = None if of_gallery is None else TorchEmbedder(of_gallery, cpu)
+    return _embed(plan, TorchEmbedder(plan.network, cpu), gallery, cache, steps("compare with torch"))
 
 
-def _embed(plan: _Plan, embedder: Embedder, cache_file: Path | None, progress: Progress) -> Embedded:
-    """Every image, and those that teach in all their views."""
+def _embed(
+    plan: _Plan, embedder: Embedder, gallery: Embedder | None, cache_file: Path | None, progress: Progress
+) -> Embedded:
+    """Every image, and those that teach in all their views, by the gallery's own network where it has one."""
     cache = EmbeddingCache(cache_file)
     try:
         symmetries = ("", *plan.preprocess.symmetries)
-        taught = embed_samples(plan.train, embedder, plan.preprocess, cache, progress, symmetries)
+        of_taught = (embedder, cache) if gallery is None else (gallery, EmbeddingCache(None))
+        taught = embed_samples(plan.train, of_taught[0], plan.preprocess, of_taught[1], progress, symmetries)
         asked = embed_samples(plan.test, embedder, plan.preprocess, cache, progress)
     finally:
         cache.close()

@@ -2,6 +2,7 @@
 
     run.json               how it was made, on which images (paths and digests, no pixels), and the other files' SHA-256
     embedder.safetensors   the embedding network's values
+    gallery.safetensors    the same of what embeds the gallery's images, where they are of another domain
     gallery.npz            the support's labelled embeddings, as torch computed them
     head.onnx              a head that was trained on them (optional)
     metrics.json           the figures
@@ -36,6 +37,7 @@ RUN, WEIGHTS, GALLERY, HEAD, METRICS, REPORT = (
     "metrics.json",
     "report.html",
 )
+GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
 
 

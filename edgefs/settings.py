@@ -69,6 +69,34 @@ class MetaSettings:
 
 
 @dataclass(frozen=True)
+class DomainSettings:
+    """How a source's labels are made to serve a target.
+
+    Attributes:
+        source: folder or CSV file of labelled images.
+        domain_loss: `dann` (gradient reversal), `coral` (Deep CORAL) or `none` (the source alone); None is `dann`, or
+            no training at all where `adapt_bn` or `align` ask for a cheap kind.
+        adapt_bn: estimate the statistics of batch normalisation on the target.
+        align: bring moments of frozen embeddings together; None leaves them.
+        task_labels: whose labels the task is learned from; None takes both where the target has some.
+        domain_weight: λ at the end of its schedule.
+        feature_rate: learning rate of the backbone, as a factor; None takes 0.1 where it came with weights, else 1.
+        self_training: learn from a teacher's sure answers on the target as well.
+        invert: whether a negative of an image is still of its class; half of the images are then learned from so.
+    """
+
+    source: str | None = None
+    domain_loss: Literal["dann", "coral", "none"] | None = None
+    adapt_bn: bool = False
+    align: Literal["mean", "moments", "coral"] | None = None
+    task_labels: Literal["source", "target", "both"] | None = None
+    domain_weight: float = 0.3
+    feature_rate: float | None = None
+    self_training: bool = True
+    invert: bool = True
+
+
+@dataclass(frozen=True)
 class AdaptSettings:
     """Everything that `adapt` can be told; the defaults are what a first run should use.
 
@@ -109,6 +137,7 @@ class AdaptSettings:
         time_budget: minutes that `auto` may try things for; None takes its default.
         finetune: for that method.
         meta: for that method.
+        domain: for that method.
     """
 
     method: str = "features"
@@ -146,3 +175,4 @@ class AdaptSettings:
     time_budget: float | None = None
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     meta: MetaSettings = field(default_factory=MetaSettings)
+    domain: DomainSettings = field(default_factory=DomainSettings)

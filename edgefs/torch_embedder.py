@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgefs.cache import EmbeddingCache
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork
+from edgefs.gallery_network import GalleryNetwork
 from edgefs.progress import Progress
 from edgefs.render import render_training_image
 from edgefs_runtime.embedder import Embedder
@@ -24,7 +25,7 @@ _PICTURES = 1024  # rendered; a projection to 512 numbers needs more than that
 class TorchEmbedder:
     """Embeds on `device`; satisfies the runtime's `Embedder`."""
 
-    def __init__(self, network: EmbeddingNetwork, device: torch.device) -> None:
+    def __init__(self, network: EmbeddingNetwork | GalleryNetwork, device: torch.device) -> None:
         self.dim = network.plan.dim
         self._network = network.to(device).eval()
         self._device = device

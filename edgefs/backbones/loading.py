@@ -9,6 +9,7 @@ from torch import nn
 
 from edgefs.backbones.conv4 import load_conv4
 from edgefs.backbones.nano import NANO_MEAN, NANO_SIZE, NANO_STD, Nano, load_nano
+from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
 from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
 from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
 from edgefs_runtime.errors import WeightsError
@@ -64,4 +65,13 @@ def _nano(weights: str | None) -> Backbone:
     return Backbone("nano", network, NANO_SIZE, origin, state_digest(network), NANO_MEAN, NANO_STD)
 
 
-BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano}
+def _pico(weights: str | None) -> Backbone:
+    network = untrained_pico()
+    origin = "random weights: for methods that train every layer"
+    if weights not in (None, RANDOM):
+        fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
+        origin = f"weights file {Path(weights).name}"
+    return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD)
+
+
+BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano, "pico": _pico}

@@ -20,7 +20,7 @@ from edgefs.runs import REPORT, Run
 from edgefs.settings import AdaptSettings
 from edgefs.training import is_lead
 
-_OF_METHODS = ("finetune", "meta")  # fields of `AdaptSettings` that hold a method's own settings
+_OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that hold a method's own settings
 
 
 @click.command("adapt")
@@ -35,6 +35,7 @@ _OF_METHODS = ("finetune", "meta")  # fields of `AdaptSettings` that hold a meth
     options.TRAINING,
     options.FINETUNE,
     options.META,
+    options.DOMAIN,
     options.RUN,
 )
 @click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")

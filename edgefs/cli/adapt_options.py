@@ -152,6 +152,25 @@ FINETUNE: tuple[Option, ...] = (
     click.option("--folds", type=click.IntRange(min=0), help="Cross-fitting, from which thresholds come."),
     click.option("--search", is_flag=True, default=None, help="Choose rate, depth and λ among a few by the folds."),
 )
+DOMAIN: tuple[Option, ...] = (
+    click.option("--source", metavar="DIR", help="Labelled images of another domain, in any layout of DATA."),
+    click.option(
+        "--domain-loss",
+        type=click.Choice(["dann", "coral", "none"]),
+        help="dann without it, or no training where --adapt-bn or --align ask for a cheap kind.",
+    ),
+    click.option("--adapt-bn", is_flag=True, default=None, help="Batch statistics of the target."),
+    click.option("--align", type=click.Choice(["mean", "moments", "coral"]), help="Moments of frozen embeddings."),
+    click.option(
+        "--task-labels", type=click.Choice(["source", "target", "both"]), help="Both where the target has labels."
+    ),
+    click.option("--domain-weight", type=click.FloatRange(0), help="λ of the domain loss, at the end."),
+    click.option("--feature-rate", type=click.FloatRange(0), help="Of the learning rate, for the backbone."),
+    click.option(
+        "--self-training/--no-self-training", default=None, help="Learn from a teacher's sure answers on the target."
+    ),
+    click.option("--invert/--no-invert", default=None, help="Whether a negative of an image is still of its class."),
+)
 META: tuple[Option, ...] = (
     click.option("--tasks", metavar="DIR", help="What meta-training learns from: TASK/CLASS/*, or CLASS/* alone."),
     click.option("--algorithm", type=click.Choice(["protonet", "anil"]), help="Of meta-training; protonet without it."),

@@ -10,7 +10,9 @@ import torch
 
 from edgefs.backbones import Backbone
 from edgefs.data import Sample, Split
+from edgefs.data.domains import TwoDomains
 from edgefs.embedding import EmbeddingNetwork
+from edgefs.gallery_network import GalleryNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
 from edgefs.settings import AdaptSettings
@@ -42,6 +44,7 @@ class Task:
         steps: told what is being done.
         settings: all that was asked for, the method's own too.
         checkpoints: where trainings are taken up from.
+        domains: what the domain method learns from; None for the others.
     """
 
     backbone: Backbone
@@ -58,6 +61,7 @@ class Task:
     steps: Steps
     settings: AdaptSettings
     checkpoints: Checkpoints
+    domains: TwoDomains | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Adapted:
         crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
         honest: decisions about images learned from, each by a network and a gallery that were not made of it; of a
             method that trains on them, whose gallery can't be cross-validated by itself.
+        gallery: what embeds the gallery's images where they are of another domain; None is `network`.
         head: trained on the embedding; None leaves it to the gallery's.
         refit_head: fits such a head to some of the support, for cross-validation; None where that can't be done.
         gallery_head: settings of the gallery's head that differ from what was asked for.
@@ -86,6 +91,7 @@ class Adapted:
     notes: tuple[str, ...]
     crossfit: CrossFit | None = None
     honest: tuple[tuple[Sample, Decision], ...] | None = None
+    gallery: GalleryNetwork | None = None
     head: TrainedHeadModel | None = None
     refit_head: Callable[[Sequence[Sample]], TrainedHeadModel] | None = None
     gallery_head: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""The cheap kinds: nothing is trained, only statistics of the two domains are brought together.
+
+- `--adapt-bn`: batch normalisation takes the target's images by the target's statistics (AdaBN, Li et al. 2016).
+- `--align`: the source's embeddings are moved to where the target's lie (mean, moments, or CORAL).
+
+Where the target has labels, its own images are the gallery and there is nothing to align.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs.cache import EmbeddingCache
+from edgefs.data import Sample
+from edgefs.data.domains import TwoDomains
+from edgefs.data.parts import draw_key
+from edgefs.data.wording import counted
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.gallery_network import GalleryNetwork
+from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
+from edgefs.methods.domain.align import fit_alignment
+from edgefs.methods.domain.guard import collapse_of
+from edgefs.methods.domain.pixels import in_batches, load_pixels
+from edgefs.methods.domain.validators import Answers, Spread
+from edgefs.methods.features import fit_projection
+from edgefs.methods.task import Adapted, Task
+from edgefs.projection import Projection
+from edgefs.teaching import Embedded, snapshot_of
+from edgefs.torch_embedder import TorchEmbedder, embed_samples
+from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.heads import fit_head
+from edgefs_runtime.snapshot import Snapshot
+
+_LOOKED_AT = 500  # images of a domain whose statistics are estimated
+_BATCH = 32  # images of a batch that statistics are estimated on
+_SHARPNESS = 10.0  # of the softmax over cosines by which answers are compared
+
+
+def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
+    """Bring statistics together, and keep the source's own where that says less about the target."""
+    settings = task.settings.domain
+    plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
+    projection = fit_projection(task, plan)
+    if projection is not None:
+        plan = dataclasses.replace(plan, projected=len(projection.shift))
+    target = _some(two.target, task.seed)
+    plain = EmbeddingNetwork(task.backbone, plan, projection)
+    notes = ["No training: the backbone stays as it is."]
+    network, of_gallery = plain, plain
+    if settings.adapt_bn:
+        network = _with_statistics(task, plan, projection, target)
+        of_gallery = network if two.labelled else _with_statistics(task, plan, projection, _some(two.source, task.seed))
+        notes.append(f"Batch statistics: of {counted(len(target), 'target image')}.")
+    if two.labelled:
+        if settings.align:
+            notes.append("Nothing was aligned: the gallery is of the target itself, since its images have labels.")
+        return _shipped(task, network, None, notes)
+    gallery = GalleryNetwork(of_gallery)
+    rows = _rows(task, network, target)
+    if settings.align:
+        alignment = fit_alignment(rows, _gallery(task, gallery), settings.align).inverse()
+        gallery = GalleryNetwork(of_gallery, alignment.matrix, alignment.shift)
+        notes.append(f"Alignment: {settings.align}, by {counted(len(target), 'target image')} without a label.")
+    before = _answers(_rows(task, plain, target), _gallery(task, GalleryNetwork(plain)))
+    after = _answers(rows, _gallery(task, gallery))
+    if reason := _worse(before, after):
+        return _shipped(task, plain, None, [*notes, f"NOT adapted, the frozen backbone is kept: {reason}."])
+    return _shipped(task, network, gallery, notes)
+
+
+def _worse(before: Answers, after: Answers) -> str:
+    """Why the source's own statistics are kept; empty where there is no reason to."""
+    spreads = Spread.of(before), Spread.of(after)
+    if collapsed := collapse_of(spreads[1], spreads[0], after.probabilities.shape[1]):
+        return f"adaptation collapsed: {collapsed}"
+    told = [spread.information for spread in spreads]
+    if told[1] < told[0]:
+        return f"an answer on the target tells {told[1]:.2f} nats of the class, and told {told[0]:.2f} before"
+    return ""
+
+
+def _answers(rows: NDArray[np.float32], snapshot: Snapshot) -> Answers:
+    scores = _SHARPNESS * fit_head({"kind": "prototype"}, snapshot).scores(rows)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return Answers(rows, np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32))
+
+
+def _some(samples: Sequence[Sample], seed: int) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda sample: draw_key(seed, "statistics", sample.digest))[:_LOOKED_AT])
+
+
+def _with_statistics(
+    task: Task, plan: EmbeddingPlan, projection: Projection | None, samples: Sequence[Sample]
+) -> EmbeddingNetwork:
+    if not has_batch_norm(task.backbone.network):
+        raise EdgefsError(f"--adapt-bn: {task.backbone.name} has no batch normalisation; use --align instead")
+    backbone = dataclasses.replace(task.backbone, network=copy.deepcopy(task.backbone.network))
+    network = EmbeddingNetwork(backbone, plan, projection).to(task.device)
+    pixels = load_pixels(samples, task.preprocess, task.steps("estimate statistics"))
+    estimate_statistics(network, (batch.to(task.device) for batch in in_batches(pixels, _BATCH)))
+    return network
+
+
+def _rows(task: Task, network: EmbeddingNetwork, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    found = embed_samples(
+        samples, TorchEmbedder(network, task.device), task.preprocess, EmbeddingCache(None), task.steps("embed target")
+    )
+    return np.stack([found[sample.digest] for sample in samples])
+
+
+def _gallery(task: Task, network: GalleryNetwork) -> Snapshot:
+    found = embed_samples(
+        task.split.train,
+        TorchEmbedder(network, task.device),
+        task.preprocess,
+        EmbeddingCache(None),
+        task.steps("embed source"),
+    )
+    return snapshot_of(task.split.train, Embedded(found, found), task.dispositions)
+
+
+def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | None, notes: list[str]) -> Adapted:
+    symmetries = task.symmetries or ()
+    embedded = embed_all(task, network, gallery, symmetries)
+    return Adapted(network.cpu(), embedded, symmetries, (), tuple(notes), gallery=gallery)
+
+
+def embed_all(
+    task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | None, symmetries: tuple[str, ...]
+) -> Embedded:
+    """The gallery's images in all their views, and those that ask."""
+    names, nothing = ("", *symmetries), EmbeddingCache(None)
+    embedder = TorchEmbedder(network, task.device)
+    teacher = embedder if gallery is None else TorchEmbedder(gallery, task.device)
+    taught = embed_samples(task.split.train, teacher, task.preprocess, nothing, task.steps("embed the gallery"), names)
+    held_out = (*task.split.validation, *task.split.test)
+    asked = embed_samples(held_out, embedder, task.preprocess, nothing, task.steps("embed the test"))
+    of_gallery = Embedded.of_views(taught, len(names))
+    return Embedded({**of_gallery.asked, **asked}, taught, len(names))

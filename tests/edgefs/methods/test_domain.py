@@ -1,0 +1,285 @@
+"""Domain adaptation: its parts against their definitions, and the method through `adapt`, `export` and a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from textures import draw, write_set
+from torch import nn
+
+from edgefs.adapting import adapt
+from edgefs.cli import main
+from edgefs.exporting import export
+from edgefs.methods.domain.adabn import estimate_statistics
+from edgefs.methods.domain.align import fit_alignment
+from edgefs.methods.domain.classifier import DomainClassifier
+from edgefs.methods.domain.coral import coral_loss
+from edgefs.methods.domain.dann import domain_loss
+from edgefs.methods.domain.guard import Candidate, judge
+from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
+from edgefs.methods.domain.validators import Answers, Spread
+from edgefs.runs import Run
+from edgefs.settings import AdaptSettings, DomainSettings
+from edgefs_runtime import Classifier
+from edgefs_runtime.errors import DataError, EdgefsError, TrainingError
+from edgefs_runtime.snapshot import Enrolment, build_snapshot
+
+KINDS = ("good", "stripes", "dots")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "source", 14)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Negatives: `train/` without labels, `test/<class>/`."""
+    for kind in KINDS:
+        for number in range(200, 212):
+            save_negative(tmp_path / "target" / "train", kind, number)
+        for number in range(300, 304):
+            save_negative(tmp_path / "target" / "test" / kind, kind, number)
+    return tmp_path / "target"
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Negatives with labels, divided."""
+    for kind in KINDS:
+        for number in range(200, 212):
+            save_negative(tmp_path / "labelled" / "train" / kind, kind, number)
+        for number in range(300, 304):
+            save_negative(tmp_path / "labelled" / "test" / kind, kind, number)
+    return tmp_path / "labelled"
+
+
+def save_negative(folder: Path, kind: str, number: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(255 - draw(kind, number)).save(folder / f"{kind}-{number}.png")
+
+
+def settings(source: Path | None, backbone: str = "pico", epochs: int = 1, **options: object) -> AdaptSettings:
+    domain = {name: options.pop(name) for name in list(options) if name in DomainSettings.__dataclass_fields__}
+    return AdaptSettings(
+        method="domain",
+        backbone=backbone,
+        epochs=epochs,
+        domain=DomainSettings(source=str(source) if source else None, **domain),  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_the_gradient_comes_back_reversed_and_the_values_stay() -> None:
+    features = torch.randn(4, 3, requires_grad=True)
+    same = reverse_gradient(features, 0.5)
+    (same * torch.arange(3.0)).sum().backward()
+    assert torch.equal(same, features)
+    assert features.grad is not None
+    assert torch.equal(features.grad, -0.5 * torch.arange(3.0).expand(4, 3))
+
+
+def test_lambda_follows_the_schedule_of_the_paper() -> None:
+    assert reversal_strength(0) == 0
+    assert reversal_strength(0.1) == pytest.approx(2 / (1 + np.exp(-1)) - 1)
+    assert reversal_strength(1) == pytest.approx(1, abs=1e-4)
+
+
+def test_one_step_helps_the_domain_classifier_and_hurts_by_the_features() -> None:
+    torch.manual_seed(0)
+    features, classifier = nn.Linear(5, 4), DomainClassifier(4)
+    source, target = torch.randn(32, 5) + 1, torch.randn(32, 5) - 1
+
+    def loss() -> torch.Tensor:
+        return domain_loss(classifier(features(source), 1.0), classifier(features(target), 1.0))
+
+    before = loss()
+    before.backward()
+    for moved, better in ((classifier, True), (features, False)):
+        values = {name: value.clone() for name, value in moved.state_dict().items()}
+        with torch.no_grad():
+            for parameter in moved.parameters():
+                parameter -= 0.01 * parameter.grad
+        assert bool(loss() < before) is better
+        moved.load_state_dict(values)
+
+
+def test_coral_is_the_distance_of_covariances() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(50, 6)), rng.normal(size=(40, 6)) * 2
+    expected = ((np.cov(a.T) - np.cov(b.T)) ** 2).sum() / (4 * 36)
+    assert float(coral_loss(torch.from_numpy(a), torch.from_numpy(b))) == pytest.approx(expected)
+
+
+def test_statistics_become_those_of_the_images() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout(0.5)).train()
+    images = 3 + 2 * torch.randn(64, 2, 5, 5)
+    estimate_statistics(network, images.split(16))
+    assert torch.allclose(network[0].running_mean, images.mean((0, 2, 3)), atol=1e-4)
+    assert network[0].momentum == 0.1
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("kind", ["mean", "moments", "coral"])
+def test_alignment_undoes_a_shift_and_can_be_undone(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    centres = np.eye(8)[:3] * 3
+
+    def rows(n: int) -> np.ndarray:
+        raw = centres[np.arange(n) % 3] + 0.3 * rng.normal(size=(n, 8))
+        return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+
+    taught, asked = rows(60), rows(90)
+    moved = asked + rng.normal(size=8).astype(np.float32)
+    snapshot = build_snapshot(
+        [Enrolment(str(c), "ok", taught[c::3], tuple(f"{c}{i}" for i in range(20))) for c in range(3)], 0
+    )
+    alignment = fit_alignment(moved.astype(np.float32), snapshot, kind)  # type: ignore[arg-type]
+    near = alignment(moved)
+    assert np.abs(near.mean(0) - asked.mean(0)).max() < 0.12
+    means = np.stack([taught[c::3].mean(0) for c in range(3)])
+    assert ((near @ means.T).argmax(1) == np.arange(90) % 3).mean() > 0.95
+    back = moved @ alignment.matrix + alignment.shift
+    assert np.allclose(back @ alignment.inverse().matrix + alignment.inverse().shift, moved, atol=1e-4)
+
+
+def answers(classes: np.ndarray, count: int, directions: int) -> Answers:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(len(classes), directions)) @ rng.normal(size=(directions, 16))
+    return Answers(rows.astype(np.float32), np.eye(count, dtype=np.float32)[classes] * 0.9 + 0.1 / count)
+
+
+def test_a_collapse_is_never_shipped() -> None:
+    even = np.arange(200) % 10
+    sound = Spread.of(answers(even, 10, 9))
+    few_classes = Spread.of(answers(even % 2, 10, 9))
+    one_direction = Spread.of(answers(even, 10, 1))
+    assert sound.used == pytest.approx(10, abs=0.1)
+    for collapsed in (few_classes, one_direction):
+        verdict = judge(Candidate(collapsed, 0.99), Candidate(sound, 0.5), 0.99, 10)
+        assert not verdict.adapted
+        assert "collapsed" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("reverse", "source", "surer", "shipped"),
+    [(0.9, 0.98, True, True), (0.3, 0.98, True, False), (0.9, 0.98, False, False), (0.2, 0.15, True, False)],
+)
+def test_the_adapted_model_must_show_that_it_helped(reverse: float, source: float, surer: bool, shipped: bool) -> None:
+    spread = Spread.of(answers(np.arange(200) % 10, 10, 9))
+    unsure = Spread(spread.entropy + 0.5, spread.used, spread.rank)
+    adapted, plain = (spread, unsure) if surer else (unsure, spread)
+    assert judge(Candidate(adapted, reverse), Candidate(plain), source, 10).adapted is shipped
+
+
+def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path, target: Path, tmp_path: Path) -> None:
+    run, measured = adapt(target, tmp_path / "run", settings(source, epochs=2, seed=1))
+    assert measured.test is not None
+    assert len(measured.test.samples) == 12
+    assert [entry["label"] for entry in run.fields["labels"]] == ["dots", "good", "stripes"]
+    notes = "\n".join(run.fields["notes"])
+    assert "36 target images without a label" in notes
+    assert "source" in notes
+    assert "NOT adapted" in notes or "Adapted" in notes
+    exported = export(run.folder, tmp_path / "b.edgefs")
+    assert exported.parity.flips == 0
+    checks = write_set(tmp_path / "new", 5, ("checks",)) / "checks"
+    with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "gallery") as classifier:
+        classifier.enroll("checks", sorted(checks.iterdir()), force=True)
+        assert "checks" in classifier.judge.snapshot.labels
+
+
+def test_images_may_lie_directly_in_the_folder(source: Path, target: Path, tmp_path: Path) -> None:
+    run, measured = adapt(target / "train", tmp_path / "run", settings(source, domain_loss="none"))
+    assert run.fields["images"]["test"] == []
+    assert measured.test is None
+
+
+def test_few_labels_of_the_target_make_its_gallery(source: Path, labelled: Path, tmp_path: Path) -> None:
+    run, _ = adapt(labelled, tmp_path / "run", settings(source, shots=3))
+    gallery = [image["path"] for image in run.fields["images"]["train"]]
+    assert len(gallery) == 9
+    assert all(path.startswith("train/") for path in gallery)
+    notes = "\n".join(run.fields["notes"])
+    assert "36 target images, of which 9 with the label" in notes
+    assert "Fine-tuned on the 9 labelled images" in notes
+
+
+def test_deep_coral_trains_too(source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source, domain_loss="coral", self_training=False))
+    assert any("Deep CORAL" in note for note in run.fields["notes"])
+
+
+@pytest.mark.parametrize("options", [{"adapt_bn": True}, {"align": "coral"}])
+def test_the_cheap_kinds_train_nothing(options: dict[str, object], source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source, dim=0, **options))
+    assert any("No training" in note for note in run.fields["notes"])
+
+
+def test_a_gallery_of_another_domain_has_a_network_of_its_own(source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source, "tiny", dim=0, align="mean"))
+    kept = (run.folder / "gallery.safetensors").is_file()
+    assert kept is not any("NOT adapted" in note for note in run.fields["notes"])
+    export(run.folder, tmp_path / "b.edgefs")
+    (enrolment, *_) = run.enrolments()
+    with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "gallery") as classifier:
+        shipped = classifier.judge.snapshot
+        own = shipped.vectors[shipped.classes == shipped.labels.index(enrolment.label)]
+        assert np.allclose(own, enrolment.vectors, atol=1e-4)
+
+
+def test_alignment_tells_negatives_apart_as_well_as_their_own_kind(source: Path, target: Path, tmp_path: Path) -> None:
+    found = {}
+    for name, options in (("aligned", {"align": "mean"}), ("as they come", {"domain_loss": "none"})):
+        _, measured = adapt(target, tmp_path / name, settings(source, "tiny", dim=0, **options))  # type: ignore[arg-type]
+        assert measured.test is not None
+        found[name] = measured.test.evaluation.nearest.accuracy.value
+    assert found["aligned"] >= found["as they come"]
+
+
+def test_the_same_settings_give_the_same_network(source: Path, target: Path, tmp_path: Path) -> None:
+    runs = [adapt(target, tmp_path / name, settings(source, seed=3))[0] for name in ("a", "b")]
+    assert len({(run.folder / "embedder.safetensors").read_bytes() for run in runs}) == 1
+
+
+def test_a_loss_that_is_no_number_is_one_line(source: Path, target: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no number any more in epoch 1"):
+        adapt(target, tmp_path / "run", settings(source, lr=1e30, epochs=1))
+
+
+def test_bad_input_is_told_with_its_cure(source: Path, target: Path, labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "fewer").mkdir()
+    for kind in KINDS[:2]:
+        (tmp_path / "fewer" / kind).symlink_to(source / kind)
+    cases: dict[str, tuple[Path, AdaptSettings]] = {
+        "pass --source": (target, settings(None)),
+        "put them into one folder per class": (labelled, settings(target / "train")),
+        "pass --without dots": (labelled, settings(tmp_path / "fewer")),
+        "--shots 2 needs labels": (target, settings(source, shots=2)),
+        "use --task-labels source": (target, settings(source, task_labels="target")),
+        "that is the target itself": (source, settings(source)),
+        "no batch normalisation; use --align": (target, settings(source, "tiny", adapt_bn=True)),
+    }
+    for cure, (data, asked) in cases.items():
+        with pytest.raises(EdgefsError, match=cure):
+            adapt(data, tmp_path / "run", asked)
+
+
+def test_an_unlabelled_target_is_refused_by_methods_that_need_labels(target: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected one folder of images per class"):
+        adapt(target, tmp_path / "run", AdaptSettings(backbone="tiny"))
+
+
+def test_the_command_takes_its_options(source: Path, target: Path, tmp_path: Path) -> None:
+    options = ["--method", "domain", "--backbone", "tiny", "--align", "moments", "--source", str(source), "--dim", "0"]
+    result = CliRunner().invoke(main, ["adapt", str(target), "-o", str(tmp_path / "run"), *options])
+    assert result.exit_code == 0, result.output
+    assert Run.open(tmp_path / "run").fields["settings"]["domain"]["align"] == "moments"
+    wrong = CliRunner().invoke(main, ["adapt", str(source), "-o", str(tmp_path / "r"), "--align", "mean"])
+    assert wrong.exit_code == 2
+    assert "--align is of --method domain" in wrong.output
