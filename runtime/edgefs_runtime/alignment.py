@@ -5,8 +5,9 @@ It is fitted from unlabelled embeddings and needs no training (`edgefs_runtime.a
     alignment = fit_alignment(batch, snapshot, "mean")
     mapped = alignment(vectors)
 
-- `mean` shifts; `moments` also scales each number; `coral` also turns, so that the scatter within the classes is the
-  gallery's (correlation alignment, Sun et al. 2016, arXiv:1511.05547).
+- `mean` shifts. `moments` also stretches the directions in which the classes differ, which a weaker contrast pulls
+  together. `coral` also turns, so that the scatter within the classes is the gallery's (correlation alignment, Sun et
+  al. 2016, arXiv:1511.05547).
 - `none` maps nothing: the camera is as it was when the gallery was taught.
 """
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.snapshot import Snapshot
 
 Kind = Literal["none", "mean", "moments", "coral"]
-Choice = Literal["auto", "none", "mean", "moments", "coral"]
+Choice = Literal["auto", "mean", "moments", "coral"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -121,10 +122,11 @@ def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice =
         batch: float32 `[n,D]`, unlabelled embeddings of the changed camera, of any mix of classes, also of some that
             nobody taught.
         snapshot: what the gallery holds.
-        kind: `auto` is `mean`, or `moments` where the batch is large enough to tell.
+        kind: `auto` is `moments`.
 
     Raises:
-        GalleryError: there are too few rows, or the estimate is not to be believed; the message says why.
+        GalleryError: there are too few rows, or the estimate is not to be believed; the message says why. Where chance
+            explains the shift it is no error: the alignment is of kind `none`.
     """
     from edgefs_runtime.aligning import fitted
 
