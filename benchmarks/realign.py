@@ -3,7 +3,7 @@
     python benchmarks/realign.py [--seeds 1 2] [--sets steel tile] [--shots 5 20] [--sizes 20 50 200] [--draws 3]
 
 For each bundle: the images that taught nothing are divided, two thirds to draw batches from, one third to be asked about
-(at most 30 a class). Batches are balanced, or 95 % of one class, or a fifth of a class that the gallery does not know. The
+(at most 20 a class). Batches are balanced, or 95 % of one class, or a fifth of a class that the gallery does not know. The
 tables give per cent of the questions whose nearest class is right (balanced over classes) and that are refused as
 unknown: before, after plain matching of means, and after each kind of `realign`, which leaves things as they are where it
 refuses. Means over the changes (`changes.py`), draws and seeds, with the 95 % interval of the mean over changes and seeds
@@ -35,7 +35,7 @@ SETS = {"steel": Path("neu_steel"), "tile": Path("magnetic_tile/parts.csv")}
 FREQUENT = {"steel": "patches", "tile": "free"}
 STRANGE = {"steel": "inclusion", "tile": "uneven"}
 KINDS = ("mean", "moments", "coral")
-ASKED, POOL, FREQUENT_POOL = 30, 60, 200  # images of a class
+ASKED, POOL, FREQUENT_POOL = 20, 40, 200  # images of a class
 Rows = NDArray[np.float32]
 Figures = dict[tuple[str, int, str, str], list[tuple[float, ...]]]  # regime, size, change, method
 

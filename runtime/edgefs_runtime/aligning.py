@@ -141,7 +141,7 @@ def _shift(reference: Reference, rows: Matrix) -> _Shift:
 def _outer_mean(reference: Reference, outside: Matrix, shares: Matrix) -> tuple[Matrix, float]:
     """Mean `[D]` over the classes' means, each by what it tells, and the squared length that chance would give it."""
     rows = shares.sum(axis=0)
-    means = shares.T @ outside / np.maximum(rows, 1e-9)[:, None]  # [K,D]
+    means = shares.T @ outside / np.maximum(rows, 1e-9)[:, None] - reference.outer  # [K,D]
     noise = reference.spread * (1 / np.maximum(rows, 1e-9) + 1 / reference.counts)
     weights = np.where(rows > 0.5, 1 / noise, 0.0)
     weights /= max(float(weights.sum()), 1e-12)
@@ -177,19 +177,19 @@ def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) ->
 def _with_scatter(reference: Reference, rows: Matrix, shares: Matrix, plain: Alignment) -> Alignment:
     """Behind `plain`: T = C^(−1/2) in the whitened space, about the middle of what the rows show.
 
-    C is the scatter of the rows within the classes, in units of what new images of a class have, drawn to the sphere
-    that the gallery's is by as many rows as there are dimensions. So T is the identity but for `rank` directions.
+    C is the scatter of the rows within the classes, drawn to the sphere that the gallery's is by as many rows as there
+    are dimensions. Few rows show a sphere longer in some directions than in others; so each direction is compared with
+    what chance gives the one of its rank (Marchenko and Pastur 1967), and T is the identity but for `_RANK` of them.
     """
     n, dim = rows.shape
     belongs = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
     centred = rows - belongs @ (shares.T @ rows / np.maximum(shares.sum(axis=0), 1e-9)[:, None])
     _, sizes, directions = np.linalg.svd(centred @ reference.whiten, full_matrices=False)
     directions, sizes = directions[:_RANK], sizes[:_RANK]
-    narrowed = 1 / np.sqrt((dim + sizes**2 * dim / reference.spread) / (dim + n))
-    rest = float(np.sqrt((dim + n) / dim))  # of the directions in which no row lies
-    left = reference.whiten @ (directions.T * (narrowed / rest - 1))
+    chance = np.linspace(dim**0.5 + n**0.5, abs(dim**0.5 - n**0.5), min(n, dim))[: len(sizes)] ** 2  # of a sphere
+    stretch = np.sqrt((dim + chance) / (dim + sizes**2 * dim / reference.spread))
+    left = reference.whiten @ (directions.T * (stretch - 1))
     right = directions @ reference.unwhiten
-    # The size as a whole is not matched: directions without rows would only grow.
     middle = shares.sum(axis=0) @ reference.means / shares.sum()
     b, inner, outer = (part.astype(np.float64) for part in (plain.shift, plain.left, plain.right))
 

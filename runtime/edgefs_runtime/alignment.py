@@ -107,7 +107,8 @@ class Alignment:
             header = json.loads(data[4:start])
             kind, dim, rank, unit = header["kind"], int(header["dim"]), int(header["rank"]), bool(header["unit"])
             numbers = np.frombuffer(data, "<f4", offset=start).astype(np.float32)
-            if kind not in KINDS or dim < 1 or rank < 0 or not np.isfinite(numbers).all():
+            whole = len(numbers) == 2 * dim * (1 + rank)
+            if kind not in KINDS or dim < 1 or rank < 0 or not whole or not np.isfinite(numbers).all():
                 raise ValueError("not an alignment")
             scale, shift, left, right = np.split(numbers, np.cumsum([dim, dim, dim * rank]))
             return cls(kind, scale, shift, left.reshape(dim, rank), right.reshape(rank, dim), unit)

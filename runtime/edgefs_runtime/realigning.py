@@ -20,6 +20,7 @@ from edgefs_runtime.snapshot import Snapshot
 from edgefs_runtime.teaching import MOST_UNLABELLED, Seen, Teaching
 
 _WORSE = 0.1  # share of the images that may be refused beyond those that were
+_MOST = 0.5  # share of the images that may be unknown still
 _UNCHANGED = "the images show no change that chance would not explain:"
 
 
@@ -134,7 +135,7 @@ def plan(judge: Judge, batch: Batch, kind: Choice) -> Plan:
     found = estimate(rows, snapshot, kind)
     before, after = _refused(judge, snapshot.seen(rows)), _refused(judge, found.crossed)
     doubt = found.doubt or _is_known(rows, snapshot, found, kind)
-    if not doubt and after > before + _WORSE:
+    if not doubt and (after > before + _WORSE or after > _MOST):
         doubt = f"{100 * after:.0f} % of the images would be unknown, {100 * before:.0f} % are now"
     return Plan(found, batch, before, after, doubt)
 

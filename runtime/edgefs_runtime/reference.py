@@ -35,6 +35,8 @@ class Reference:
         centre: middle of the whitened class means, `[D]`.
         basis: the class subspace, orthonormal rows `[K−1,D]` in the whitened space.
         classes: class means in the class subspace, `[K,K−1]`.
+        outer: `[K,D]`, how far the images themselves lie from the class means in the other directions: the means are of
+            all views, and parts that always lie the same way are seen in one.
         gain: how far the classes of new images lie apart, as a share of how far the means do.
         variance: of new images of a class, in each direction of the class subspace.
         spread: squared distance of a new image from its class's true mean, in the whitened space.
@@ -48,6 +50,7 @@ class Reference:
     centre: Matrix
     basis: Matrix
     classes: Matrix
+    outer: Matrix
     gain: float
     variance: float
     spread: float
@@ -89,6 +92,8 @@ def reference_of(snapshot: Snapshot) -> Reference:
     centre = white.mean(axis=0)
     basis = np.linalg.svd(white - centre, full_matrices=False)[2][: len(means) - 1]
     inside = (white - centre) @ basis.T
+    themselves = np.stack([rows[snapshot.classes == label, 0].mean(axis=0) for label in range(len(means))])
+    offset = themselves @ whiten - centre
     gain, variance, spread = _of_left_out(snapshot, inside)
     lengths = np.linalg.norm(rows[:, 0], axis=1)
     return Reference(
@@ -98,6 +103,7 @@ def reference_of(snapshot: Snapshot) -> Reference:
         centre=centre,
         basis=basis,
         classes=inside,
+        outer=offset - (offset @ basis.T) @ basis,
         gain=gain,
         variance=variance,
         spread=spread,
