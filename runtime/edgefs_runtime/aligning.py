@@ -30,6 +30,7 @@ _BELIEVED = 0.2  # share of the outer shift that chance must not explain
 _MARGIN = 10.0  # nats to the next reading
 _ONE_CLASS = 0.75  # share of the rows
 _SURPRISE = 0.8  # of a reading of one class
+_FAR = 1.25  # spreads of a class that nearly all images of one class may have moved
 _STRANGERS = 0.5  # share of rows like no class
 _TRIM = 3.0  # deviations from the median
 _RANK = 64  # of what is kept of `coral`
@@ -59,6 +60,11 @@ class _Shift:
     reading: Reading
     outer: Matrix
     believed: float
+
+    @property
+    def length(self) -> float:
+        """Of the whole shift, whitened."""
+        return float(np.hypot(np.linalg.norm(self.reading.shift), self.believed * np.linalg.norm(self.outer)))
 
 
 def fitted(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Alignment:
@@ -94,25 +100,21 @@ def estimate(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Es
     found = _shift(reference, distinct)
     crossed = _crossed(reference, rows, chosen)
     alignment = _alignment(reference, distinct, found, chosen)
-    length = float(np.hypot(np.linalg.norm(found.reading.shift), found.believed * np.linalg.norm(found.outer)))
-    return Estimate(
-        alignment=alignment if found.believed >= _BELIEVED else Alignment.identity(alignment.dim),
-        crossed=crossed,
-        shift=length / float(np.sqrt(reference.spread)) if found.believed >= _BELIEVED else 0.0,
-        doubt=_doubt(reference, found, rows, crossed),
-    )
+    if found.believed < _BELIEVED:
+        return Estimate(Alignment.identity(alignment.dim), batch.astype(np.float32), 0.0, "")
+    doubt = _doubt(reference, found, rows, crossed)
+    return Estimate(alignment, crossed, found.length / float(np.sqrt(reference.spread)), doubt)
 
 
 def _doubt(reference: Reference, found: _Shift, rows: Matrix, crossed: NDArray[np.float32]) -> str:
     reading, n = found.reading, len(found.reading.shares)
     by_class = reading.shares.sum(axis=0)
-    if found.believed < _BELIEVED:
-        return ""
     if by_class.sum() < (1 - _STRANGERS) * n:
         return f"{n - by_class.sum():.0f} of {n} images look like no class, through any shift"
     if reading.margin < _MARGIN:
         return "which classes the images show is unclear: two readings fit about equally well"
-    if by_class.max() > _ONE_CLASS * by_class.sum() and reading.surprise > _SURPRISE:
+    is_far = found.length**2 > _FAR**2 * reference.spread or reading.surprise > _SURPRISE
+    if by_class.max() > _ONE_CLASS * by_class.sum() and is_far:
         return "nearly all images show one thing, as far from its class as one that nobody taught would be"
     if _distance(reference, crossed.astype(np.float64)) >= _distance(reference, rows):
         return "images lie no nearer to the classes through an alignment that was fitted on others of them"
