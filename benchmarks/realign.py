@@ -2,12 +2,11 @@
 
     python benchmarks/realign.py [--seeds 1 2] [--sets steel tile] [--shots 5 20] [--sizes 20 50 200] [--draws 3]
 
-For each bundle: the images that taught nothing are divided, two thirds to draw batches from, one third to be asked about
-(at most 20 a class). Batches are balanced, or 95 % of one class, or a fifth of a class that the gallery does not know. The
-tables give per cent of the questions whose nearest class is right (balanced over classes) and that are refused as
-unknown: before, after plain matching of means, and after each kind of `realign`, which leaves things as they are where it
-refuses. Means over the changes (`changes.py`), draws and seeds, with the 95 % interval of the mean over changes and seeds
-where there are several.
+For each bundle, images that taught nothing are divided: at most 20 a class are asked about, batches are drawn from the
+others. A batch is balanced, or 95 % of one class, or a fifth of a class that the gallery does not know, or all of that
+class. The tables give per cent of the questions whose nearest class is right (balanced over classes) and that are
+refused as unknown: before, after plain matching of means, and after each kind of `realign`, which leaves things as they
+are where it declines. Means over the changes (`changes.py`), draws and seeds.
 """
 
 from __future__ import annotations
@@ -131,6 +130,7 @@ class Mapped:
         self.refused = float(refused)
 
     def __call__(self, rows: Rows) -> Rows:
+        """Rows `[N,D]` mapped."""
         return rows if self._function is None else self._function(rows)  # type: ignore[operator]
 
 
@@ -167,7 +167,9 @@ def answered(judge: Judge, rows: Rows, labels: NDArray[np.str_]) -> tuple[float,
 
 def report(title: str, figures: Figures) -> None:
     """One table, and each change for balanced batches of the middle size."""
-    print(f"\n{title}: accuracy / wrongly refused (/ unknown caught); declined = batches that realign refused", flush=True)
+    print(
+        f"\n{title}: accuracy / wrongly refused (/ unknown caught); declined = batches that realign refused", flush=True
+    )
     methods = list(dict.fromkeys(method for *_, method in figures))
     for regime, size in dict.fromkeys((regime, size) for regime, size, _, _ in figures):
         for what in ("changed", "unchanged"):

@@ -41,7 +41,9 @@ def command() -> None:
 )
 @click.option("--label", default="", help="The class that must be answered; without it the verdict is enough.")
 @click.option(
-    "--retaken", is_flag=True, help="Photographed after a change of camera or lamp that `edgefs realign` is yet to meet."
+    "--retaken",
+    is_flag=True,
+    help="Photographed after a change of camera or lamp that `edgefs realign` is yet to meet.",
 )
 @actor_option
 @gallery_option

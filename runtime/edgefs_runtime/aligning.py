@@ -2,8 +2,8 @@
 
 - Inside the class subspace the batch is read as a mixture of unknown shares (`edgefs_runtime.mixture`), which gives the
   shift there and the gain.
-- Outside of it the shift is the mean, class by class, drawn towards zero by what chance explains (James and Stein 1961):
-  the error of the batch's mean and of the gallery's own class means.
+- Outside of it the shift is the mean, class by class, drawn towards zero by what chance explains (James and Stein
+  1961): the error of the batch's mean and of the gallery's own class means.
 - `mean` takes both shifts off. `moments` also undoes the gain in the class subspace. (To match the variance outside as
   well was tried: it did harm.) `coral` also matches the scatter within the classes, shrunk.
 
@@ -95,7 +95,9 @@ def estimate(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Es
         raise GalleryError(f"the images' embeddings are {rows.shape}, the gallery's have {reference.means.shape[1]}")
     distinct = rows[reference.without_copies(rows)]
     if len(distinct) < _FEWEST:
-        raise GalleryError(f"{len(distinct)} images that differ can't tell how a camera changed; give at least {_FEWEST}")
+        raise GalleryError(
+            f"{len(distinct)} images that differ can't tell how a camera changed; give at least {_FEWEST}"
+        )
     chosen: Kind = "moments" if kind == "auto" else kind
     found = _shift(reference, distinct)
     crossed = _crossed(reference, rows, chosen)
@@ -163,7 +165,7 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
 
 
 def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) -> Alignment:
-    """y = x − δ in the whitened space, and with `moments` c·z for the part z that lies in the class subspace."""
+    """In the whitened space y = x − δ, and but for `mean` c·z for the part z that lies in the class subspace."""
     dim, reading = len(reference.centre), found.reading
     stretch = 1.0 if kind == "mean" else reference.gain / reading.gain
     inner = stretch * reading.shift + (stretch - 1) * (reference.basis @ reference.centre)

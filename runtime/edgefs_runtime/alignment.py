@@ -1,4 +1,4 @@
-"""Alignment of embeddings after a change of camera or lamp: one affine map from the new camera into the gallery's space.
+"""Alignment of embeddings after a change of camera or lamp: an affine map from the new camera into the gallery's space.
 
 It is fitted from unlabelled embeddings and needs no training (`edgefs_runtime.aligning` says how):
 

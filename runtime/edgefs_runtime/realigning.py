@@ -20,7 +20,8 @@ from edgefs_runtime.snapshot import Snapshot
 from edgefs_runtime.teaching import MOST_UNLABELLED, Seen, Teaching
 
 _WORSE = 0.1  # share of the images that may be refused beyond those that were
-_MOST = 0.5  # share of the images that may be unknown still
+_MOST = 0.5  # share of the images that may be unknown still, unless that is clearly better than it was
+_BETTER = 0.9
 _UNCHANGED = "the images show no change that chance would not explain:"
 
 
@@ -135,7 +136,7 @@ def plan(judge: Judge, batch: Batch, kind: Choice) -> Plan:
     found = estimate(rows, snapshot, kind)
     before, after = _refused(judge, snapshot.seen(rows)), _refused(judge, found.crossed)
     doubt = found.doubt or _is_known(rows, snapshot, found, kind)
-    if not doubt and (after > before + _WORSE or after > _MOST):
+    if not doubt and after > min(before + _WORSE, max(_MOST, _BETTER * before)):
         doubt = f"{100 * after:.0f} % of the images would be unknown, {100 * before:.0f} % are now"
     return Plan(found, batch, before, after, doubt)
 
@@ -153,7 +154,9 @@ def refuse_doubtful(doubt: str) -> None:
 def _is_known(rows: NDArray[np.float32], snapshot: Snapshot, found: Estimate, kind: Choice) -> str:
     """Why nothing needs to be changed: the camera of now is the one that the gallery knows already."""
     if not snapshot.alignments or snapshot.alignments[-1][1].kind == "none":
-        return "" if found.alignment.kind != "none" else f"{_UNCHANGED} the camera as it was when the gallery was taught"
+        return (
+            "" if found.alignment.kind != "none" else f"{_UNCHANGED} the camera as it was when the gallery was taught"
+        )
     if estimate(snapshot.seen(rows), snapshot, kind).alignment.kind == "none":
         return f"{_UNCHANGED} the camera as it was aligned last"
     return ""

@@ -1,11 +1,11 @@
 """A gallery as a changed camera is compared with it: whitened, with the subspace in which its classes differ.
 
 Whitened by the shrunken scatter within the classes (that of `LdaHead`), all classes are spheres of one size. K classes
-span K − 1 directions, the *class subspace*: there an unknown mix of classes looks like a shift. In all other directions it
-does not, whatever the mix.
+span K − 1 directions, the *class subspace*: there an unknown mix of classes looks like a shift. In all other directions
+it does not, whatever the mix.
 
-How far the classes of images that were not taught lie apart there is read off the gallery's own rows, each left out: less
-far than the class means, since a mean of few images is partly chance.
+How far the classes of images that were not taught lie apart there is read off the gallery's own rows, each left out:
+less far than the class means, since a mean of few images is partly chance.
 """
 
 from __future__ import annotations
@@ -114,8 +114,7 @@ def reference_of(snapshot: Snapshot) -> Reference:
 
 def _roots(residuals: Matrix) -> tuple[Matrix, Matrix]:
     """A^(−1/2) and A^(1/2) `[D,D]` of the shrunken scatter of residuals `[n,D]`."""
-    n, dim = residuals.shape
-    values, vectors = np.linalg.eigh(residuals.T @ residuals / n)
+    values, vectors = np.linalg.eigh(residuals.T @ residuals / len(residuals))
     level = max(float(values.mean()), 1e-12)
     roots = np.sqrt(_SHRINKAGE * level + (1 - _SHRINKAGE) * np.maximum(values, 0.0))
     return (vectors / roots) @ vectors.T, (vectors * roots) @ vectors.T
@@ -130,7 +129,9 @@ def _of_left_out(snapshot: Snapshot, inside: Matrix) -> tuple[float, float, floa
     scores = LdaHead(snapshot, _SHRINKAGE).left_out().scores  # −d²/2
     told = np.isfinite(scores).all(axis=1)
     if not told.any():
-        raise GalleryError("no class has a second image, so a shift can't be told from chance; enroll more images first")
+        raise GalleryError(
+            "no class has a second image, so a shift can't be told from chance; enroll more images first"
+        )
     scores, classes = scores[told], snapshot.classes[told]
     spread = max(float(-2 * scores[np.arange(len(classes)), classes].mean()), 1e-9)
     if len(inside) == 1:

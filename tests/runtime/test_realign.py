@@ -135,9 +135,7 @@ def test_rows_keep_the_alignment_of_their_time(bundle: Path, gallery: Path, shoo
         assert holds(classifier, first)
 
 
-def test_an_alignment_stays_on_its_device_and_its_rows_stay_right(
-    bundle: Path, tmp_path: Path, shoot: Shoot
-) -> None:
+def test_an_alignment_stays_on_its_device_and_its_rows_stay_right(bundle: Path, tmp_path: Path, shoot: Shoot) -> None:
     asked = questions(shoot)
     for name in "ab":
         with Classifier.open(bundle, gallery=tmp_path / name) as classifier:
@@ -281,7 +279,7 @@ def test_old_challenge_parts_do_not_stop_it_and_go_on_guarding(
         classifier.challenge.add(pictures("checks", 2, first=300), "NG", classifier.judge)
         classifier.realign(batch(shoot, contrast=1.0, noise=14))
         assert all(result.passes for result in classifier.challenge.run(classifier.judge))
-        with pytest.raises(GalleryError, match="challenge parts checks-300.png"):
+        with pytest.raises(GalleryError, match=r"challenge parts checks-300\.png"):
             classifier.enroll("checks", shoot("checks", 5, first=300, contrast=1.0, noise=14), disposition="ok")
 
 

@@ -42,8 +42,8 @@ def align_event(drafted: Aligned, seed: Seed, act: Act) -> Event:
     dim = drafted.alignment.dim
     if dim * seed.views != seed.dim:
         raise GalleryError(
-            f"the alignment is of {dim} dimensions, this gallery's embeddings have {seed.dim // seed.views}; nothing was "
-            "changed"
+            f"the alignment is of {dim} dimensions, this gallery's embeddings have {seed.dim // seed.views}; "
+            "nothing was changed"
         )
     encoded = base64.b64encode(drafted.alignment.to_bytes()).decode("ascii")
     return Event(

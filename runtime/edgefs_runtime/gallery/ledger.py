@@ -4,8 +4,8 @@
   galleries' rows has one meaning, whichever was read first.
 - An undone forget brings events back under new numbers. Two devices may each bring back the same one; the view counts
   an origin once.
-- A device's camera may change. An `align` event maps what its new camera sees; each row is mapped as its device saw when
-  it was taught, whichever gallery it is merged into, and whatever was aligned or undone afterwards.
+- A device's camera may change. An `align` event maps what its new camera sees; each row is mapped as its device saw
+  when it was taught, whichever gallery it is merged into, and whatever was aligned or undone afterwards.
 - Seed rows count for the bundle that brought them. Another bundle has its own seed, and what an operator forgot of the
   old seed says nothing about the new one.
 """

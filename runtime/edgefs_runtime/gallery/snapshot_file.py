@@ -3,8 +3,9 @@
 Rules, with their reasons: eight magic bytes with the format's version, so that another file is told at once; the
 length of the header (8 bytes, little-endian) and a JSON header, so that it can be looked at; `vectors` float32 [N,V·D],
 `classes` int64 [N], `parts` int64 [N], raw and little-endian, so that reading copies nothing; the alignments of the
-device's camera, whose numbers and lengths stand in the header; a CRC-32 over everything before it. A file that fails any of this is passed over: the database holds the truth, this is a copy of what counts,
-looked at only while an owner lives. So it need not survive a power cut, and is not synced to disk.
+device's camera, whose numbers and lengths stand in the header; a CRC-32 over everything before it. A file that fails
+any of this is passed over: the database holds the truth, this is a copy of what counts, looked at only while an owner
+lives. So it need not survive a power cut, and is not synced to disk.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         parts=parts.astype(np.int64, copy=False),
         sequence=header["sequence"],
         views=seed.views,
-        alignments=tuple(_alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)),
+        alignments=tuple(
+            _alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
+        ),
     )
 
 
