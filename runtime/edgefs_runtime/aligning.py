@@ -4,8 +4,9 @@
   shift there and the gain.
 - Outside of it the shift is the mean, class by class, drawn towards zero by what chance explains (James and Stein
   1961): the error of the batch's mean and of the gallery's own class means.
-- `mean` takes both shifts off. `moments` also undoes the gain in the class subspace. (To match the variance outside as
-  well was tried: it did harm.) `coral` also matches the scatter within the classes, shrunk.
+- `mean` takes both shifts off. `moments` also undoes the gain in the class subspace, unless nearly all rows are of one
+  class. (To match the variance outside as well was tried: it did harm.) `coral` also matches the scatter within the
+  classes, shrunk.
 
 What is refused: too few images that differ; a shift that chance explains; two readings of the classes that fit about
 equally well; nearly all images of one class, as far from it as a class that nobody taught would be; most images like no
@@ -29,6 +30,7 @@ _FEWEST = 10  # images that differ
 _BELIEVED = 0.2  # share of the outer shift that chance must not explain
 _MARGIN = 10.0  # nats to the next reading
 _ONE_CLASS = 0.75  # share of the rows
+_BELIEVED_OF_ONE = 0.5  # as `_BELIEVED`, where nearly all rows are of one class
 _SURPRISE = 0.8  # of a reading of one class
 _FAR = 1.25  # spreads of a class that nearly all images of one class may have moved
 _STRANGERS = 0.5  # share of rows like no class
@@ -60,6 +62,17 @@ class _Shift:
     reading: Reading
     outer: Matrix
     believed: float
+
+    @property
+    def is_of_one_class(self) -> bool:
+        """Whether nearly all rows are."""
+        rows = self.reading.shares.sum(axis=0)
+        return bool(rows.max() > _ONE_CLASS * rows.sum())
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether chance does not explain it. The error of one class's mean is the larger part of what chance does."""
+        return self.believed >= (_BELIEVED_OF_ONE if self.is_of_one_class else _BELIEVED)
 
     @property
     def length(self) -> float:
@@ -102,7 +115,7 @@ def estimate(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Es
     found = _shift(reference, distinct)
     crossed = _crossed(reference, rows, chosen)
     alignment = _alignment(reference, distinct, found, chosen)
-    if found.believed < _BELIEVED:
+    if not found.is_believed:
         return Estimate(Alignment.identity(alignment.dim), batch.astype(np.float32), 0.0, "")
     doubt = _doubt(reference, found, rows, crossed)
     return Estimate(alignment, crossed, found.length / float(np.sqrt(reference.spread)), doubt)
@@ -116,7 +129,7 @@ def _doubt(reference: Reference, found: _Shift, rows: Matrix, crossed: NDArray[n
     if reading.margin < _MARGIN:
         return "which classes the images show is unclear: two readings fit about equally well"
     is_far = found.length**2 > _FAR**2 * reference.spread or reading.surprise > _SURPRISE
-    if by_class.max() > _ONE_CLASS * by_class.sum() and is_far:
+    if found.is_of_one_class and is_far:
         return "nearly all images show one thing, as far from its class as one that nobody taught would be"
     if _distance(reference, crossed.astype(np.float64)) >= _distance(reference, rows):
         return "images lie no nearer to the classes through an alignment that was fitted on others of them"
@@ -159,7 +172,7 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
         other = rows[1 - (own.start or 0) :: 2]
         other = other[reference.without_copies(other)]
         found = _shift(reference, other)
-        if found.believed > 0:
+        if found.is_believed:
             crossed[own] = _alignment(reference, other, found, kind)(crossed[own])
     return crossed
 
@@ -167,7 +180,8 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
 def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) -> Alignment:
     """In the whitened space y = x − δ, and but for `mean` c·z for the part z that lies in the class subspace."""
     dim, reading = len(reference.centre), found.reading
-    stretch = 1.0 if kind == "mean" else reference.gain / reading.gain
+    # One class alone does not tell a gain from a shift.
+    stretch = 1.0 if kind == "mean" or found.is_of_one_class else reference.gain / reading.gain
     inner = stretch * reading.shift + (stretch - 1) * (reference.basis @ reference.centre)
     shift = -(inner @ reference.basis + found.believed * found.outer) @ reference.unwhiten
     left = reference.whiten @ reference.basis.T  # [D,K−1]
