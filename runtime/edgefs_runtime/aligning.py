@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.alignment import Alignment, Choice, Kind
 from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.mixture import Reading, read_batch
+from edgefs_runtime.mixture import LEAST_GAIN, Reading, read_batch
 from edgefs_runtime.reference import Matrix, Reference, reference_of
 from edgefs_runtime.snapshot import Snapshot
 
@@ -180,8 +180,8 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
 def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) -> Alignment:
     """In the whitened space y = x − δ, and but for `mean` c·z for the part z that lies in the class subspace."""
     dim, reading = len(reference.centre), found.reading
-    # One class alone does not tell a gain from a shift.
-    stretch = 1.0 if kind == "mean" or found.is_of_one_class else reference.gain / reading.gain
+    told = not found.is_of_one_class and reading.gain > LEAST_GAIN * reference.gain * 1.01  # one class tells no gain
+    stretch = reference.gain / reading.gain if told and kind != "mean" else 1.0
     inner = stretch * reading.shift + (stretch - 1) * (reference.basis @ reference.centre)
     shift = -(inner @ reference.basis + found.believed * found.outer) @ reference.unwhiten
     left = reference.whiten @ reference.basis.T  # [D,K−1]
