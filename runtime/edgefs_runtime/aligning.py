@@ -9,8 +9,9 @@
   classes, shrunk.
 
 What is refused: too few images that differ; a shift that chance explains; two readings of the classes that fit about
-equally well; nearly all images of one class, as far from it as a class that nobody taught would be; most images like no
-class; and images that lie no nearer to the classes through an alignment that was fitted on others of them.
+equally well; classes that would lie closer together than a change of camera explains; nearly all images of one class, as
+far from it as a class that nobody taught would be; most images like no class; and images that lie no nearer to the
+classes through an alignment that was fitted on others of them.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def _doubt(reference: Reference, found: _Shift, rows: Matrix, crossed: NDArray[n
         return f"{n - by_class.sum():.0f} of {n} images look like no class, through any shift"
     if reading.margin < _MARGIN:
         return "which classes the images show is unclear: two readings fit about equally well"
+    if reading.gain <= LEAST_GAIN * reference.gain * 1.01:
+        return "the classes would lie closer together than a change of camera explains"
     is_far = found.length**2 > _FAR**2 * reference.spread or reading.surprise > _SURPRISE
     if found.is_of_one_class and is_far:
         return "nearly all images show one thing, as far from its class as one that nobody taught would be"
@@ -180,8 +183,8 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
 def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) -> Alignment:
     """In the whitened space y = x − δ, and but for `mean` c·z for the part z that lies in the class subspace."""
     dim, reading = len(reference.centre), found.reading
-    told = not found.is_of_one_class and reading.gain > LEAST_GAIN * reference.gain * 1.01  # one class tells no gain
-    stretch = reference.gain / reading.gain if told and kind != "mean" else 1.0
+    # One class alone does not tell a gain from a shift.
+    stretch = 1.0 if kind == "mean" or found.is_of_one_class else reference.gain / reading.gain
     inner = stretch * reading.shift + (stretch - 1) * (reference.basis @ reference.centre)
     shift = -(inner @ reference.basis + found.believed * found.outer) @ reference.unwhiten
     left = reference.whiten @ reference.basis.T  # [D,K−1]

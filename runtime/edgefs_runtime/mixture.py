@@ -24,7 +24,7 @@ from edgefs_runtime.reference import Matrix, Reference
 _SHIFT = 0.35  # standard deviation of the shift, in distances of the classes from their middle
 _OWN = 0.6  # variance of a class's own shift, in variances of its images
 _GAIN = 0.15  # standard deviation of the gain, and of a class's own about it, as a share of the gallery's own
-LEAST_GAIN, _MOST_GAIN = 0.55, 1.3  # as a share of the gallery's own; at its least, a gain is not believed
+LEAST_GAIN, _MOST_GAIN = 0.55, 1.3  # as a share of the gallery's own; at its least, a reading is doubtful
 _WIDE = 1.5  # how much wider the background is than the gallery
 _PRIOR_ROWS = 0.5  # of each class
 _PRIOR_STRANGERS = (2.0, 20.0)  # rows of the background, and of the classes
