@@ -9,8 +9,8 @@
   classes, shrunk.
 
 What is refused: too few images that differ; a shift that chance explains; two readings of the classes that fit about
-equally well; classes that would lie closer together than a change of camera explains; nearly all images of one class, as
-far from it as a class that nobody taught would be; most images like no class; and images that lie no nearer to the
+equally well; classes that would lie closer together than a change of camera explains; nearly all images of one class,
+as far from it as a class that nobody taught would be; most images like no class; and images that lie no nearer to the
 classes through an alignment that was fitted on others of them.
 """
 
