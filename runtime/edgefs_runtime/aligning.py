@@ -9,8 +9,9 @@
   classes, shrunk.
 
 What is refused: too few images that differ; a shift that chance explains; two readings of the classes that fit about
-equally well; nearly all images of one class, as far from it as a class that nobody taught would be; most images like no
-class; and images that lie no nearer to the classes through an alignment that was fitted on others of them.
+equally well; classes that would lie closer together than a change of camera explains; nearly all images of one class,
+as far from it as a class that nobody taught would be; most images like no class; and images that lie no nearer to the
+classes through an alignment that was fitted on others of them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.alignment import Alignment, Choice, Kind
 from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.mixture import Reading, read_batch
+from edgefs_runtime.mixture import LEAST_GAIN, Reading, read_batch
 from edgefs_runtime.reference import Matrix, Reference, reference_of
 from edgefs_runtime.snapshot import Snapshot
 
@@ -128,6 +129,8 @@ def _doubt(reference: Reference, found: _Shift, rows: Matrix, crossed: NDArray[n
         return f"{n - by_class.sum():.0f} of {n} images look like no class, through any shift"
     if reading.margin < _MARGIN:
         return "which classes the images show is unclear: two readings fit about equally well"
+    if reading.gain <= LEAST_GAIN * reference.gain * 1.01:
+        return "the classes would lie closer together than a change of camera explains"
     is_far = found.length**2 > _FAR**2 * reference.spread or reading.surprise > _SURPRISE
     if found.is_of_one_class and is_far:
         return "nearly all images show one thing, as far from its class as one that nobody taught would be"

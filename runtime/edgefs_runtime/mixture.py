@@ -5,8 +5,8 @@ gain, since a weaker contrast pulls the classes together. Shares, shift, gain an
 maximisation (Dempster et al. 1977), with
 
 - a background, one wide Gaussian, for rows that no class fits;
-- a shift of each class of its own, which a change of camera has as well: many rows of one class then say no more about
-  the shift of all than that class can;
+- a shift and a gain of each class of its own, which a change of camera has as well: many rows of one class then say no
+  more about the shift and the gain of all than that class can;
 - priors that draw the shift to zero and the gain to the gallery's own.
 
 Matching plain means is the special case in which the shares are taken for those of the gallery. A line sends 95 to 99 %
@@ -23,8 +23,8 @@ from edgefs_runtime.reference import Matrix, Reference
 
 _SHIFT = 0.35  # standard deviation of the shift, in distances of the classes from their middle
 _OWN = 0.6  # variance of a class's own shift, in variances of its images
-_GAIN = 0.15  # standard deviation of the gain's logarithm
-_GAINS = (0.55, 1.3)  # the smallest and largest gain, as a share of the gallery's own
+_GAIN = 0.15  # standard deviation of the gain, and of a class's own about it, as a share of the gallery's own
+LEAST_GAIN, _MOST_GAIN = 0.55, 1.3  # as a share of the gallery's own; at its least, a reading is doubtful
 _WIDE = 1.5  # how much wider the background is than the gallery
 _PRIOR_ROWS = 0.5  # of each class
 _PRIOR_STRANGERS = (2.0, 20.0)  # rows of the background, and of the classes
@@ -109,15 +109,25 @@ def _fit(reference: Reference, places: Matrix, shift: Matrix, gain: float) -> Re
         shares = (rows + _PRIOR_ROWS) / (rows.sum() + len(classes) * _PRIOR_ROWS)
         strangers = (n - rows.sum() + _PRIOR_STRANGERS[0]) / (n + sum(_PRIOR_STRANGERS))
         means = belongs.T @ places / np.maximum(rows, 1e-9)[:, None]  # [K,K−1]
-        precision = rows / (variance + own_variance * rows)  # of what a class's mean says about all
+        precision = _precision(classes, variance / np.maximum(rows, 1e-9) + own_variance, 1 / gain_precision)
         for _ in range(3):
-            shift = (precision[:, None] * (means - gain * classes)).sum(axis=0) / (precision.sum() + 1 / shift_variance)
-            towards = np.einsum("k,kd,kd->", precision, means - shift, classes) + reference.gain * gain_precision
-            weight = np.einsum("k,kd,kd->", precision, classes, classes) + gain_precision
-            gain = float(np.clip(towards / weight, _GAINS[0] * reference.gain, _GAINS[1] * reference.gain))
+            of_classes = np.einsum("kde,ke->d", precision, means - gain * classes)
+            shift = np.linalg.solve(precision.sum(axis=0) + np.eye(dim) / shift_variance, of_classes)
+            towards = np.einsum("kd,kde,ke->", classes, precision, means - shift) + reference.gain * gain_precision
+            weight = np.einsum("kd,kde,ke->", classes, precision, classes) + gain_precision
+            gain = float(np.clip(towards / weight, LEAST_GAIN * reference.gain, _MOST_GAIN * reference.gain))
         squares = float((belongs * _squares(places, shift + gain * classes)).sum())
         variance = (_PRIOR_VARIANCE * reference.variance + squares) / (_PRIOR_VARIANCE + dim * rows.sum())
     return Reading(shift, gain, belongs, likelihood, float(shift @ shift) / (shift_variance * dim))
+
+
+def _precision(classes: Matrix, variance: Matrix, gain_variance: float) -> Matrix:
+    """Of what each class's mean says about all, `[K,K−1,K−1]`: (v_k·I + γ·m_k·m_kᵀ)⁻¹ (Sherman and Morrison 1950)."""
+    dim = classes.shape[1]
+    lengths = np.einsum("kd,kd->k", classes, classes)
+    share = gain_variance / (variance + gain_variance * lengths)
+    outer = np.einsum("kd,ke->kde", classes, classes)
+    return np.asarray((np.eye(dim) - share[:, None, None] * outer) / variance[:, None, None])
 
 
 class _Background:
