@@ -38,6 +38,37 @@ class FinetuneSettings:
 
 
 @dataclass(frozen=True)
+class MetaSettings:
+    """How a network is meta-trained.
+
+    Attributes:
+        tasks: folder of what is learned from, `TASK/CLASS/*`.
+        algorithm: `protonet` (Snell et al. 2017), or `anil` (Raghu et al. 2020).
+        ways: classes of an episode; None takes the default, or all classes where there are fewer.
+        episode_shots: images of each class in an episode's support.
+        queries: images of each class asked about.
+        episodes: to train on, in all; None takes the default.
+        within_tasks: draw the classes of an episode from one task; without it from all of them.
+        class_rotations: a class turned by a quarter is a class of its own.
+        inner_steps: gradient steps on the head, for `anil`.
+        unfreeze: how many of the last stages learn, where the network is pretrained.
+        augment: `auto` turns, stretches and shifts each image a little; `none`.
+    """
+
+    tasks: str | None = None
+    algorithm: Literal["protonet", "anil"] = "protonet"
+    ways: int | None = None
+    episode_shots: int = 1
+    queries: int = 4
+    episodes: int | None = None
+    within_tasks: bool = False
+    class_rotations: bool = False
+    inner_steps: int = 5
+    unfreeze: int = 1
+    augment: Literal["auto", "none"] = "auto"
+
+
+@dataclass(frozen=True)
 class DomainSettings:
     """How a source's labels are made to serve a target.
 
@@ -105,6 +136,7 @@ class AdaptSettings:
         devices: GPUs to train on.
         time_budget: minutes that `auto` may try things for; None takes its default.
         finetune: for that method.
+        meta: for that method.
         domain: for that method.
     """
 
@@ -142,4 +174,5 @@ class AdaptSettings:
     devices: int = 1
     time_budget: float | None = None
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    meta: MetaSettings = field(default_factory=MetaSettings)
     domain: DomainSettings = field(default_factory=DomainSettings)

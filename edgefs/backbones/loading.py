@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from edgefs.backbones.conv4 import load_conv4
 from edgefs.backbones.nano import NANO_MEAN, NANO_SIZE, NANO_STD, Nano, load_nano
 from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
 from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
@@ -73,4 +74,4 @@ def _pico(weights: str | None) -> Backbone:
     return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD)
 
 
-BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"nano": _nano, "pico": _pico}
+BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano, "pico": _pico}

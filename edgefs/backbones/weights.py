@@ -37,6 +37,7 @@ class Backbone:
         digest: hex SHA-256 of the weights: names the network's values wherever they came from.
         mean: subtracted from values of 0 to 1, red green blue.
         std: what they are then divided by.
+        trained: False where the values are random and mean nothing before a method has trained them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backbone:
     digest: str
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    trained: bool = True
 
 
 def state_digest(network: nn.Module) -> str:

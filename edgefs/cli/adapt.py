@@ -20,7 +20,7 @@ from edgefs.runs import REPORT, Run
 from edgefs.settings import AdaptSettings
 from edgefs.training import is_lead
 
-_OF_METHODS = ("finetune", "domain")  # fields of `AdaptSettings` that hold a method's own settings
+_OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that hold a method's own settings
 
 
 @click.command("adapt")
@@ -34,6 +34,7 @@ _OF_METHODS = ("finetune", "domain")  # fields of `AdaptSettings` that hold a me
     options.IMAGES,
     options.TRAINING,
     options.FINETUNE,
+    options.META,
     options.DOMAIN,
     options.RUN,
 )
@@ -66,15 +67,17 @@ def _settings(given: Mapping[str, Any]) -> AdaptSettings:
     fields["rotation"] = int(fields["rotation"])
     fields["symmetries"] = options.SYMMETRIES[fields.pop("symmetry")]
     fields |= {name: fields[name] or None for name in ("size", "roi")}
-    defaults = AdaptSettings()
-    for method in _OF_METHODS:
-        part = getattr(defaults, method)
-        names = [field.name for field in dataclasses.fields(part)]
-        own = {name: value for name in names if (value := fields.pop(name, None)) is not None}
-        if own and method not in (fields["method"], "auto") and fields["method"] != "auto":
-            flag = "--" + next(iter(own)).replace("_", "-")
-            raise click.UsageError(f"{flag} is of --method {method}, and this is --method {fields['method']}")
-        fields[method] = dataclasses.replace(part, **own)
+    defaults, method = AdaptSettings(), fields["method"]
+    parts = {name: getattr(defaults, name) for name in _OF_METHODS}
+    names = {name: {field.name for field in dataclasses.fields(part)} for name, part in parts.items()}
+    own = {name: fields.pop(name, None) for name in set().union(*names.values())}
+    own = {name: value for name, value in own.items() if value is not None}
+    for name in sorted(own) if method != "auto" else ():
+        if name not in names.get(method, ()):
+            owners = " and ".join(other for other in _OF_METHODS if name in names[other])
+            raise click.UsageError(f"--{name.replace('_', '-')} is of --method {owners}, and this is --method {method}")
+    for name, part in parts.items():
+        fields[name] = dataclasses.replace(part, **{key: value for key, value in own.items() if key in names[name]})
     return AdaptSettings(**fields)
 
 

@@ -171,6 +171,17 @@ DOMAIN: tuple[Option, ...] = (
     ),
     click.option("--invert/--no-invert", default=None, help="Whether a negative of an image is still of its class."),
 )
+META: tuple[Option, ...] = (
+    click.option("--tasks", metavar="DIR", help="What meta-training learns from: TASK/CLASS/*, or CLASS/* alone."),
+    click.option("--algorithm", type=click.Choice(["protonet", "anil"]), help="Of meta-training; protonet without it."),
+    click.option("--ways", type=click.IntRange(min=2), help="Classes of an episode."),
+    click.option("--episode-shots", type=click.IntRange(min=1), help="Images of each class in an episode's support."),
+    click.option("--queries", type=click.IntRange(min=1), help="Images of each class that an episode asks about."),
+    click.option("--episodes", type=click.IntRange(min=1), help="Episodes in all."),
+    click.option("--within-tasks", is_flag=True, default=None, help="Draw an episode's classes from one task."),
+    click.option("--class-rotations", is_flag=True, default=None, help="A class turned by a quarter is another one."),
+    click.option("--inner-steps", type=click.IntRange(min=1), help="Gradient steps on the head, for anil."),
+)
 RUN: tuple[Option, ...] = (
     click.option("--name", help="Of the model; the data folder's without it."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),

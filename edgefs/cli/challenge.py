@@ -40,6 +40,11 @@ def command() -> None:
     "--expect", required=True, type=click.Choice(["OK", "NG", "RECHECK"]), help="The verdict that they must get."
 )
 @click.option("--label", default="", help="The class that must be answered; without it the verdict is enough.")
+@click.option(
+    "--retaken",
+    is_flag=True,
+    help="Photographed after a change of camera or lamp that `edgefs realign` is yet to meet.",
+)
 @actor_option
 @gallery_option
 @json_option
@@ -48,6 +53,7 @@ def add(
     images: tuple[Path, ...],
     expect: Literal["OK", "NG", "RECHECK"],
     label: str,
+    retaken: bool,
     actor: str,
     gallery: Path | None,
     as_json: bool,
@@ -58,7 +64,8 @@ def add(
     """
     files = image_files(images)
     with _opened(bundle, gallery) as classifier:
-        added = classifier.challenge.add(files, expect, classifier.judge, label=label, actor=actor)
+        judge = classifier.judge
+        added = classifier.challenge.add(files, expect, judge, label=label, actor=actor, retaken=retaken)
     for one in added:
         if as_json:
             echo_json({"status": one.status, **one.result.to_json()})

@@ -138,7 +138,7 @@ def log(bundle: Path, gallery: Path | None, as_json: bool) -> None:
             continue
         sign = "+" if entry.adds else "-"
         said = "".join(f"  {word}" for word in (entry.actor and f"by {entry.actor}", entry.reason) if word)
-        click.echo(f"{entry.time}  {entry.kind:<7} {sign}{entry.images:<4} {entry.label}{said}")
+        click.echo(f"{entry.time}  {entry.kind:<7} {sign}{entry.images:<4} {entry.label}{said}".rstrip())
     if not entries and not as_json:
         click.echo("Nothing was taught on this device yet.")
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "Decide about images.",
     "enroll": "Teach a class from a few images, on the spot.",
     "gallery": "Look at, undo, merge and check what was taught.",
+    "realign": "Realign after a change of camera or lamp, by unlabelled images.",
     "challenge": "Keep real parts with their verdicts, which guard what is taught.",
 }
 WORKSTATION = frozenset(

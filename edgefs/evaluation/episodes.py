@@ -39,6 +39,7 @@ class EpisodePlan:
         queries: images of each class that are asked about, at most.
         episodes: how many.
         seed: picks everything.
+        unknowns: also leave each class out in turn; with many ways that is most of the work.
     """
 
     shots: int
@@ -46,6 +47,7 @@ class EpisodePlan:
     queries: int = 15
     episodes: int = 100
     seed: int = 0
+    unknowns: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def run_episodes(
     tally, ways = _Tally(), plan.ways or len({sample.label for sample in samples})
     for support, queries in draw_episodes(samples, plan):
         _known(support, queries, embedded, dispositions, decision, tally)
-        if ways > 2:
+        if plan.unknowns and ways > 2:
             _unknown(support, queries, embedded, dispositions, decision, tally)
     return Episodes(
         plan=plan,

@@ -13,17 +13,20 @@ from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.domain import adapt_domain
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.method import adapt_finetune
+from edgefs.methods.meta import adapt_meta
 from edgefs.methods.task import Adapted, Task
 
 METHODS: dict[str, Callable[[Task], Adapted]] = {
     "features": adapt_features,
     "finetune": adapt_finetune,
+    "meta": adapt_meta,
     "auto": adapt_auto,
     "domain": adapt_domain,
 }
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
     "features": ("lda", "linear", "prototype", *TRAINED_HEADS),
     "finetune": ("cosine", "linear"),
+    "meta": ("prototype", "lda", "linear"),
     "auto": ("lda",),
     "domain": ("lda", "prototype", "linear"),
 }

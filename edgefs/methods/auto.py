@@ -38,6 +38,10 @@ _FITS = {
     "there are few of them.",
     "finetune": "Fine-tuning fits where they are similar and there are more of them: the last stages learn the line.",
 }
+_OTHERS = (
+    "Not compared, since they need other images: --method domain --source DIR, where a shifted set has the labels, and "
+    "--method meta --tasks DIR, where there are many sets to learn from."
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def adapt_auto(task: Task) -> Adapted:
         chosen.adapted,
         method=chosen.method,
         candidates=tuple(Candidate(way.name, way.accuracy, way.error, way is chosen) for way in ways),
-        notes=(_explain(chosen, ways), _FITS[chosen.method], *skipped, *chosen.adapted.notes),
+        notes=(_explain(chosen, ways), _FITS[chosen.method], *skipped, _OTHERS, *chosen.adapted.notes),
     )
 
 

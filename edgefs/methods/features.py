@@ -28,6 +28,7 @@ from edgefs.report import Candidate
 from edgefs.teaching import Embedded, Vectors, snapshot_of
 from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
 from edgefs_runtime.embedder import canonical_json
+from edgefs_runtime.errors import WeightsError
 from edgefs_runtime.heads import fit_head
 from edgefs_runtime.preprocess import SYMMETRIES
 from edgefs_runtime.snapshot import Snapshot
@@ -40,7 +41,16 @@ _CLEARLY = 3.0  # standard errors: one of two dozen wins by two of them through 
 
 
 def adapt_features(task: Task) -> Adapted:
-    """Embed every image once with all stages, choose among them, project what was chosen, and choose the views."""
+    """Embed every image once with all stages, choose among them, project what was chosen, and choose the views.
+
+    Raises:
+        WeightsError: the backbone has random values.
+    """
+    if not task.backbone.trained:
+        raise WeightsError(
+            f"{task.backbone.name} has random values, and --method features trains nothing: pass --weights FILE, "
+            "or --method meta --tasks DIR"
+        )
     full = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     with _Images(task, full) as images:
         everything = (*task.split.train, *task.split.validation, *task.split.test)

@@ -40,9 +40,11 @@ from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
     from edgefs_runtime.advice import Advice
+    from edgefs_runtime.alignment import Choice
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.store import Guard
+    from edgefs_runtime.realigning import Realigned
 
 
 class Classifier:
@@ -173,10 +175,12 @@ class Classifier:
         judge = self.judge
         if reason := unusable(pixels):
             return judge.no_decision(reason, part_id)
-        return judge.decide(self._embedder.embed(pixels[None]), [part_id])[0]
+        return judge.decide(judge.snapshot.seen(self._embedder.embed(pixels[None])), [part_id])[0]
 
     def embed(self, images: Sequence[ImageSource], *, views: bool = False) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.
+
+        They are as the gallery compares them: mapped where the camera was realigned.
 
         Raises:
             ImageError: an image can't be read.
@@ -186,7 +190,8 @@ class Classifier:
             pixels = self._preprocess(image)
             seen = self._preprocess.seen(pixels) if views else pixels[None]
             rows.append(np.concatenate([self._embedder.embed(view[None]) for view in seen], axis=1))
-        return np.concatenate(rows)
+        found = np.concatenate(rows)
+        return found if self._judge is None else self._judge.snapshot.seen(found)
 
     def enroll(
         self,
@@ -223,7 +228,7 @@ class Classifier:
         enrolment = self._enrolment(label, images, disposition, groups, keep)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
         is_new = self._judge is None or label not in self._judge.snapshot.labels
-        conflict = "" if force or self._judge is None else find_conflict(self._judge, enrolment)
+        conflict = "" if force or self._judge is None else find_conflict(self._judge, _seen(self._judge, enrolment))
         if conflict:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
         with self._lock, self._acting() as gallery:
@@ -264,6 +269,62 @@ class Classifier:
                 self._take(gallery)
         return {enrolment.label: used for enrolment, used in gained}
 
+    def realign(
+        self,
+        images: Sequence[ImageSource],
+        *,
+        kind: Choice = "auto",
+        force: bool = False,
+        actor: str = "",
+        reason: str = "",
+    ) -> Realigned:
+        """Map what the camera sees from now on into the gallery's space, after a change of camera or lamp.
+
+        What this device enrolled before stays as it is; what it enrolls from now on is mapped too. `undo` takes it
+        back.
+
+        Args:
+            images: unlabelled images of the changed camera; the last 200 are looked at. Any mix of the classes will do,
+                also with parts that nobody taught among them.
+            kind: `mean`, `moments` or `coral`; `auto` chooses, also `none`.
+            force: realign although the estimate is doubtful, or challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            GalleryError: too few images can be judged, the estimate is not to be believed, a challenge part that passes
+                would fail, or the gallery can't be written.
+        """
+        from edgefs_runtime.realigning import plan, refuse_doubtful, usable
+
+        batch = usable(self._teaching, images)
+        with self._lock, self._acting() as gallery:
+            judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
+            planned = plan(judge, batch, kind)
+            refuse_doubtful("" if force else planned.doubt)
+            gallery.align(planned.drafted(actor, reason), self._guard(force, "changed"))
+            self._take(gallery)
+            return planned.realigned(gallery.sequence)
+
+    def check_realign(self, images: Sequence[ImageSource], *, kind: Choice = "auto") -> Realigned:
+        """What realigning by these images would do, without doing it.
+
+        Args:
+            images: as for `realign`.
+            kind: as for `realign`.
+
+        Raises:
+            GalleryError: too few images can be judged, or the gallery holds no class.
+        """
+        from edgefs_runtime.realigning import plan, usable
+
+        judge = self.judge
+        planned = plan(judge, usable(self._teaching, images), kind)
+        challenge = self._kept_parts()
+        after = self._judge_of(planned.after(judge.snapshot))
+        spoiled = challenge.regressions(judge, after) if challenge else ()
+        return planned.realigned(judge.snapshot.sequence, tuple(result.would_fail for result in spoiled))
+
     def check(
         self,
         label: str,
@@ -286,7 +347,8 @@ class Classifier:
         """
         from edgefs_runtime.advice import advise
 
-        judge, enrolment = self.judge, self._enrolment(label, images, disposition, groups, keep=False)
+        judge = self.judge
+        enrolment = _seen(judge, self._enrolment(label, images, disposition, groups, keep=False))
         return dataclasses.replace(advise(judge, enrolment), challenge=self._challenged(judge, enrolment))
 
     def _challenged(self, judge: Judge, enrolment: Enrolment) -> tuple[str, ...]:
@@ -450,3 +512,8 @@ def _head_note(before: Judge | None, after: Judge | None) -> str:
     if after is not None and after.is_trained and not (before is not None and before.is_trained):
         return f"The gallery is as it was exported: the trained head {after.head} decides again."
     return ""
+
+
+def _seen(judge: Judge, enrolment: Enrolment) -> Enrolment:
+    """An enrolment of this device as the gallery compares it."""
+    return dataclasses.replace(enrolment, vectors=judge.snapshot.seen(enrolment.vectors))

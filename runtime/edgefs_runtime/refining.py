@@ -96,7 +96,7 @@ def refinements(
         reason: why, for the audit log.
     """
     rows = np.stack([one.vector for one in seen])
-    labels = pseudo_label(snapshot, rows)
+    labels = pseudo_label(snapshot, snapshot.seen(rows))
     found = []
     for number, mean in means_of(rows, labels, snapshot.views).items():
         used = np.flatnonzero(labels == number).tolist()

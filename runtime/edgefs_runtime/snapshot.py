@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import GalleryError
+
+if TYPE_CHECKING:
+    from edgefs_runtime.alignment import Alignment
 
 State = Literal["pending", "approved"]
 
@@ -69,13 +72,15 @@ class Snapshot:
     """Labelled embeddings at one moment.
 
     Attributes:
-        vectors: float32 `[N,V·D]`, raw, in (device, seq) order: the order is part of the arithmetic's result.
+        vectors: float32 `[N,V·D]`, in (device, seq) order: the order is part of the arithmetic's result. Raw, but for
+            rows that a device enrolled after a change of its camera: these are mapped into the space of the others.
         labels: C class names, sorted.
         dispositions: C dispositions.
         classes: int64 `[N]`, index into `labels`.
         parts: int64 `[N]`; images with the same number show the same part and leave together in leave-one-out.
         sequence: number of operations behind it; 0 = the seed alone.
         views: V, embeddings of each image.
+        alignments: those of this device that stand, each with the number of the act that made it, oldest first.
     """
 
     vectors: NDArray[np.float32]
@@ -85,6 +90,26 @@ class Snapshot:
     parts: NDArray[np.int64]
     sequence: int
     views: int = 1
+    alignments: tuple[tuple[int, Alignment], ...] = ()
+
+    def seen(self, vectors: NDArray[np.float32], camera: int | None = None) -> NDArray[np.float32]:
+        """Embeddings `[N,D]` or `[N,V·D]`, as the embedder gave them, as the gallery compares them.
+
+        Args:
+            vectors: of images from this device.
+            camera: which camera took them, as a number of this device's acts: the first alignment with at least this
+                number is theirs, the newest where there is none yet. 0 is the camera before any alignment; None the
+                one of now.
+        """
+        if camera == 0 or not self.alignments:
+            return vectors
+        wanted = self.alignments[-1][0] if camera is None else camera
+        return next((align for number, align in self.alignments if number >= wanted), self.alignments[-1][1])(vectors)
+
+    @property
+    def camera(self) -> int:
+        """The number of the camera of now: of the newest alignment, 0 without any."""
+        return self.alignments[-1][0] if self.alignments else 0
 
     @property
     def rows(self) -> NDArray[np.float32]:
@@ -98,7 +123,9 @@ class Snapshot:
         return dict(zip(self.labels, numbers.tolist(), strict=True))
 
 
-def build_snapshot(enrolments: Sequence[Enrolment], sequence: int, views: int = 1) -> Snapshot:
+def build_snapshot(
+    enrolments: Sequence[Enrolment], sequence: int, views: int = 1, alignments: Sequence[tuple[int, Alignment]] = ()
+) -> Snapshot:
     """Stack enrolments, already in (device, seq) order and approved, into arrays.
 
     Two images of one class with the same group name, or with the same content digest, are the same part. Where one
@@ -127,6 +154,7 @@ def build_snapshot(enrolments: Sequence[Enrolment], sequence: int, views: int = 
         parts=_part_numbers(enrolments),
         sequence=sequence,
         views=views,
+        alignments=tuple(alignments),
     )
 
 

@@ -19,7 +19,7 @@ from edgefs_runtime.images import ImageSource, content_digest, open_image
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import Enrolment, check_label
 
-_MOST_UNLABELLED = 200  # images that a refinement looks at
+MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
 
 class Seen(NamedTuple):
@@ -97,7 +97,7 @@ class Teaching:
         """The last images that can be judged, in their order; the others are passed over."""
         found: list[Seen] = []
         for image in reversed(images):
-            if len(found) == _MOST_UNLABELLED:
+            if len(found) == MOST_UNLABELLED:
                 break
             try:
                 pixels = self.preprocess(image)

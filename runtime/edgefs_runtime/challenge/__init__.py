@@ -4,6 +4,8 @@ They lie in a folder beside the gallery, and guard what it decides:
 
 - Before an `enroll` or a `merge` is written, every part is judged as things stand and as they would be. A *regression*
   is a part that passes now and would fail then; it stops the act. A part that fails already stops nothing.
+- Before a `realign` is written, likewise. A part is judged through the alignment of the camera that took it, so parts
+  from before a change say nothing about it; those added as `retaken` do.
 - When a bundle is opened that is not the one under which the parts were last judged, they are judged by it. A part
   that passed then and fails now stops it, until a run accepts the bundle.
 

@@ -36,6 +36,8 @@ class ChallengePart:
         added: when, ISO 8601 in UTC.
         actor: who added it, as the caller names it.
         passed: what it did when it was last judged under the accepted bundle.
+        camera: of which camera it is, see `Snapshot.seen`: it is judged through the first alignment of at least this
+            number, and through the newest until there is one.
     """
 
     sha256: str
@@ -45,6 +47,7 @@ class ChallengePart:
     added: str
     actor: str
     passed: bool
+    camera: int = 0
 
     @property
     def id(self) -> str:
@@ -63,8 +66,8 @@ class ChallengePart:
         return f"{self.expected} ({self.label})" if self.label else self.expected
 
     def expects_the_same(self, other: ChallengePart) -> bool:
-        """Whether both ask for the same verdict and class."""
-        return (self.expected, self.label) == (other.expected, other.label)
+        """Whether both ask for the same verdict and class of the same camera."""
+        return (self.wanted, self.camera) == (other.wanted, other.camera)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,10 @@ def _part(entry: dict[str, Any]) -> ChallengePart:
         raise ValueError("not a part")
     if not isinstance(entry["passed"], bool):
         raise TypeError("not a flag")
-    return ChallengePart(**texts, passed=entry["passed"])  # type: ignore[arg-type]  # expected was looked at above
+    camera = entry.get("camera", 0)  # an index from before alignments has none
+    if type(camera) is not int:
+        raise TypeError("not a number")
+    return ChallengePart(**texts, passed=entry["passed"], camera=camera)  # type: ignore[arg-type]  # expected: see above
 
 
 def _text(value: object) -> str:

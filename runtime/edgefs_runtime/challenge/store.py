@@ -66,7 +66,14 @@ class Challenge:
         return read_index(self.folder).bundle == self._bundle.digest
 
     def add(
-        self, images: Sequence[Path], expected: Expected, judge: Judge | None, *, label: str = "", actor: str = ""
+        self,
+        images: Sequence[Path],
+        expected: Expected,
+        judge: Judge | None,
+        *,
+        label: str = "",
+        actor: str = "",
+        retaken: bool = False,
     ) -> list[Added]:
         """Keep images, all or none, with what they must get, and say what they get now.
 
@@ -76,6 +83,8 @@ class Challenge:
             judge: what decides now; None where the gallery holds no class.
             label: the class that must be answered; empty where the verdict is enough.
             actor: who adds them.
+            retaken: the camera or lamp was changed before they were photographed, and not yet realigned: they will be
+                judged through the next alignment.
 
         Raises:
             ImageError: a file can't be read or shows nothing.
@@ -86,10 +95,13 @@ class Challenge:
 
         if label:
             check_label(label)
-        draft = ChallengePart("", "", expected, label, _now(), plain_text("actor", actor), passed=False)
+        camera = (judge.snapshot.camera if judge else 0) + retaken
+        draft = ChallengePart("", "", expected, label, _now(), plain_text("actor", actor), passed=False, camera=camera)
         index = read_index(self.folder)
         with _folder_errors(self.folder):
             kept = keep_images(self.folder, images, draft, index, self._bundle.manifest.preprocess)
+            if not retaken:  # who took a photograph that is kept already is known
+                kept = [dataclasses.replace(part, camera=_camera_of(index, part)) for part in kept]
             return self._take_in(self._results((*index.parts, *kept), judge)[len(index.parts) :])
 
     def _take_in(self, results: Sequence[Result]) -> list[Added]:
@@ -243,13 +255,18 @@ def _result(part: ChallengePart, seen: Seen, judge: Judge | None) -> Result:
         return Result(part, "NO_DECISION", None, "the gallery holds no class")
     if isinstance(seen, str):
         return Result(part, "NO_DECISION", None, seen)
-    decision = judge.decide(seen[None])[0]
+    decision = judge.decide(judge.snapshot.seen(seen[None], part.camera))[0]
     return Result(part, decision.verdict, decision.label, decision.reason)
 
 
 def _spoiled(results: Sequence[Result]) -> list[Result]:
     """Those of parts that passed when that was last noted, and fail now."""
     return [result for result in results if result.part.passed and not result.passes]
+
+
+def _camera_of(index: Index, part: ChallengePart) -> int:
+    old = index.of(part.sha256)
+    return part.camera if old is None else old.camera
 
 
 def _called(parts: Sequence[ChallengePart], name: str) -> ChallengePart:

@@ -4,14 +4,18 @@
   galleries' rows has one meaning, whichever was read first.
 - An undone forget brings events back under new numbers. Two devices may each bring back the same one; the view counts
   an origin once.
+- A device's camera may change. An `align` event maps what its new camera sees; each row is mapped as its device saw
+  when it was taught, whichever gallery it is merged into, and whatever was aligned or undone afterwards.
 - Seed rows count for the bundle that brought them. Another bundle has its own seed, and what an operator forgot of the
   old seed says nothing about the new one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
+from edgefs_runtime.alignment import Alignment
 from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Key, Record, Removed
 from edgefs_runtime.snapshot import Enrolment
 
@@ -33,6 +37,7 @@ class Ledger:
         self.tips: dict[str, Tip] = {}
         self._gone: set[Key] = set()
         self._enrolments: dict[Key, Enrolment] = {}
+        self._alignments: dict[Key, Alignment] = {}
         self.add(records)
 
     def add(self, records: Iterable[Record]) -> None:
@@ -50,6 +55,7 @@ class Ledger:
         """What the ledger would be with further rows; rows decoded here need not be decoded there."""
         further = Ledger(self.records)
         further._enrolments = dict(self._enrolments)
+        further._alignments = dict(self._alignments)
         further.add(records)
         return further
 
@@ -86,12 +92,39 @@ class Ledger:
         return list(once_per_origin(event for event in self.live(seed_device) if event.state == "approved"))
 
     def enrolments(self, seed_device: str) -> list[Enrolment]:
-        """What the view teaches; a row is decoded once."""
+        """What the view teaches, as its devices' cameras saw it; a row is decoded once."""
         view = self.view(seed_device)
         for event in view:
             if event.key not in self._enrolments:
-                self._enrolments[event.key] = event.enrolment()
+                self._enrolments[event.key] = self._aligned(event)
         return [self._enrolments[event.key] for event in view]
+
+    def alignments(self, device: str) -> list[tuple[int, Alignment]]:
+        """The alignments of one device that nothing removes, with their numbers, oldest first."""
+        events = [event for key, event in self.events.items() if event.kind == "align" and key not in self._gone]
+        return [(event.seq, self._alignment(event)) for event in _by_seq(events) if event.device == device]
+
+    def _aligned(self, event: Event) -> Enrolment:
+        """An enrolment through the alignment that stood on its device when it was taught.
+
+        Only that device's earlier rows are looked at, which no merge can come between: so every gallery maps the row
+        the same way.
+        """
+        device, seq = event.origin
+        before = {key for key in self.events if key[0] == device and key[1] < seq and self.events[key].kind == "align"}
+        if before:
+            removals = (row for key, row in self.removals.items() if key[0] == device and key[1] < seq)
+            before -= {target for row in removals for target in row.target_keys}
+        enrolment = event.enrolment()
+        if not before:
+            return enrolment
+        through = self._alignment(self.events[max(before)])
+        return dataclasses.replace(enrolment, vectors=through(enrolment.vectors))
+
+    def _alignment(self, event: Event) -> Alignment:
+        if event.key not in self._alignments:
+            self._alignments[event.key] = event.alignment()
+        return self._alignments[event.key]
 
     def operation(self, device: str, number: int) -> list[Record]:
         """The rows of one act of a device."""
@@ -121,6 +154,10 @@ def once_per_origin(events: Iterable[Event]) -> Iterable[Event]:
     for event in events:
         first.setdefault(event.origin, event)
     return first.values()
+
+
+def _by_seq(events: Iterable[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.seq)
 
 
 def _is_of(device: str, seed_device: str) -> bool:

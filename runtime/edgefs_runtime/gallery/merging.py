@@ -28,6 +28,8 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     for event in ledger.events.values():
         if event.space_id != seed.space_id:
             raise GalleryError(f"gallery {path} was not merged: row {event.key} is of another embedding space")
+        if event.kind == "align" and event.alignment().dim * seed.views != seed.dim:
+            raise GalleryError(f"gallery {path} was not merged: row {event.key} aligns another embedding space")
     return ledger, shots
 
 

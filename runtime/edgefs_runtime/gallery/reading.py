@@ -43,10 +43,11 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
         before = _stamp(path)
         try:
             with connect_reader(path) as connection, gallery_errors(path):
-                check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
+                meta = read_meta(connection, path)
+                check_space(path, meta, seed.space_id, seed.dim)
                 ledger = load(connection, path)
             add_seed(ledger, seed)
-            return view_of(ledger, seed)
+            return view_of(ledger, seed, meta.device)
         except GalleryBusyError as error:
             snapshot = load_snapshot(path, seed)
             if snapshot is not None:
@@ -100,7 +101,7 @@ def seed_snapshot(seed: Seed) -> Snapshot:
     """
     ledger = Ledger()
     add_seed(ledger, seed)
-    return view_of(ledger, seed)
+    return view_of(ledger, seed, "")
 
 
 def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
@@ -112,13 +113,13 @@ def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
     return events
 
 
-def view_of(ledger: Ledger, seed: Seed) -> Snapshot:
-    """The rows that count for a bundle, as arrays.
+def view_of(ledger: Ledger, seed: Seed, device: str) -> Snapshot:
+    """The rows that count for a bundle, as arrays, and how the camera of a device is aligned.
 
     Raises:
         GalleryError: no class is left.
     """
-    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views)
+    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views, ledger.alignments(device))
 
 
 def _with_classes(snapshot: Snapshot) -> Snapshot:

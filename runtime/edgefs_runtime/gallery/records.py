@@ -21,6 +21,7 @@ The rules of the format, each with its reason:
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import zlib
@@ -28,7 +29,9 @@ from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from edgefs_runtime.alignment import Alignment
 from edgefs_runtime.decision import Disposition
+from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.snapshot import Enrolment, State
 
 Key = tuple[str, int]  # (device, seq)
@@ -42,13 +45,14 @@ class Event(NamedTuple):
 
     Attributes:
         operation: seq of the first row of the same act; an undo can bring back several events at once.
-        kind: `enroll`; `settings` and `align` are reserved for what is set on the device.
+        kind: `enroll`; `align` for a change of the device's camera; `settings` is reserved.
         vectors: `n` x `dim` little-endian float32.
         digests: JSON list of the images' SHA-256.
         parts: JSON list of the physical parts' names, empty where unknown.
         shots: JSON list of the thumbnails' SHA-256, empty where none was kept.
         roi: JSON [left, top, width, height] in pixels of the frame, where only a region was taught.
-        payload: JSON object of a `settings` or `align` event.
+        payload: JSON object of an `align` event: `alignment` in base64, and `measure`, what was measured of it. Its `n`
+            images are unlabelled, so that it has no vectors.
         bundle: digest of the bundle the device ran.
         restores: JSON [device, seq] of the event that this one brings back.
         undoes: the operation of this device that this row takes back.
@@ -104,6 +108,17 @@ class Event(NamedTuple):
             approver=self.approver,
             reason=self.reason,
         )
+
+    def alignment(self) -> Alignment:
+        """The map of an `align` event.
+
+        Raises:
+            GalleryError: its payload is something else.
+        """
+        try:
+            return Alignment.from_bytes(base64.b64decode(json.loads(self.payload or "")["alignment"], validate=True))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GalleryError(f"row {self.seq} of device {self.device:.12} holds no alignment") from error
 
 
 class Removed(NamedTuple):

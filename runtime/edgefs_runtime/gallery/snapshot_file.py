@@ -2,25 +2,28 @@
 
 Rules, with their reasons: eight magic bytes with the format's version, so that another file is told at once; the
 length of the header (8 bytes, little-endian) and a JSON header, so that it can be looked at; `vectors` float32 [N,V·D],
-`classes` int64 [N], `parts` int64 [N], raw and little-endian, so that reading copies nothing; a CRC-32 over everything
-before it. A file that fails any of this is passed over: the database holds the truth, this is a copy of what counts,
-looked at only while an owner lives. So it need not survive a power cut, and is not synced to disk.
+`classes` int64 [N], `parts` int64 [N], raw and little-endian, so that reading copies nothing; the alignments of the
+device's camera, whose numbers and lengths stand in the header; a CRC-32 over everything before it. A file that fails
+any of this is passed over: the database holds the truth, this is a copy of what counts, looked at only while an owner
+lives. So it need not survive a power cut, and is not synced to disk.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgefs_runtime.alignment import Alignment
 from edgefs_runtime.durable import replace_file
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.snapshot import Snapshot
 
-MAGIC = b"EFSSNAP1"
+MAGIC = b"EFSSNAP2"  # 1 knew no alignments
 
 
 def snapshot_path(gallery: Path) -> Path:
@@ -34,6 +37,7 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
     Raises:
         OSError: the folder can't be written or the disk is full; the old file stands.
     """
+    alignments = [(number, alignment.to_bytes()) for number, alignment in snapshot.alignments]
     header: dict[str, Any] = {
         "space_id": seed.space_id,
         "bundle": seed.digest,
@@ -41,11 +45,13 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
         "labels": snapshot.labels,
         "dispositions": snapshot.dispositions,
         "shape": (len(snapshot.vectors), seed.dim),
+        "alignments": [(number, len(data)) for number, data in alignments],
     }
     text = json.dumps(header).encode("ascii")
     arrays = ((snapshot.vectors, "<f4"), (snapshot.classes, "<i8"), (snapshot.parts, "<i8"))
     blocks = [MAGIC, len(text).to_bytes(8, "little"), text]
     blocks += [np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays]
+    blocks += [data for _, data in alignments]
     crc = 0
     for block in blocks:
         crc = zlib.crc32(block, crc)
@@ -75,4 +81,13 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         parts=parts.astype(np.int64, copy=False),
         sequence=header["sequence"],
         views=seed.views,
+        alignments=tuple(
+            _alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
+        ),
     )
+
+
+def _alignments(data: bytes, lengths: list[list[int]], start: int) -> Iterator[tuple[int, Alignment]]:
+    for number, length in lengths:
+        yield number, Alignment.from_bytes(data[start : start + length])
+        start += length

@@ -16,6 +16,7 @@ from types import TracebackType
 import numpy as np
 
 from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import check_space, connect_owner, gallery_errors, identify
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
@@ -102,7 +103,7 @@ class Gallery:
         """
         with self._lock:
             if self._snapshot is None:
-                self._snapshot = view_of(self._ledger, self._seed)
+                self._snapshot = view_of(self._ledger, self._seed, self.device)
             return self._snapshot
 
     def enroll(self, enrolment: Enrolment, guard: Guard | None = None) -> int:
@@ -133,6 +134,25 @@ class Gallery:
             if guard is not None:
                 self._ask(guard, events)
             self._append(events, shots)
+            return self.sequence
+
+    def align(self, drafted: Aligned, guard: Guard | None = None) -> int:
+        """Map what this device's camera sees from now on by an alignment, and return the new sequence.
+
+        Rows that are enrolled here from now on are mapped by it too; those before it stay as they are.
+
+        Args:
+            drafted: the alignment, and what is told of it.
+            guard: as for `enroll`.
+
+        Raises:
+            GalleryError: it is of another embedding space, or the file can't be written; nothing is changed then.
+        """
+        with self._lock:
+            event = align_event(drafted, self._seed, self._act(drafted.actor, drafted.reason))
+            if guard is not None:
+                self._ask(guard, [event])
+            self._append([event])
             return self.sequence
 
     def labels_with_part(self, part: str) -> set[str]:
@@ -274,7 +294,7 @@ class Gallery:
     def _view(self, ledger: Ledger) -> Snapshot:
         """What counts by a ledger; without labels where no class is left."""
         if ledger.view(self._seed.device):
-            return self.snapshot() if ledger is self._ledger else view_of(ledger, self._seed)
+            return self.snapshot() if ledger is self._ledger else view_of(ledger, self._seed, self.device)
         none = np.empty(0, np.int64)
         return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, ledger.sequence)
 

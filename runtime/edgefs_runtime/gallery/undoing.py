@@ -59,6 +59,9 @@ def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
 
 
 def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Record], str]:
+    if taught[0].kind == "align":
+        sentence = f"took back the alignment to a changed camera by {_images(taught[0].n)} ({_when(taught[0])})"
+        return [removal(act, "undo", taught, taught[0].n, undoes=taught[0].operation)], sentence
     # What was taught may by now stand under other numbers, brought back after it was forgotten.
     copies = ledger.copies({event.origin for event in taught})
     events = list({event.key: event for event in (*taught, *copies)}.values())

@@ -97,7 +97,7 @@ def _content_problems(connection: sqlite3.Connection, path: Path) -> Iterator[st
     ledger = Ledger(records)
     yield from broken_links(ledger.records)
     for event in ledger.events.values():
-        yield from _shape_problems(event, meta)
+        yield from _alignment_problems(event, meta) if event.kind == "align" else _shape_problems(event, meta)
 
 
 def _row_problems(records: list[Record], tips: Tips) -> Iterator[str]:
@@ -125,6 +125,14 @@ def _shape_problems(event: Event, meta: Meta) -> Iterator[str]:
         yield f"{_name(event)} does not hold {event.n} embeddings with their digests, parts and thumbnails"
     if event.kind == "enroll" and (event.space_id, event.dim) != (meta.space_id, meta.dim):
         yield f"{_name(event)} is of embedding space {event.space_id[:12]}, the gallery of {meta.space_id[:12]}"
+
+
+def _alignment_problems(event: Event, meta: Meta) -> Iterator[str]:
+    try:
+        if meta.dim % event.alignment().dim:
+            yield f"{_name(event)} aligns embeddings of {event.alignment().dim} dimensions, the gallery has {meta.dim}"
+    except GalleryError as error:
+        yield str(error)
 
 
 def _shot_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:

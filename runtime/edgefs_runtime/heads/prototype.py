@@ -13,11 +13,14 @@ class PrototypeHead:
     """Cosine to the mean of each class's unit rows.
 
     Scores lie between -1 and 1. A row is the stranger, the smaller its best cosine.
+
+    Args:
+        snapshot: the gallery's rows.
+        temperature: of the probabilities where leave-one-out can't tell a better one; meta-training learns it.
     """
 
-    default_temperature = 0.05
-
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, temperature: float = 0.05) -> None:
+        self.default_temperature = float(temperature)
         rows = _unit(snapshot.rows.astype(np.float64))  # [N,V,D]
         self._asked, self._taught = rows[:, 0], rows.sum(axis=1)
         self._classes = snapshot.classes

@@ -1,0 +1,89 @@
+"""`edgefs realign`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefs.cli.options import (
+    PATH,
+    actor_option,
+    bundle_argument,
+    echo_json,
+    gallery_option,
+    image_files,
+    json_option,
+    open_classifier,
+)
+
+if TYPE_CHECKING:
+    from edgefs_runtime.alignment import Choice
+    from edgefs_runtime.realigning import Realigned
+
+
+@click.command("realign")
+@bundle_argument
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "mean", "moments", "coral"]),
+    default="auto",
+    show_default=True,
+    help="What is matched: means; also how far the classes lie apart (auto); also the scatter within them.",
+)
+@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option("--force", is_flag=True, help="Realign although it is doubtful or challenge parts would fail.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@actor_option
+@gallery_option
+@json_option
+def command(
+    bundle: Path,
+    images: tuple[Path, ...],
+    kind: Choice,
+    check: bool,
+    force: bool,
+    reason: str,
+    actor: str,
+    gallery: Path | None,
+    as_json: bool,
+) -> None:
+    """Realign after a change of camera or lamp, by unlabelled IMAGES (files or folders) taken since.
+
+    Fifty images are a good start, of several classes where the line has them; the last 200 are used. Photographs of
+    challenge parts taken since guard it: add them with `edgefs challenge add --retaken` first. `edgefs gallery undo`
+    takes it back.
+    """
+    files = image_files(images)
+    with open_classifier(bundle, gallery) as classifier:
+        if check:
+            realigned = classifier.check_realign(files, kind=kind)
+        else:
+            realigned = classifier.realign(files, kind=kind, force=force, actor=actor, reason=reason)
+        path = classifier.gallery_path
+    if as_json:
+        echo_json({**realigned.to_json(), "path": str(path)})
+    elif check:
+        _advise(realigned)
+    else:
+        click.echo(f"Realigned {_said(realigned)} in {path}")
+
+
+def _advise(realigned: Realigned) -> None:
+    click.echo(f"Would realign {_said(realigned)}")
+    for sentence in realigned.challenge:
+        click.echo(f"  challenge: {sentence}; realign needs --force")
+    click.echo(f"  doubtful: {realigned.doubt}; realign needs --force" if realigned.doubt else "  no doubt")
+
+
+def _said(realigned: Realigned) -> str:
+    passed_over = f", {realigned.passed_over} can't be judged" if realigned.passed_over else ""
+    number = f"by {realigned.images} image{'' if realigned.images == 1 else 's'}{passed_over}"
+    if realigned.kind == "none":
+        return f"{number}: the camera is as when the gallery was taught"
+    return (
+        f"{number} ({realigned.kind}): moved by {realigned.shift:.1f} spreads of a class, unknown "
+        f"{100 * realigned.refused_before:.0f} % -> {100 * realigned.refused_after:.0f} %"
+    )

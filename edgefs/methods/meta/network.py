@@ -1,0 +1,75 @@
+"""The network that is meta-trained: a backbone with values of its own, its plan, and what of it learns."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import torch
+
+from edgefs.backbones import Backbone
+from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_seed
+from edgefs.cache import EmbeddingCache
+from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.task import Task
+from edgefs.projection import Projection
+from edgefs.teaching import Embedded
+from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
+from edgefs_runtime.errors import TrainingError
+
+
+def own_backbone(task: Task) -> Backbone:
+    """The backbone with values of its own, since they will change; random ones are drawn by the seed."""
+    backbone = task.backbone
+    if isinstance(backbone.network, Conv4) and not backbone.trained:
+        return dataclasses.replace(backbone, network=conv4_from_seed(task.seed))
+    return dataclasses.replace(backbone, network=copy.deepcopy(backbone.network))
+
+
+def embedding_network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
+    """The embedding network; of a pretrained one only the last stages will learn."""
+    if isinstance(backbone.network, Conv4):
+        plan = EmbeddingPlan(task.preprocess.size, (CONV4_TAP,), (CONV4_CHANNELS,), ("avg",))
+    else:
+        plan = EmbeddingPlan.all_stages(backbone, task.preprocess.size)
+    network = EmbeddingNetwork(backbone, plan)
+    if backbone.trained:
+        _freeze(network, task.settings.meta.unfreeze)
+    return network.to(memory_format=torch.channels_last)
+
+
+def projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> EmbeddingNetwork:
+    """No more numbers than were asked for, as in feature extraction."""
+    if not task.dim or network.plan.width <= task.dim:
+        return network
+    embedder = TorchEmbedder(network, task.device)
+    step = task.steps("embed rendered pictures")
+    projection = Projection.fit(embed_rendered(embedder, task.preprocess.size, EmbeddingCache(None), step), task.dim)
+    plan = dataclasses.replace(network.plan, projected=len(projection.shift))
+    return EmbeddingNetwork(backbone, plan, projection)
+
+
+def embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
+    """DATA's images by the trained network, those that teach in all their views."""
+    embedder, cache = TorchEmbedder(network, task.device), EmbeddingCache(None)
+    support = embed_samples(
+        task.split.train, embedder, task.preprocess, cache, task.steps("embed"), symmetries=("", *symmetries)
+    )
+    others = (*task.split.validation, *task.split.test)
+    asked = embed_samples(others, embedder, task.preprocess, cache, task.steps("embed others"))
+    taught = Embedded.of_views(support, 1 + len(symmetries))
+    return Embedded({**taught.asked, **asked}, support, 1 + len(symmetries))
+
+
+def _freeze(network: EmbeddingNetwork, unfreeze: int) -> None:
+    """Freeze everything that the stages before the last `unfreeze` are computed from."""
+    if not unfreeze:
+        raise TrainingError("--unfreeze 0 leaves nothing to learn from the tasks; pass 1 or more, or another method")
+    taps = network.plan.taps[:-unfreeze]
+    if not taps:
+        return
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    maps = network.stages(network.normalised(torch.zeros(1, *network.plan.size, 3, dtype=torch.uint8)))
+    reached = torch.autograd.grad(maps[taps[-1]].sum(), parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, reached, strict=True):
+        parameter.requires_grad_(gradient is None)
