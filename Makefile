@@ -34,6 +34,10 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/fewshot.py --peer-episodes 20
 	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/accuracy.py --only enrolment --classes scratches
+	$(BIN)/python benchmarks/finetune.py
+	$(BIN)/python benchmarks/digits.py
+	$(BIN)/python benchmarks/omniglot.py
+	$(BIN)/python benchmarks/realign.py
 
 clean:
 	rm -rf .venv .venv-device demo-out dist
