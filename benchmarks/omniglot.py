@@ -126,7 +126,7 @@ def _criterion(bundle: Path, shots: int) -> Anil:
     """ANIL with the rates that it has learned, which the RUN tells."""
     notes = " ".join(Run.open(bundle.with_suffix("")).fields["notes"])
     criterion = Anil(shots, MetaSettings().inner_steps)
-    for name, pattern in (("log_scale", r"temperature ([\d.]+)"), ("log_rate", r"inner rate ([\d.]+)")):
+    for name, pattern in (("log_scale", r"temperature (\d+(?:\.\d+)?)"), ("log_rate", r"inner rate (\d+(?:\.\d+)?)")):
         value = float(re.search(pattern, notes)[1])
         getattr(criterion, name).data.fill_(np.log(1 / value if name == "log_scale" else value))
     return criterion
