@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from edgefs.training.settings import Precision
 from edgefs_runtime.errors import WeightsError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def make_fabric(device: torch.device, devices: int = 1, precision: Precision = "auto") -> Fabric:
@@ -27,6 +30,8 @@ def make_fabric(device: torch.device, devices: int = 1, precision: Precision = "
     Raises:
         WeightsError: there are not so many devices.
     """
+    from lightning_fabric import Fabric  # a second that only a training has to wait for
+
     on_gpu = device.type == "cuda"
     if on_gpu and devices > torch.cuda.device_count():
         raise WeightsError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")

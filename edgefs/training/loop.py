@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from edgefs.progress import Progress, silent
 from edgefs.training.checkpoint import load, save
 from edgefs.training.settings import TrainingSettings
 from edgefs_runtime.errors import TrainingError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

@@ -57,7 +57,7 @@ def test_adapt_stopped_leaves_no_run_or_a_whole_one(textures: Path, tmp_path: Pa
         else:
             with pytest.raises(RunError):
                 Run.open(out)
-        if how is signal.SIGINT and status != 0:
+        if how is signal.SIGINT and not out.exists():  # else Python was ending already
             assert status == 1
             assert said.strip().endswith("Aborted!")
             assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]

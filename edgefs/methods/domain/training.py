@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,6 +21,9 @@ from edgefs.methods.domain.pixels import in_batches
 from edgefs.methods.task import Task
 from edgefs.settings import DomainSettings
 from edgefs.training import TrainingSettings, make_fabric, train
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 EPOCHS = 16  # of at most 100 steps
 _RATE = 2e-3

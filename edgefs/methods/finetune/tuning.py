@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from edgefs.backbones import Backbone
@@ -25,6 +25,9 @@ from edgefs.settings import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_export.head import linear_head_onnx
 from edgefs_runtime.heads import TrainedHeadModel
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 EPOCHS, LR, BATCH = 20, 1e-3, 16
 
