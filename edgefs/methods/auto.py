@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgefs.data import folds
 from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.bank import VARIANTS
@@ -68,7 +69,7 @@ class _Way:
 
     @property
     def error(self) -> float:
-        return _spread(self.weighted)
+        return standard_error(self.weighted)
 
 
 def adapt_auto(task: Task) -> Adapted:
@@ -92,7 +93,7 @@ def adapt_auto(task: Task) -> Adapted:
             f"Fine-tuning was not tried: it takes about {needed / 60:.0f} minutes, and {max(0.0, left) / 60:.0f} are "
             "left of --time-budget.",
         )
-    chosen = ways[_best([way.weighted for way in ways])]
+    chosen = ways[clearly_best([way.weighted for way in ways], _BETTER)]
     return dataclasses.replace(
         chosen.adapted,
         method=chosen.method,
@@ -145,9 +146,9 @@ def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
         else _cross_validated(task, adapted)
     )
     judged = [sample for sample in task.split.train if sample.digest in right]
-    labels = [sample.label for sample in judged]
-    numbers = {label: labels.count(label) for label in set(labels)}
-    return np.array([right[s.digest] / (numbers[s.label] * len(numbers)) for s in judged], np.float64)
+    labels = sorted(task.dispositions)
+    classes = np.array([labels.index(sample.label) for sample in judged], np.int64)
+    return balanced(np.array([right[sample.digest] for sample in judged], bool), classes)
 
 
 def _cross_validated(task: Task, adapted: Adapted) -> dict[str, bool]:
@@ -180,20 +181,6 @@ def _seconds_of_finetuning(task: Task) -> float:
     embedder.embed(picture)
     of_one = (time.monotonic() - began) / len(picture)
     return 2 * of_one * len(task.split.train) * 8 * VARIANTS
-
-
-def _best(ways: list[NDArray[np.float64]]) -> int:
-    """The best of those that beat the first clearly enough, or the first."""
-    better = [
-        number for number, way in enumerate(ways) if (way - ways[0]).sum() > max(1e-9, _BETTER * _spread(way - ways[0]))
-    ]
-    return max(better, key=lambda number: float(ways[number].sum()), default=0)
-
-
-def _spread(weighted: NDArray[np.float64]) -> float:
-    """Standard error of the sum of `[n]` independent values."""
-    n = len(weighted)
-    return float(weighted.std(ddof=1) * np.sqrt(n)) if n > 1 else 0.0
 
 
 def _explain(chosen: _Way, ways: list[_Way]) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.support import choosing_support
 from edgefs.methods.task import Adapted, Task
@@ -61,7 +62,7 @@ def adapt_features(task: Task) -> Adapted:
         for number, (name, plan) in enumerate(plans):
             trials.append(_try(name, plan, full, task, vectors))
             progress(number + 1, len(plans))
-        chosen = trials[_choose([trial.weighted for trial in trials], _CLEARLY)]
+        chosen = trials[clearly_best([trial.weighted for trial in trials], _CLEARLY)]
         columns = _columns(full, chosen.plan)
         plan, projection = chosen.plan, None
         if task.dim:
@@ -184,7 +185,7 @@ def _choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: _Views
     for symmetries in choices if len(task.dispositions) > 1 else choices[:1]:
         snapshot = snapshot_of(support, views.of(symmetries), task.dispositions)
         trials.append(_weighted(fit_head(task.decision.head, snapshot).left_out().scores, snapshot))
-    best = _choose(trials, _TOLD_BETTER)
+    best = clearly_best(trials, _TOLD_BETTER)
     sentence = f"Views of an image that teaches: {1 + len(choices[best])}"
     if task.symmetries is not None:
         return choices[best], f"{sentence}, as asked for."
@@ -209,7 +210,7 @@ class _Trial:
 
     @property
     def standard_error(self) -> float:
-        return _spread(self.weighted)
+        return standard_error(self.weighted)
 
 
 def _plans(full: EmbeddingPlan) -> list[tuple[str, EmbeddingPlan]]:
@@ -237,26 +238,7 @@ def _weighted(scores: NDArray[np.float64], snapshot: Snapshot) -> NDArray[np.flo
     """What each left-out image adds to the balanced accuracy, `[n]` of those that can be judged."""
     rows = np.arange(len(scores))
     judged = np.isfinite(scores[rows, snapshot.classes])  # a class with a single part can't be left out
-    right = (scores.argmax(axis=1) == snapshot.classes) & judged
-    counts = np.bincount(snapshot.classes[judged], minlength=len(snapshot.labels))
-    weight = 1 / (np.maximum(counts, 1) * max(1, int((counts > 0).sum())))
-    return np.asarray((right * weight[snapshot.classes])[judged])
-
-
-def _choose(trials: Sequence[NDArray[np.float64]], clearly: float) -> int:
-    """The best of those that beat the first by so many standard errors of the paired difference, or the first."""
-    better = [
-        number
-        for number, trial in enumerate(trials)
-        if (trial - trials[0]).sum() > clearly * _spread(trial - trials[0])
-    ]
-    return max(better, key=lambda number: float(trials[number].sum()), default=0)
-
-
-def _spread(weighted: NDArray[np.float64]) -> float:
-    """Standard error of the sum of `[n]` independent values."""
-    n = len(weighted)
-    return float(weighted.std(ddof=1) * np.sqrt(n)) if n > 1 else 0.0
+    return balanced((scores.argmax(axis=1) == snapshot.classes)[judged], snapshot.classes[judged])
 
 
 def _columns(full: EmbeddingPlan, plan: EmbeddingPlan) -> NDArray[np.int64]:

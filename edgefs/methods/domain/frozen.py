@@ -27,6 +27,7 @@ from edgefs.methods.domain.align import fit_alignment
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
 from edgefs.methods.domain.validators import Answers, Spread
+from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import fit_projection
 from edgefs.methods.task import Adapted, Task
 from edgefs.projection import Projection
@@ -126,19 +127,5 @@ def _gallery(task: Task, network: GalleryNetwork) -> Snapshot:
 
 def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | None, notes: list[str]) -> Adapted:
     symmetries = task.symmetries or ()
-    embedded = embed_all(task, network, gallery, symmetries)
+    embedded = embed_all(task, network, symmetries, gallery)
     return Adapted(network.cpu(), embedded, symmetries, (), tuple(notes), gallery=gallery)
-
-
-def embed_all(
-    task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | None, symmetries: tuple[str, ...]
-) -> Embedded:
-    """The gallery's images in all their views, and those that ask."""
-    names, nothing = ("", *symmetries), EmbeddingCache(None)
-    embedder = TorchEmbedder(network, task.device)
-    teacher = embedder if gallery is None else TorchEmbedder(gallery, task.device)
-    taught = embed_samples(task.split.train, teacher, task.preprocess, nothing, task.steps("embed the gallery"), names)
-    held_out = (*task.split.validation, *task.split.test)
-    asked = embed_samples(held_out, embedder, task.preprocess, nothing, task.steps("embed the test"))
-    of_gallery = Embedded.of_views(taught, len(names))
-    return Embedded({**of_gallery.asked, **asked}, taught, len(names))

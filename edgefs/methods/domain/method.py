@@ -18,13 +18,14 @@ from torch import Tensor
 
 from edgefs.data import Sample
 from edgefs.data.domains import TwoDomains
-from edgefs.methods.domain.frozen import adapt_frozen, embed_all
+from edgefs.methods.domain.frozen import adapt_frozen
 from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
 from edgefs.methods.domain.objective import Domains
 from edgefs.methods.domain.pixels import load_pixels, within_memory
 from edgefs.methods.domain.training import Trainer
 from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
+from edgefs.methods.embedding import embed_all
 from edgefs.methods.task import Adapted, Task
 from edgefs_runtime.errors import EdgefsError
 
@@ -53,7 +54,7 @@ def adapt_domain(task: Task) -> Adapted:
         notes.append(f"Fine-tuned on the {len(images.domains.labelled)} labelled images of the target at the end.")
     network = chosen.network.cpu().eval()
     symmetries = task.symmetries or ()
-    return Adapted(network, embed_all(task, network, None, symmetries), symmetries, (), tuple(notes))
+    return Adapted(network, embed_all(task, network, symmetries), symmetries, (), tuple(notes))
 
 
 def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:

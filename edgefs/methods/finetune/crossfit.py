@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
+from edgefs.evaluation.paired import balanced
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.settings import FinetuneSettings
@@ -37,6 +38,15 @@ class CrossFitted:
     gallery: LeftOut
     frozen: LeftOut
     classes: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """Balanced, of the head that decides."""
+        return float(self.added(self.decided).sum())
+
+    def added(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each image adds to the balanced accuracy by some scores `[n,C]`."""
+        return balanced(scores.argmax(axis=1) == self.classes, self.classes)
 
     @property
     def temperature(self) -> float:

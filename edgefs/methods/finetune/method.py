@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgefs.cache import EmbeddingCache
 from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.evaluation.paired import standard_error
+from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import adapt_features, fit_projection
 from edgefs.methods.finetune.crossfit import CrossFitted, cross_fit
 from edgefs.methods.finetune.search import candidates
@@ -25,7 +23,6 @@ from edgefs.projection import Projection
 from edgefs.report import Candidate
 from edgefs.settings import FinetuneSettings
 from edgefs.teaching import Embedded, snapshot_of
-from edgefs.torch_embedder import TorchEmbedder, embed_samples
 from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.heads import fit_head
@@ -47,7 +44,7 @@ def adapt_finetune(task: Task) -> Adapted:
     depth = options.unfreeze or 0
     tuned = tuning.tune(options, range(support.taught), "tune")
     network = EmbeddingNetwork(tuned.backbone, tuning.shipped, projection)
-    embedded = _embed(task, network, symmetries)
+    embedded = embed_all(task, network, symmetries)
     return Adapted(
         network=network,
         embedded=embedded,
@@ -63,7 +60,7 @@ def adapt_finetune(task: Task) -> Adapted:
 def _search(tuning: Tuning, tried: list[FinetuneSettings]) -> tuple[FinetuneSettings, CrossFitted | None]:
     """The options that place most of the support rightly, cross-fitted; the first of equals."""
     found = [(options, cross_fit(tuning, options)) for options in tried]
-    return max(found, key=lambda one: _weighted(one[1].decided, one[1].classes).sum() if one[1] else 0.0)
+    return max(found, key=lambda one: one[1].accuracy if one[1] else 0.0)
 
 
 def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tuple[str, ...], Projection | None]:
@@ -81,17 +78,6 @@ def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tu
 def _options(asked: FinetuneSettings, stages: int) -> FinetuneSettings:
     depth = UNFREEZE if asked.unfreeze is None else asked.unfreeze
     return dataclasses.replace(asked, unfreeze=min(depth, stages))
-
-
-def _embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
-    """Every image, and those that teach in all their views."""
-    embedder, nothing = TorchEmbedder(network, task.device), EmbeddingCache(None)
-    views = ("", *symmetries)
-    taught = embed_samples(task.split.train, embedder, task.preprocess, nothing, task.steps("embed views"), views)
-    others = (*task.split.validation, *task.split.test)
-    asked = embed_samples(others, embedder, task.preprocess, nothing, task.steps("embed"))
-    of_support = Embedded.of_views(taught, len(views))
-    return Embedded({**of_support.asked, **asked}, taught, len(views))
 
 
 def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> CrossFit:
@@ -112,17 +98,9 @@ def _candidates(fitted: CrossFitted | None) -> tuple[Candidate, ...]:
         return ()
     found = []
     for name, scores in (("frozen network", fitted.frozen.scores), ("fine-tuned", fitted.decided)):
-        weighted = _weighted(scores, fitted.classes)
-        error = float(weighted.std(ddof=1) * np.sqrt(len(weighted))) if len(weighted) > 1 else 0.0
-        found.append(Candidate(name, float(weighted.sum()), error, name == "fine-tuned"))
+        added = fitted.added(scores)
+        found.append(Candidate(name, float(added.sum()), standard_error(added), name == "fine-tuned"))
     return tuple(found)
-
-
-def _weighted(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each image adds to the balanced accuracy."""
-    counts = np.bincount(classes)
-    right = scores.argmax(axis=1) == classes
-    return np.asarray(right / (counts[classes] * (counts > 0).sum()), np.float64)
 
 
 def _notes(task: Task, options: FinetuneSettings, fitted: CrossFitted | None) -> tuple[str, ...]:
@@ -134,13 +112,12 @@ def _notes(task: Task, options: FinetuneSettings, fitted: CrossFitted | None) ->
     told = f"Fine-tuning: {what} of {task.backbone.name} learned; {penalty}{how}."
     if fitted is None:
         return (told, "Not cross-fitted: thresholds and probabilities rest on images that the network was trained on.")
-    frozen, tuned = (_weighted(scores, fitted.classes) for scores in (fitted.frozen.scores, fitted.decided))
+    frozen, tuned = (fitted.added(scores) for scores in (fitted.frozen.scores, fitted.decided))
     gain = tuned - frozen
-    error = float(gain.std(ddof=1) * np.sqrt(len(gain))) if len(gain) > 1 else 0.0
     verdict = (
         f"Cross-fitted on {counted(len(gain), 'image')} learned from, the frozen network places "
         f"{100 * frozen.sum():.1f} %, the fine-tuned one {100 * tuned.sum():.1f} % (balanced; difference "
-        f"{100 * gain.sum():+.1f} ± {196 * error:.1f})."
+        f"{100 * gain.sum():+.1f} ± {196 * standard_error(gain):.1f})."
     )
     if gain.sum() <= 0:
         verdict += " Fine-tuning gains nothing here: --method features is as good, and takes a second."

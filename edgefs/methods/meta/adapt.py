@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefs.backbones.conv4 import Conv4
+from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import adapt_features
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes, hold_out
-from edgefs.methods.meta.network import embed, embedding_network, own_backbone, projected
+from edgefs.methods.meta.network import embedding_network, own_backbone, projected
 from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass, read_tasks
@@ -93,7 +94,7 @@ def adapt_meta(task: Task) -> Adapted:
     symmetries, views = _views(task, settings)
     return Adapted(
         network=network,
-        embedded=embed(task, network, symmetries),
+        embedded=embed_all(task, network, symmetries),
         symmetries=symmetries,
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),

@@ -9,12 +9,12 @@ import torch
 
 from edgefs.backbones import Backbone
 from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_seed
+from edgefs.backbones.stages import stage_of
 from edgefs.cache import EmbeddingCache
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.task import Task
 from edgefs.projection import Projection
-from edgefs.teaching import Embedded
-from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
+from edgefs.torch_embedder import TorchEmbedder, embed_rendered
 from edgefs_runtime.errors import TrainingError
 
 
@@ -34,7 +34,7 @@ def embedding_network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
         plan = EmbeddingPlan.all_stages(backbone, task.preprocess.size)
     network = EmbeddingNetwork(backbone, plan)
     if backbone.trained:
-        _freeze(network, task.settings.meta.unfreeze)
+        _freeze(backbone, network, task.settings.meta.unfreeze)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -49,27 +49,10 @@ def projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> Embe
     return EmbeddingNetwork(backbone, plan, projection)
 
 
-def embed(task: Task, network: EmbeddingNetwork, symmetries: tuple[str, ...]) -> Embedded:
-    """DATA's images by the trained network, those that teach in all their views."""
-    embedder, cache = TorchEmbedder(network, task.device), EmbeddingCache(None)
-    support = embed_samples(
-        task.split.train, embedder, task.preprocess, cache, task.steps("embed"), symmetries=("", *symmetries)
-    )
-    others = (*task.split.validation, *task.split.test)
-    asked = embed_samples(others, embedder, task.preprocess, cache, task.steps("embed others"))
-    taught = Embedded.of_views(support, 1 + len(symmetries))
-    return Embedded({**taught.asked, **asked}, support, 1 + len(symmetries))
-
-
-def _freeze(network: EmbeddingNetwork, unfreeze: int) -> None:
+def _freeze(backbone: Backbone, network: EmbeddingNetwork, unfreeze: int) -> None:
     """Freeze everything that the stages before the last `unfreeze` are computed from."""
     if not unfreeze:
         raise TrainingError("--unfreeze 0 leaves nothing to learn from the tasks; pass 1 or more, or another method")
-    taps = network.plan.taps[:-unfreeze]
-    if not taps:
-        return
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    maps = network.stages(network.normalised(torch.zeros(1, *network.plan.size, 3, dtype=torch.uint8)))
-    reached = torch.autograd.grad(maps[taps[-1]].sum(), parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, reached, strict=True):
-        parameter.requires_grad_(gradient is None)
+    taps = network.plan.taps
+    for name, value in network.stages.named_parameters():
+        value.requires_grad_(stage_of(backbone.network, taps, name) >= len(taps) - unfreeze)
