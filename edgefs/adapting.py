@@ -195,7 +195,7 @@ def _head(settings: AdaptSettings) -> str:
 def _gallery_head(settings: AdaptSettings) -> str:
     """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
     head = _head(settings)
-    return head if head in HEADS and settings.method in ("features", "meta") else _FALLBACK
+    return head if head in HEADS and settings.method != "finetune" else _FALLBACK
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:

@@ -82,7 +82,8 @@ class DomainSettings:
         domain_weight: λ at the end of its schedule.
         feature_rate: learning rate of the backbone, as a factor; None takes 0.1 where it came with weights, else 1.
         self_training: learn from a teacher's sure answers on the target as well.
-        invert: whether a negative of an image is still of its class; half of the images are then learned from so.
+        invert: whether a negative of an image is still of its class; half of the images are then learned from so. None
+            takes it to be so where the backbone comes untrained, and not where it was trained on photographs.
     """
 
     source: str | None = None
@@ -93,7 +94,7 @@ class DomainSettings:
     domain_weight: float = 0.3
     feature_rate: float | None = None
     self_training: bool = True
-    invert: bool = True
+    invert: bool | None = None
 
 
 @dataclass(frozen=True)

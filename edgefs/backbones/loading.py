@@ -71,7 +71,8 @@ def _pico(weights: str | None) -> Backbone:
     if weights not in (None, RANDOM):
         fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
         origin = f"weights file {Path(weights).name}"
-    return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD)
+    trained = weights not in (None, RANDOM)
+    return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD, trained=trained)
 
 
 BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano, "pico": _pico}

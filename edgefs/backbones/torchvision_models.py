@@ -7,6 +7,7 @@ a better classifier of ImageNet and a worse embedding of anything else (Kornblit
 
 from __future__ import annotations
 
+import dataclasses
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def _random(name: str) -> Backbone:
     torch.manual_seed(0)
     network = _build(name)
     torch.set_rng_state(generator_state)
-    return _backbone(name, network, "random weights: for measuring speed only", None)
+    backbone = _backbone(name, network, "random weights: for measuring speed only", None)
+    return dataclasses.replace(backbone, trained=False)
 
 
 def _build(name: str) -> nn.Module:

@@ -28,7 +28,9 @@ from edgefs_runtime.errors import DataError
 from edgefs_runtime.images import IMAGE_SUFFIXES
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
-_HELD_OUT = 0.1  # of the source, to see whether its own task was learned
+_HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there
+_KEPT_OUT = 20, 500  # images of the target, fewest and most
+_LARGEST_SHARE = 0.25  # of the target that may be kept out to have the fewest
 _FEWEST = 16  # unlabelled images, below which there is no domain to speak of
 
 
@@ -40,12 +42,14 @@ class TwoDomains:
         source: labelled images to learn from.
         source_held_out: labelled images of the source that are not; may be empty.
         target: images whose labels are not looked at, the labelled ones of `Split.train` included.
+        target_held_out: others of the target that are not learned from, and whose labels nobody looks at; may be empty.
         labelled: whether `Split.train` is of the target; else it is a selection of the source.
     """
 
     source: tuple[Sample, ...]
     source_held_out: tuple[Sample, ...]
     target: tuple[Sample, ...]
+    target_held_out: tuple[Sample, ...]
     labelled: bool
 
 
@@ -67,6 +71,7 @@ def load_domains(data: Path, settings: AdaptSettings, steps: Steps) -> tuple[Dat
     learned, held_out = _hold_out(source, settings.seed)
     labelled = {sample.digest for sample in split.train}
     train = [sample for sample in target.samples if _may_be_looked_at(sample, split)]
+    train, kept_out = _keep_out(train, split.train, settings.seed)
     unlabelled = tuple(sorted(train, key=lambda sample: sample.digest not in labelled))
     note = (
         f"Domains: {counted(len(learned), 'labelled source image')}, {counted(len(unlabelled), 'target image')}, of "
@@ -76,7 +81,7 @@ def load_domains(data: Path, settings: AdaptSettings, steps: Steps) -> tuple[Dat
     return (
         dataset,
         dataclasses.replace(split, notes=(*split.notes, note)),
-        TwoDomains(learned, held_out, unlabelled, True),
+        TwoDomains(learned, held_out, unlabelled, kept_out, True),
     )
 
 
@@ -140,11 +145,12 @@ def _unlabelled(
     learned, held_out = _hold_out(source, settings.seed)
     gallery = select_gallery(_for_gallery(learned, held_out), settings.seed)
     tested = tests.samples if tests is not None else ()
+    shown, kept_out = _keep_out(images, (), settings.seed)
     looked_at = {sample.digest for sample in images}
     twice = sum(sample.digest in looked_at for sample in tested)
     notes = [
         f"Domains: {counted(len(learned), 'labelled source image')}, "
-        f"{counted(len(images), 'target image')} without a label.",
+        f"{counted(len(shown), 'target image')} without a label.",
         f"The gallery is {counted(len(gallery), 'image')} of the source, as the adapted network sees them.",
         *([f"{counted(twice, 'test image')} also stand among the unlabelled ones."] if twice else []),
     ]
@@ -157,7 +163,7 @@ def _unlabelled(
         digest=_joined(dataset_digest((*images, *tested), data.resolve()), source.digest),
     )
     split = Split(gallery, (), tuple(tested), "given", tuple(notes))
-    return dataset, split, TwoDomains(learned, held_out, tuple(images), False)
+    return dataset, split, TwoDomains(learned, held_out, tuple(shown), kept_out, False)
 
 
 def _read_unlabelled(folder: Path, steps: Steps) -> tuple[list[Sample], list[LeftOut]]:
@@ -205,6 +211,23 @@ def _hold_out(source: Dataset, seed: int) -> tuple[tuple[Sample, ...], tuple[Sam
         for side in (0, 1)
     ]
     return sides[0], sides[1]
+
+
+def _keep_out(images: Sequence[Sample], taught: Sequence[Sample], seed: int) -> tuple[list[Sample], tuple[Sample, ...]]:
+    """Of the target, what is shown to the training, and what is not; parts stay together."""
+    names = {name for sample in taught for name in (sample.digest, sample.group) if name}
+    parts: dict[str, list[Sample]] = {}
+    for sample in images:
+        if not names & {sample.digest, sample.group}:
+            parts.setdefault(sample.group or sample.digest, []).append(sample)
+    wanted = min(max(_KEPT_OUT[0], round(_HELD_OUT * len(images))), _KEPT_OUT[1])
+    kept: list[Sample] = []
+    if wanted <= _LARGEST_SHARE * sum(map(len, parts.values())):
+        for name in sorted(parts, key=lambda name: draw_key(seed, "thresholds", name)):
+            if len(kept) < wanted:
+                kept += parts[name]
+    out = {sample.digest for sample in kept}
+    return [sample for sample in images if sample.digest not in out], tuple(kept)
 
 
 def _for_gallery(learned: Sequence[Sample], held_out: Sequence[Sample]) -> Sequence[Sample]:

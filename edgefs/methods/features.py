@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgefs.backbones.torchvision_models import RANDOM
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
@@ -45,12 +46,12 @@ def adapt_features(task: Task) -> Adapted:
     """Embed every image once with all stages, choose among them, project what was chosen, and choose the views.
 
     Raises:
-        WeightsError: the backbone has random values.
+        WeightsError: the backbone has random values, and nobody asked for them.
     """
-    if not task.backbone.trained:
+    if not task.backbone.trained and task.settings.weights != RANDOM:
         raise WeightsError(
-            f"{task.backbone.name} has random values, and --method features trains nothing: pass --weights FILE, "
-            "or --method meta --tasks DIR"
+            f"{task.backbone.name} has random values, which embed nothing of use: pass --weights FILE, or train all of "
+            "it with --method meta or domain"
         )
     full = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     with _Images(task, full) as images:

@@ -26,6 +26,7 @@ from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
 from edgefs.methods.domain.align import fit_alignment
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
+from edgefs.methods.domain.thresholds import correction
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import fit_projection
@@ -128,4 +129,6 @@ def _gallery(task: Task, network: GalleryNetwork) -> Snapshot:
 def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | None, notes: list[str]) -> Adapted:
     symmetries = task.symmetries or ()
     embedded = embed_all(task, network, symmetries, gallery)
-    return Adapted(network.cpu(), embedded, symmetries, (), tuple(notes), gallery=gallery)
+    assert task.domains is not None  # noqa: S101 - as in `adapt_domain`
+    crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
+    return Adapted(network.cpu(), embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)

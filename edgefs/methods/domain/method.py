@@ -23,6 +23,7 @@ from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
 from edgefs.methods.domain.objective import Domains
 from edgefs.methods.domain.pixels import load_pixels, within_memory
+from edgefs.methods.domain.thresholds import correction
 from edgefs.methods.domain.training import Trainer
 from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
 from edgefs.methods.embedding import embed_all
@@ -49,12 +50,15 @@ def adapt_domain(task: Task) -> Adapted:
     trainer = Trainer.of(task, images.domains.classes)
     plain = trainer.source_only(images.domains.source, images.domains.source_classes)
     chosen, notes = _adapt(trainer, plain, images)
+    adapted = chosen is not plain
     if len(images.domains.labelled):
         chosen = trainer.on_target(chosen, images.domains)
         notes.append(f"Fine-tuned on the {len(images.domains.labelled)} labelled images of the target at the end.")
-    network = chosen.network.cpu().eval()
-    symmetries = task.symmetries or ()
-    return Adapted(network, embed_all(task, network, symmetries), symmetries, (), tuple(notes))
+    gallery = trainer.gallery_of(chosen, images.domains.source) if adapted and not task.domains.labelled else None
+    network, symmetries = chosen.network.cpu().eval(), task.symmetries or ()
+    embedded = embed_all(task, network, symmetries, gallery)
+    crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
+    return Adapted(network, embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)
 
 
 def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:

@@ -101,9 +101,9 @@ class JointObjective:
         source, source_classes, target, labelled, labelled_classes = batch
         module, settings = self._module, self._settings
         module.follow(consistency.average_kept(round(done * self.steps * self._training.epochs)))
-        seen = strongly(torch.cat([target, labelled]), invert=settings.invert)
+        seen = strongly(torch.cat([target, labelled]), invert=bool(settings.invert))
         strength = settings.domain_weight * reversal_strength(done)
-        styled = in_style_of(seen, strongly(source, invert=settings.invert))
+        styled = in_style_of(seen, strongly(source, invert=bool(settings.invert)))
         of_source, of_target = forward((styled, seen), strength)
         n = len(target)
         total = self._task(of_source, source_classes, of_target.logits[n:], labelled_classes)
@@ -178,7 +178,7 @@ class LabelledObjective:
         """Cross-entropy of the task."""
         images, classes = batch
         self._module.follow(consistency.average_kept(round(done * self.steps * self._training.epochs)))
-        (outputs,) = forward((strongly(images, invert=self._settings.invert),), 0.0)
+        (outputs,) = forward((strongly(images, invert=bool(self._settings.invert)),), 0.0)
         return functional.cross_entropy(outputs.logits, classes)
 
     def validate(self) -> None:

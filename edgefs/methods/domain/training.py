@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgefs.backbones import Backbone
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.gallery_network import GalleryNetwork
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.network import Classified, DomainNetwork
 from edgefs.methods.domain.objective import Domains, JointObjective, LabelledObjective
@@ -89,6 +89,10 @@ class Trainer:
         tuned = self._labelled("target labels", model, domains.labelled, domains.labelled_classes, training)
         return self.with_statistics(tuned, domains.target)
 
+    def gallery_of(self, model: Classified, source: Tensor) -> GalleryNetwork:
+        """What embeds source images for the gallery: the same network, that takes them by their own statistics."""
+        return GalleryNetwork(self.with_statistics(copy.deepcopy(model), source).network.cpu().eval())
+
     def with_statistics(self, model: Classified, pixels: Tensor) -> Classified:
         """The model with a domain's statistics of batch normalisation."""
         model = model.to(self.fabric.device)
@@ -113,7 +117,7 @@ class Trainer:
         """The backbone as it came (an untrained one with values of this seed), and a new classifier."""
         torch.manual_seed(self.training.seed)
         network = copy.deepcopy(self.task.backbone.network)
-        if _is_random(self.task.backbone):
+        if not self.task.backbone.trained:
             network.apply(_reset)
         backbone = dataclasses.replace(self.task.backbone, network=network)
         model = Classified(EmbeddingNetwork(backbone, self.plan), self.classes)
@@ -126,13 +130,10 @@ def _completed(settings: DomainSettings, task: Task) -> DomainSettings:
     return dataclasses.replace(
         settings,
         domain_loss=settings.domain_loss or "dann",
+        invert=not task.backbone.trained if settings.invert is None else settings.invert,
         task_labels=settings.task_labels or ("both" if has_labels else "source"),
-        feature_rate=settings.feature_rate or (1.0 if _is_random(task.backbone) else 0.1),
+        feature_rate=settings.feature_rate or (0.1 if task.backbone.trained else 1.0),
     )
-
-
-def _is_random(backbone: Backbone) -> bool:
-    return backbone.origin.startswith("random")
 
 
 def _reset(module: nn.Module) -> None:
