@@ -23,7 +23,6 @@ from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.gallery_network import GalleryNetwork
 from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
-from edgefs.methods.domain.align import fit_alignment
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
 from edgefs.methods.domain.thresholds import correction
@@ -34,7 +33,8 @@ from edgefs.methods.task import Adapted, Task
 from edgefs.projection import Projection
 from edgefs.teaching import Embedded, snapshot_of
 from edgefs.torch_embedder import TorchEmbedder, embed_samples
-from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.alignment import fit_alignment
+from edgefs_runtime.errors import EdgefsError, GalleryError
 from edgefs_runtime.heads import fit_head
 from edgefs_runtime.snapshot import Snapshot
 
@@ -62,17 +62,31 @@ def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
         if settings.align:
             notes.append("Nothing was aligned: the gallery is of the target itself, since its images have labels.")
         return _shipped(task, network, None, notes)
-    gallery = GalleryNetwork(of_gallery)
     rows = _rows(task, network, target)
-    if settings.align:
-        alignment = fit_alignment(rows, _gallery(task, gallery), settings.align).inverse()
-        gallery = GalleryNetwork(of_gallery, alignment.matrix, alignment.shift)
-        notes.append(f"Alignment: {settings.align}, by {counted(len(target), 'target image')} without a label.")
+    gallery, note = _aligned(task, of_gallery, rows) if settings.align else (None, "")
+    notes += [note] if note else []
+    if gallery is None and network is plain:
+        return _shipped(task, plain, None, notes)
+    gallery = gallery or GalleryNetwork(of_gallery)
     before = _answers(_rows(task, plain, target), _gallery(task, GalleryNetwork(plain)))
     after = _answers(rows, _gallery(task, gallery))
     if reason := _worse(before, after):
         return _shipped(task, plain, None, [*notes, f"NOT adapted, the frozen backbone is kept: {reason}."])
     return _shipped(task, network, gallery, notes)
+
+
+def _aligned(task: Task, network: EmbeddingNetwork, rows: NDArray[np.float32]) -> tuple[GalleryNetwork | None, str]:
+    """What moves the source's gallery to where the target's embeddings `[n,D]` lie: `edgefs realign`, backwards."""
+    try:
+        alignment = fit_alignment(rows, _gallery(task, GalleryNetwork(network)), task.settings.domain.align or "auto")
+    except GalleryError as error:
+        return None, f"Nothing was aligned: {error}."
+    if alignment.kind == "none":
+        return None, "Nothing was aligned: the target's embeddings lie where the source's do, as far as can be told."
+    forth = np.diag(alignment.scale.astype(np.float64)) + alignment.left.astype(np.float64) @ alignment.right
+    back = np.asarray(np.linalg.inv(forth), np.float64)
+    moved = GalleryNetwork(network, back, -alignment.shift @ back)
+    return moved, f"Alignment: {alignment.kind}, by {counted(len(rows), 'target image')} without a label."
 
 
 def _worse(before: Answers, after: Answers) -> str:

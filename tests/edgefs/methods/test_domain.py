@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bundles import remade
 from click.testing import CliRunner
 from PIL import Image
 from textures import draw, write_set
@@ -16,7 +17,6 @@ from edgefs.adapting import adapt
 from edgefs.cli import main
 from edgefs.exporting import export
 from edgefs.methods.domain.adabn import estimate_statistics
-from edgefs.methods.domain.align import fit_alignment
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
 from edgefs.methods.domain.dann import domain_loss
@@ -26,9 +26,8 @@ from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.progress import Progress
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings, DomainSettings
-from edgefs_runtime import Classifier
-from edgefs_runtime.errors import DataError, EdgefsError, TrainingError
-from edgefs_runtime.snapshot import Enrolment, build_snapshot
+from edgefs_runtime import Bundle, Classifier
+from edgefs_runtime.errors import DataError, EdgefsError, TrainingError, WeightsError
 
 KINDS = ("good", "stripes", "dots")
 
@@ -58,6 +57,17 @@ def labelled(tmp_path: Path) -> Path:
         for number in range(300, 304):
             save_negative(tmp_path / "labelled" / "test" / kind, kind, number)
     return tmp_path / "labelled"
+
+
+@pytest.fixture
+def hazy(tmp_path: Path) -> Path:
+    """With less contrast: 84 images without labels, 12 that test."""
+    for kind in KINDS:
+        for number in range(200, 232):
+            folder = tmp_path / "hazy" / ("train" if number < 228 else f"test/{kind}")
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((0.6 * draw(kind, number) + 40).astype(np.uint8)).save(folder / f"{kind}-{number}.png")
+    return tmp_path / "hazy"
 
 
 def save_negative(folder: Path, kind: str, number: int) -> None:
@@ -124,29 +134,6 @@ def test_statistics_become_those_of_the_images() -> None:
     assert torch.allclose(network[0].running_mean, images.mean((0, 2, 3)), atol=1e-4)
     assert network[0].momentum == 0.1
     assert not any(module.training for module in network.modules())
-
-
-@pytest.mark.parametrize("kind", ["mean", "moments", "coral"])
-def test_alignment_undoes_a_shift_and_can_be_undone(kind: str) -> None:
-    rng = np.random.default_rng(1)
-    centres = np.eye(8)[:3] * 3
-
-    def rows(n: int) -> np.ndarray:
-        raw = centres[np.arange(n) % 3] + 0.3 * rng.normal(size=(n, 8))
-        return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
-
-    taught, asked = rows(60), rows(90)
-    moved = asked + rng.normal(size=8).astype(np.float32)
-    snapshot = build_snapshot(
-        [Enrolment(str(c), "ok", taught[c::3], tuple(f"{c}{i}" for i in range(20))) for c in range(3)], 0
-    )
-    alignment = fit_alignment(moved.astype(np.float32), snapshot, kind)  # type: ignore[arg-type]
-    near = alignment(moved)
-    assert np.abs(near.mean(0) - asked.mean(0)).max() < 0.12
-    means = np.stack([taught[c::3].mean(0) for c in range(3)])
-    assert ((near @ means.T).argmax(1) == np.arange(90) % 3).mean() > 0.95
-    back = moved @ alignment.matrix + alignment.shift
-    assert np.allclose(back @ alignment.inverse().matrix + alignment.inverse().shift, moved, atol=1e-4)
 
 
 def answers(classes: np.ndarray, count: int, directions: int) -> Answers:
@@ -222,10 +209,11 @@ def test_the_cheap_kinds_train_nothing(options: dict[str, object], source: Path,
     assert any("No training" in note for note in run.fields["notes"])
 
 
-def test_a_gallery_of_another_domain_has_a_network_of_its_own(source: Path, target: Path, tmp_path: Path) -> None:
-    run, _ = adapt(target, tmp_path / "run", settings(source, "tiny", dim=0, align="mean"))
-    kept = (run.folder / "gallery.safetensors").is_file()
-    assert kept is not any("NOT adapted" in note for note in run.fields["notes"])
+def test_a_gallery_of_another_domain_has_a_network_of_its_own(hazy: Path, tmp_path: Path) -> None:
+    source = write_set(tmp_path / "clear", 30)
+    run, _ = adapt(hazy, tmp_path / "run", settings(source, "tiny", dim=32, align="mean"))
+    assert any("Alignment: mean, by 64 target images" in note for note in run.fields["notes"])
+    assert (run.folder / "gallery.safetensors").is_file()
     export(run.folder, tmp_path / "b.edgefs")
     (enrolment, *_) = run.enrolments()
     with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "gallery") as classifier:
@@ -234,13 +222,19 @@ def test_a_gallery_of_another_domain_has_a_network_of_its_own(source: Path, targ
         assert np.allclose(own, enrolment.vectors, atol=1e-4)
 
 
-def test_alignment_tells_negatives_apart_as_well_as_their_own_kind(source: Path, target: Path, tmp_path: Path) -> None:
-    found = {}
-    for name, options in (("aligned", {"align": "mean"}), ("as they come", {"domain_loss": "none"})):
-        _, measured = adapt(target, tmp_path / name, settings(source, "tiny", dim=0, **options))  # type: ignore[arg-type]
+def test_alignment_serves_less_contrast_better(hazy: Path, tmp_path: Path) -> None:
+    source, found = write_set(tmp_path / "clear", 30), {}
+    for name, options in (("aligned", {"align": "mean"}), ("as they come", {"domain_loss": "none", "epochs": 1})):
+        _, measured = adapt(hazy, tmp_path / name, settings(source, "tiny", dim=32, **options))  # type: ignore[arg-type]
         assert measured.test is not None
         found[name] = measured.test.evaluation.nearest.accuracy.value
     assert found["aligned"] >= found["as they come"]
+
+
+def test_what_no_shift_explains_is_not_aligned(source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source, "tiny", dim=0, align="mean"))
+    assert any("Nothing was aligned" in note for note in run.fields["notes"])
+    assert not (run.folder / "gallery.safetensors").exists()
 
 
 def test_the_same_settings_give_the_same_network(source: Path, target: Path, tmp_path: Path) -> None:
@@ -306,3 +300,36 @@ def test_the_command_takes_its_options(source: Path, target: Path, tmp_path: Pat
     wrong = CliRunner().invoke(main, ["adapt", str(source), "-o", str(tmp_path / "r"), "--align", "mean"])
     assert wrong.exit_code == 2
     assert "--align is of --method domain" in wrong.output
+
+
+def test_target_images_kept_out_tell_what_is_usual_there(hazy: Path, tmp_path: Path) -> None:
+    source = write_set(tmp_path / "clear", 30)
+    run, _ = adapt(hazy, tmp_path / "run", settings(source, "tiny", dim=32, adapt_bn=False, align="mean"))
+    assert any("Thresholds: by 20 target images without a label" in note for note in run.fields["notes"])
+    export(run.folder, tmp_path / "b.edgefs")
+    decision = Bundle.open(tmp_path / "b.edgefs").manifest.raw["decision"]
+    plain = {name: value for name, value in decision.items() if name != "crossfit"}
+    remade(tmp_path / "b.edgefs", tmp_path / "plain.edgefs", decision=plain)
+    asked = sorted((hazy / "test").glob("*/*.png"))
+
+    def refused(bundle: str) -> int:
+        with Classifier.open(tmp_path / bundle, seed_only=True) as classifier:
+            return sum(decision.label is None for decision in classifier.predict(asked))
+
+    assert refused("b.edgefs") <= refused("plain.edgefs")
+
+
+def test_few_target_images_are_not_kept_out_and_that_is_said(source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source))
+    assert run.fields["decision"].get("crossfit") is None
+    assert any("Thresholds rest on the gallery alone" in note for note in run.fields["notes"])
+
+
+def test_the_head_that_was_asked_for_decides(source: Path, target: Path, tmp_path: Path) -> None:
+    run, _ = adapt(target, tmp_path / "run", settings(source, head="prototype"))
+    assert run.fields["head"]["kind"] == "prototype"
+
+
+def test_an_untrained_network_is_refused_where_nothing_trains_it(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="random values"):
+        adapt(source, tmp_path / "run", AdaptSettings(backbone="pico", shots=3))
