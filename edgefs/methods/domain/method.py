@@ -50,15 +50,13 @@ def adapt_domain(task: Task) -> Adapted:
     trainer = Trainer.of(task, images.domains.classes)
     plain = trainer.source_only(images.domains.source, images.domains.source_classes)
     chosen, notes = _adapt(trainer, plain, images)
-    adapted = chosen is not plain
     if len(images.domains.labelled):
         chosen = trainer.on_target(chosen, images.domains)
         notes.append(f"Fine-tuned on the {len(images.domains.labelled)} labelled images of the target at the end.")
-    gallery = trainer.gallery_of(chosen, images.domains.source) if adapted and not task.domains.labelled else None
     network, symmetries = chosen.network.cpu().eval(), task.symmetries or ()
-    embedded = embed_all(task, network, symmetries, gallery)
+    embedded = embed_all(task, network, symmetries)
     crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network, embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)
+    return Adapted(network, embedded, symmetries, (), (*notes, told), crossfit=crossfit)
 
 
 def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:

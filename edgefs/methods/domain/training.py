@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
-from edgefs.gallery_network import GalleryNetwork
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.network import Classified, DomainNetwork
 from edgefs.methods.domain.objective import Domains, JointObjective, LabelledObjective
@@ -88,10 +87,6 @@ class Trainer:
         )
         tuned = self._labelled("target labels", model, domains.labelled, domains.labelled_classes, training)
         return self.with_statistics(tuned, domains.target)
-
-    def gallery_of(self, model: Classified, source: Tensor) -> GalleryNetwork:
-        """What embeds source images for the gallery: the same network, that takes them by their own statistics."""
-        return GalleryNetwork(self.with_statistics(copy.deepcopy(model), source).network.cpu().eval())
 
     def with_statistics(self, model: Classified, pixels: Tensor) -> Classified:
         """The model with a domain's statistics of batch normalisation."""
