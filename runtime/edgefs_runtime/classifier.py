@@ -15,9 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -31,10 +29,10 @@ from edgefs_runtime.decision import Decision, Disposition, default_disposition
 from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
+from edgefs_runtime.holding import Holding
 from edgefs_runtime.images import ImageSource
-from edgefs_runtime.opening import judge_by, seed_of, trained_head_of
-from edgefs_runtime.snapshot import Enrolment, Snapshot, extended
-from edgefs_runtime.state import challenge_folder, gallery_path
+from edgefs_runtime.snapshot import Enrolment, extended
+from edgefs_runtime.state import gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
 
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from edgefs_runtime.alignment import Choice
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
-    from edgefs_runtime.gallery.store import Guard
     from edgefs_runtime.realigning import Realigned
 
 
@@ -56,12 +53,8 @@ class Classifier:
         self._preprocess = bundle.manifest.preprocess
         self._embedder = embedder
         self._teaching = Teaching(self._preprocess, embedder)
-        self._owned: Gallery | None = None
-        self._lock = threading.RLock()
-        self._trained = trained_head_of(bundle)
-        self._judge: Judge | None = judge_by(bundle, gallery, self._trained)
-        self._head_note = ""
-        check_once(bundle, embedder, self._trained)
+        self._holding = Holding(bundle, embedder, gallery)
+        check_once(bundle, embedder, self._holding.trained)
 
     @classmethod
     def open(
@@ -93,7 +86,7 @@ class Classifier:
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
         embedder = OnnxEmbedder(opened.model, threads)
         classifier = cls(opened.without_model(), embedder, path)
-        if challenge and (kept := classifier._kept_parts()):
+        if challenge and (kept := classifier._holding.kept_parts):
             kept.check_bundle(classifier.judge)
         return classifier
 
@@ -107,10 +100,7 @@ class Classifier:
 
     def close(self) -> None:
         """Give up the gallery, if this process owns it. Predicting still works."""
-        with self._lock:
-            if self._owned is not None:
-                self._owned.close()
-                self._owned = None
+        self._holding.close()
 
     @property
     def judge(self) -> Judge:
@@ -119,7 +109,7 @@ class Classifier:
         Raises:
             GalleryError: every class was forgotten.
         """
-        judge = self._judge
+        judge = self._holding.judge
         if judge is None:
             raise GalleryError("the gallery holds no class any more; enroll at least one, or undo")
         return judge
@@ -127,7 +117,7 @@ class Classifier:
     @property
     def head_note(self) -> str:
         """A sentence, where the latest act on the gallery brought another head to decide; else empty."""
-        return self._head_note
+        return self._holding.head_note
 
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
@@ -135,9 +125,7 @@ class Classifier:
         Raises:
             GalleryError: it is damaged, or does not belong to this bundle.
         """
-        with self._lock:
-            if self._owned is None:
-                self._judge = judge_by(self.bundle, self.gallery_path, self._trained)
+        self._holding.refresh()
 
     def predict(
         self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
@@ -191,7 +179,8 @@ class Classifier:
             seen = self._preprocess.seen(pixels) if views else pixels[None]
             rows.append(np.concatenate([self._embedder.embed(view[None]) for view in seen], axis=1))
         found = np.concatenate(rows)
-        return found if self._judge is None else self._judge.snapshot.seen(found)
+        judge = self._holding.judge
+        return found if judge is None else judge.snapshot.seen(found)
 
     def enroll(
         self,
@@ -227,16 +216,16 @@ class Classifier:
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         enrolment = self._enrolment(label, images, disposition, groups, keep)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
-        is_new = self._judge is None or label not in self._judge.snapshot.labels
-        conflict = "" if force or self._judge is None else find_conflict(self._judge, _seen(self._judge, enrolment))
+        judge = self._holding.judge
+        is_new = judge is None or label not in judge.snapshot.labels
+        conflict = "" if force or judge is None else find_conflict(judge, _seen(judge, enrolment))
         if conflict:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
-        with self._lock, self._acting() as gallery:
-            sequence = gallery.enroll(enrolment, self._guard(force, "enrolled"))
-            self._take(gallery)
+        with self._holding.acting() as gallery:
+            sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
         snapshot = self.judge.snapshot
         known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
-        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence, self._head_note)
+        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence, self.head_note)
 
     def refine(
         self, images: Sequence[ImageSource], *, force: bool = False, actor: str = "", reason: str = ""
@@ -261,12 +250,11 @@ class Classifier:
         seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
-        with self._lock, self._acting() as gallery:
+        with self._holding.acting() as gallery:
             done = gallery.labels_with_part(REFINED)
             gained = refinements(gallery.snapshot(), seen, done, actor=actor, reason=reason)
             if gained:
-                gallery.enroll_together([enrolment for enrolment, _ in gained], self._guard(force, "refined"))
-                self._take(gallery)
+                gallery.enroll_together([enrolment for enrolment, _ in gained], self._holding.guard(force, "refined"))
         return {enrolment.label: used for enrolment, used in gained}
 
     def realign(
@@ -298,12 +286,11 @@ class Classifier:
         from edgefs_runtime.realigning import plan, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
-        with self._lock, self._acting() as gallery:
+        with self._holding.acting() as gallery:
             judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
             planned = plan(judge, batch, kind)
             refuse_doubtful("" if force else planned.doubt)
-            gallery.align(planned.drafted(actor, reason), self._guard(force, "changed"))
-            self._take(gallery)
+            gallery.align(planned.drafted(actor, reason), self._holding.guard(force, "changed"))
             return planned.realigned(gallery.sequence)
 
     def check_realign(self, images: Sequence[ImageSource], *, kind: Choice = "auto") -> Realigned:
@@ -320,10 +307,8 @@ class Classifier:
 
         judge = self.judge
         planned = plan(judge, usable(self._teaching, images), kind)
-        challenge = self._kept_parts()
-        after = self._judge_of(planned.after(judge.snapshot))
-        spoiled = challenge.regressions(judge, after) if challenge else ()
-        return planned.realigned(judge.snapshot.sequence, tuple(result.would_fail for result in spoiled))
+        spoiled = self._holding.spoiled_by(planned.after(judge.snapshot))
+        return planned.realigned(judge.snapshot.sequence, spoiled)
 
     def check(
         self,
@@ -345,21 +330,12 @@ class Classifier:
             ImageError: an image can't be read or shows nothing.
             GalleryError: the label is not usable, no image was given, or the gallery holds no class to compare with.
         """
-        from edgefs_runtime.advice import advise
+        from edgefs_runtime.advice import advise, merged_parts
 
         judge = self.judge
         enrolment = _seen(judge, self._enrolment(label, images, disposition, groups, keep=False))
-        return dataclasses.replace(advise(judge, enrolment), challenge=self._challenged(judge, enrolment))
-
-    def _challenged(self, judge: Judge, enrolment: Enrolment) -> tuple[str, ...]:
-        """A sentence for each challenge part that an enrolment would spoil."""
-        from edgefs_runtime.advice import merged_parts
-
-        challenge = self._kept_parts()
-        if challenge is None:
-            return ()
-        after = self._judge_of(extended(judge.snapshot, enrolment, merged_parts(enrolment)))
-        return tuple(result.would_fail for result in challenge.regressions(judge, after))
+        after = extended(judge.snapshot, enrolment, merged_parts(enrolment))
+        return dataclasses.replace(advise(judge, enrolment), challenge=self._holding.spoiled_by(after))
 
     def _enrolment(
         self,
@@ -370,7 +346,7 @@ class Classifier:
         keep: bool,
     ) -> Enrolment:
         """What teaching these images would add, with the class's disposition where it has one."""
-        judge = self._judge
+        judge = self._holding.judge
         known = dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
         what = disposition or known.get(label) or default_disposition(label)
         return self._teaching.enrolment(label, images, what, groups, keep)
@@ -381,10 +357,8 @@ class Classifier:
         Raises:
             GalleryError: no such class, or the gallery can't be written.
         """
-        with self._lock, self._acting() as gallery:
-            images = gallery.forget(label, actor=actor, reason=reason)
-            self._take(gallery)
-            return images
+        with self._holding.acting() as gallery:
+            return gallery.forget(label, actor=actor, reason=reason)
 
     def undo(self, *, actor: str = "") -> str:
         """Take back the latest act on this device, and return a sentence that says what that was.
@@ -392,10 +366,8 @@ class Classifier:
         Raises:
             GalleryError: there is nothing to undo, or the gallery can't be written.
         """
-        with self._lock, self._acting() as gallery:
-            sentence = gallery.undo(actor=actor)
-            self._take(gallery)
-            return sentence
+        with self._holding.acting() as gallery:
+            return gallery.undo(actor=actor)
 
     def merge(self, other: Path, *, force: bool = False) -> int:
         """Add what another device's gallery holds and return the number of rows that were new.
@@ -408,10 +380,8 @@ class Classifier:
             GalleryError: `other` is damaged or of another embedding space, a challenge part that passes would fail, or
                 the gallery can't be written.
         """
-        with self._lock, self._acting() as gallery:
-            rows = gallery.merge(other, self._guard(force, "merged"))
-            self._take(gallery)
-            return rows
+        with self._holding.acting() as gallery:
+            return gallery.merge(other, self._holding.guard(force, "merged"))
 
     def thumbnails(self, label: str) -> list[bytes]:
         """The JPEG files kept for a class's images, in their order; none where the bundle or gallery keeps no images.
@@ -419,12 +389,7 @@ class Classifier:
         Raises:
             GalleryError: the gallery is damaged, or another process owns it.
         """
-        with self._lock:
-            if self._owned is not None:
-                return self._owned.thumbnails(label)
-        from edgefs_runtime.gallery.reading import read_thumbnails
-
-        return read_thumbnails(self.gallery_path, seed_of(self.bundle), label)
+        return self._holding.thumbnails(label)
 
     @property
     def challenge(self) -> Challenge:
@@ -433,11 +398,7 @@ class Classifier:
         Raises:
             GalleryError: opened with `seed_only`.
         """
-        if self.gallery_path is None:
-            raise GalleryError("opened with the bundle's seed alone, which nothing guards; pass a gallery")
-        from edgefs_runtime.challenge import Challenge
-
-        return Challenge(challenge_folder(self.gallery_path), self.bundle, self._embedder)
+        return self._holding.challenge
 
     @property
     def gallery(self) -> Gallery:
@@ -446,72 +407,7 @@ class Classifier:
         Raises:
             GalleryError: another process owns it, or it was opened with `seed_only`.
         """
-        with self._lock:
-            return self._own()
-
-    def _own(self) -> Gallery:
-        if self._owned is None:
-            if self.gallery_path is None:
-                raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
-            from edgefs_runtime.gallery import Gallery
-
-            self._owned = Gallery.open(self.gallery_path, seed_of(self.bundle))
-        return self._owned
-
-    @contextmanager
-    def _acting(self) -> Iterator[Gallery]:
-        """The gallery, for one act; one that was made for an act that failed is not left behind."""
-        is_new = self._owned is None and self.gallery_path is not None and not self.gallery_path.exists()
-        gallery = self._own()
-        try:
-            yield gallery
-        except GalleryError:
-            if is_new:
-                self.close()
-                gallery.path.unlink(missing_ok=True)
-            raise
-
-    def _kept_parts(self) -> Challenge | None:
-        """The challenge where there is one; where there is none that costs one look at the disk."""
-        if self.gallery_path is None or not challenge_folder(self.gallery_path).exists():
-            return None
-        return self.challenge
-
-    def _guard(self, force: bool, done: str) -> Guard | None:
-        """Refuses an act that would spoil challenge parts; None where nothing is to be guarded."""
-        challenge = None if force else self._kept_parts()
-        if challenge is None:
-            return None
-        return challenge.guard(self._judge_of, done)
-
-    def _judge_of(self, snapshot: Snapshot) -> Judge | None:
-        """Decides by a snapshot; None where it holds no class."""
-        if not snapshot.labels:
-            return None
-        return Judge(snapshot, self.bundle.manifest.decision, self.bundle.digest, self._trained)
-
-    def _take(self, gallery: Gallery) -> None:
-        """Decide by what the gallery holds now, and note what challenge parts get by it."""
-        before = self._judge
-        try:
-            self._judge = self._judge_of(gallery.snapshot())
-        except GalleryError:  # the last class was forgotten
-            self._judge = None
-        self._head_note = _head_note(before, self._judge)
-        if challenge := self._kept_parts():
-            challenge.note(self._judge)
-
-
-def _head_note(before: Judge | None, after: Judge | None) -> str:
-    """What an act changed about who decides."""
-    if before is not None and before.is_trained and not (after is not None and after.is_trained):
-        return (
-            f"The trained head {before.head} knows only the images it was exported with: from now on "
-            f"{before.settings.head['kind']} decides, computed from the gallery."
-        )
-    if after is not None and after.is_trained and not (before is not None and before.is_trained):
-        return f"The gallery is as it was exported: the trained head {after.head} decides again."
-    return ""
+        return self._holding.own()
 
 
 def _seen(judge: Judge, enrolment: Enrolment) -> Enrolment:
