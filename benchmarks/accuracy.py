@@ -107,7 +107,7 @@ def taught(folder: Path, label: str, images: list[Path], others: list[tuple[Path
     }
 
 
-def interval(values: list[float]) -> str:
+def interval(values: list[float] | np.ndarray) -> str:
     half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
     return f"{np.mean(values):5.1f} ± {half:.1f} %"
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from accuracy import interval
 from data import data_folder
 
 from edgefs.adapting import adapt
@@ -84,11 +85,6 @@ def penalties(name: str, shots: int, seeds: int, folder: Path) -> None:
     for strength, values in found.items():
         beside = "" if strength == 0 else f"  against none {interval(np.subtract(values, found[0.0]))}"
         print(f"{name:14} {shots:>2} shots  L2-SP λ = {strength:<5g} {interval(values)}{beside}", flush=True)
-
-
-def interval(values: list[float] | np.ndarray) -> str:
-    half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return f"{np.mean(values):5.1f} ± {half:.1f}"
 
 
 if __name__ == "__main__":

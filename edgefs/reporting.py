@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgefs.data import Dataset, Sample, folds, near_duplicates, scale_warning
+from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
 from edgefs.data.samples import relative_name
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
+from edgefs.methods.judging import cross_validated, judge_of
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
 from edgefs.settings import AdaptSettings
-from edgefs.teaching import Embedded, rows_of, snapshot_of
-from edgefs_runtime.deciding import Judge
+from edgefs.teaching import rows_of
 from edgefs_runtime.decision import Decision
-from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
@@ -144,18 +143,8 @@ def inside(path: Path, root: Path) -> str:
 def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
     if not samples:
         return None
-    judge = _judge(task, adapted)
+    judge = judge_of(task, adapted)
     return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.embedded))), task)
-
-
-def _judge(task: Task, adapted: Adapted) -> Judge:
-    return _judge_of(task.split.train, task, adapted.embedded, adapted.head)
-
-
-def _judge_of(support: Sequence[Sample], task: Task, embedded: Embedded, head: TrainedHeadModel | None) -> Judge:
-    """Decides by some of the support, and by a head that was trained on them."""
-    snapshot = snapshot_of(support, embedded, task.dispositions)
-    return Judge(snapshot, task.decision, trained=TrainedHead(head, snapshot) if head else None)
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
@@ -166,26 +155,15 @@ def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Ta
 
 
 def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
-    train = task.split.train
-    if adapted.honest is not None:
-        judged = tuple(sample for sample, _ in adapted.honest)
-        return _side(judged, tuple(decision for _, decision in adapted.honest), task)
-    samples: list[Sample] = []
-    decisions: list[Decision] = []
-    for learned, held_out in folds(train, _FOLDS, task.seed):
-        support = [train[position] for position in learned]
-        asked = [train[position] for position in held_out]
-        head = adapted.refit_head(support) if adapted.refit_head else None
-        judge = _judge_of(support, task, adapted.embedded, head)
-        samples += asked
-        decisions += judge.decide(rows_of(asked, adapted.embedded))
-    return _side(tuple(samples), tuple(decisions), task) if samples else None
+    judged = cross_validated(task, adapted, _FOLDS)
+    samples, decisions = (tuple(one) for one in zip(*judged, strict=True)) if judged else ((), ())
+    return _side(samples, decisions, task) if samples else None
 
 
 def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ...]:
     notes = []
     overkill = task.decision.overkill
-    left = None if overkill is None else _judge(task, adapted).overkill_left
+    left = None if overkill is None else judge_of(task, adapted).overkill_left
     if overkill is not None and left is not None and left < 0:
         share = 100 * (overkill - left)
         notes.append(

@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    reason_option,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _MOST_SHOWN = 5  # thumbnails
 @click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@reason_option
 @actor_option
 @gallery_option
 @json_option

@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    reason_option,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @command.command("forget")
 @bundle_argument
 @click.argument("label")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@reason_option
 @actor_option
 @gallery_option
 @json_option
@@ -77,7 +78,7 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
 @bundle_argument
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--force", is_flag=True, help="Refine although challenge parts would fail.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@reason_option
 @actor_option
 @gallery_option
 @json_option

@@ -42,6 +42,11 @@ def actor_option(command: Command) -> Command:
     return click.option("--actor", default="", metavar="NAME", help="Who does this, for the audit log.")(command)
 
 
+def reason_option(command: Command) -> Command:
+    """--reason TEXT."""
+    return click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")(command)
+
+
 def open_classifier(bundle: Path, gallery: Path | None, *, challenge: bool = True) -> Classifier:
     """The classifier of a command that lives for a moment.
 

@@ -16,6 +16,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    reason_option,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @click.option("--force", is_flag=True, help="Realign although it is doubtful or challenge parts would fail.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")
+@reason_option
 @actor_option
 @gallery_option
 @json_option

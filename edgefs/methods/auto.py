@@ -23,13 +23,11 @@ from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.bank import VARIANTS
 from edgefs.methods.finetune.method import adapt_finetune
+from edgefs.methods.judging import cross_validated
 from edgefs.methods.task import Adapted, Task
 from edgefs.methods.trained_heads import train_head
 from edgefs.report import Candidate
-from edgefs.teaching import rows_of, snapshot_of
 from edgefs.torch_embedder import TorchEmbedder
-from edgefs_runtime.deciding import Judge
-from edgefs_runtime.heads import TrainedHead
 
 MINUTES = 20.0  # of the budget, where nothing is said
 _FOLDS = 3  # those of fine-tuning, so that every way answers for the same images
@@ -83,7 +81,7 @@ def adapt_auto(task: Task) -> Adapted:
         if time.monotonic() - began > limit:
             break
     left = limit - (time.monotonic() - began)
-    needed = _seconds_of_finetuning(task)
+    needed = _seconds_of_finetuning(task, 1 + len(ways[0].adapted.symmetries))
     if not _can_be_compared(task):
         skipped = ("Only feature extraction was tried: no class has two parts, so nothing can be compared.",)
     elif needed < left:
@@ -140,38 +138,20 @@ def _way(method: str, head: str, task: Task, adapted: Adapted, began: float) -> 
 
 def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
     """What each image of the folds adds to the balanced accuracy, in the order of the support."""
-    right = (
-        {sample.digest: decision.nearest == sample.label for sample, decision in adapted.honest}
-        if adapted.honest is not None
-        else _cross_validated(task, adapted)
-    )
+    decision = dataclasses.replace(task.decision, head={**task.decision.head, **adapted.gallery_head})
+    answers = cross_validated(dataclasses.replace(task, decision=decision), adapted, _FOLDS)
+    right = {sample.digest: answer.nearest == sample.label for sample, answer in answers}
     judged = [sample for sample in task.split.train if sample.digest in right]
     labels = sorted(task.dispositions)
     classes = np.array([labels.index(sample.label) for sample in judged], np.int64)
     return balanced(np.array([right[sample.digest] for sample in judged], bool), classes)
 
 
-def _cross_validated(task: Task, adapted: Adapted) -> dict[str, bool]:
-    """By content digest, whether an image was told rightly by what its fold's other images teach."""
-    train = task.split.train
-    decision = dataclasses.replace(task.decision, head={**task.decision.head, **adapted.gallery_head})
-    right = {}
-    for learned, held_out in folds(train, _FOLDS, task.seed):
-        support = [train[position] for position in learned]
-        asked = [train[position] for position in held_out]
-        snapshot = snapshot_of(support, adapted.embedded, task.dispositions)
-        model = adapted.refit_head(support) if adapted.refit_head else None
-        judge = Judge(snapshot, decision, trained=TrainedHead(model, snapshot) if model else None)
-        for sample, answer in zip(asked, judge.decide(rows_of(asked, adapted.embedded)), strict=True):
-            right[sample.digest] = answer.nearest == sample.label
-    return right
-
-
 def _can_be_compared(task: Task) -> bool:
     return len(task.dispositions) > 1 and bool(folds(task.split.train, _FOLDS, task.seed))
 
 
-def _seconds_of_finetuning(task: Task) -> float:
+def _seconds_of_finetuning(task: Task, views: int) -> float:
     """A guess: most of it is the frozen part looking at every view of every image."""
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     embedder = TorchEmbedder(EmbeddingNetwork(task.backbone, plan), task.device)
@@ -180,7 +160,7 @@ def _seconds_of_finetuning(task: Task) -> float:
     began = time.monotonic()
     embedder.embed(picture)
     of_one = (time.monotonic() - began) / len(picture)
-    return 2 * of_one * len(task.split.train) * 8 * VARIANTS
+    return 2 * of_one * len(task.split.train) * views * VARIANTS
 
 
 def _explain(chosen: _Way, ways: list[_Way]) -> str:

@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_is_told(tasks: Path, data: Path, tmp_path: Pat
 
 
 def test_random_values_are_refused_where_nothing_trains_them(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="--method meta --tasks DIR"):
+    with pytest.raises(WeightsError, match="train all of it with --method meta or domain"):
         adapt(data, tmp_path / "run", AdaptSettings(backbone="conv4", shots=3))
 
 
