@@ -118,9 +118,7 @@ def mistakes_of(side: Side, root: Path) -> Any:
     if len(inner) < len(side.samples):  # a CSV may name files anywhere; a report names only what lies in its folder
         return ()
     truths = [sample.label for sample in side.samples]
-    return describe_mistakes(
-        side.evaluation, truths, side.decisions, [sample.path.resolve() for sample in side.samples], root.resolve()
-    )
+    return describe_mistakes(side.evaluation, truths, side.decisions, [sample.path for sample in side.samples], root)
 
 
 def distribution_of(side: Side, budget: float) -> Distribution | None:

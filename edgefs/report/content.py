@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from edgefs.data.samples import relative_name
 from edgefs.evaluation import Evaluation
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
@@ -162,7 +163,7 @@ def describe_mistakes(
     """The worst mistakes with their thumbnails; `paths` lie below `root`. An unreadable image is described without."""
     return tuple(
         Mistake(
-            name=paths[position].relative_to(root).as_posix(),
+            name=relative_name(paths[position], root),
             truth=truths[position],
             nearest=decisions[position].nearest,
             refused=decisions[position].label is None,

@@ -133,6 +133,19 @@ def test_unreadable_and_black_images_are_left_out_and_listed(textures: Path, tmp
     assert "dots/broken.png" in (run.folder / "report.html").read_text()
 
 
+def test_a_folder_of_links_is_as_good_as_one_of_files(textures: Path, tmp_path: Path) -> None:
+    """Mistakes are named by the link; where it leads to is nobody's business."""
+    linked = tmp_path / "linked"
+    for number, image in enumerate(sorted(textures.glob("*/*.png"))):
+        place = linked / ("one", "two", "three")[number % 3] / image.name  # by lot, so that there are mistakes
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(image)
+    _, measured = adapt(linked, tmp_path / "run", tiny(shots=3))
+    assert measured.test is not None
+    assert measured.test.evaluation.mistakes
+    assert str(textures) not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
 def test_good_parts_alone_are_learned_and_the_others_test_as_unknown(tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", 20)
     run, measured = adapt(data, tmp_path / "run", tiny(good_only=True))
