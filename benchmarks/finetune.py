@@ -1,6 +1,6 @@
 """Fine-tuning beside the frozen network, and L2-SP beside plain fine-tuning: adapt, export, ask the shipped bundle.
 
-    python benchmarks/finetune.py [--seeds 5] [--only methods|l2sp] [--sets magnetic_tile neu_steel]
+    python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel]
 
 Prints the README's tables: per cent of the images not learned from whose nearest class is right, balanced over classes,
 mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224 pixels; magnetic
@@ -29,7 +29,7 @@ _PENALTIES = (0.0, 0.01, 0.1, 1.0)  # λ
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--sets", nargs="+", choices=list(_PLACES), default=list(_PLACES))
     parser.add_argument("--only", choices=["methods", "l2sp"])
     parser.add_argument("--methods", nargs="+")
@@ -47,7 +47,7 @@ def methods(name: str, options: argparse.Namespace, folder: Path) -> None:
     """Each method's bundles, on the same splits; what `auto` chose beside it."""
     shots, known = _METHODS[name]
     found: dict[str, list[float]] = {}
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for method in options.methods or known:
             settings = AdaptSettings(method=method, backbone="mobilenet_v2", shots=shots, seed=seed)
             run, _ = adapt(data_folder() / _PLACES[name], folder / "run", settings, overwrite=True)
@@ -67,10 +67,10 @@ def methods(name: str, options: argparse.Namespace, folder: Path) -> None:
         print(f"{name:14} {shots:>2} shots  {method:9} {interval(values)}{beside}", flush=True)
 
 
-def penalties(name: str, shots: int, seeds: int, folder: Path) -> None:
+def penalties(name: str, shots: int, seeds: list[int], folder: Path) -> None:
     """λ of L2-SP against none, the same splits and order of images; the trained network, not exported."""
     found: dict[float, list[float]] = {}
-    for seed in range(seeds):
+    for seed in seeds:
         for strength in _PENALTIES:
             settings = AdaptSettings(
                 method="finetune",
