@@ -20,6 +20,7 @@ from edgefs.backbones import Backbone, architecture
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.data.wording import counted
+from edgefs.deploying import Deployed, DeploySettings, Subject, deploy
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation import Evaluation
 from edgefs.gallery_network import GalleryNetwork
@@ -50,6 +51,7 @@ _LARGEST_TEST = 5000  # images measured through the runtime
 _MIN_RUNTIME = "0.1.0"
 
 KeepImages = Literal["none", "support"]
+_AS_IT_IS = DeploySettings()
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ class Exported:
     Attributes:
         path: the bundle.
         size: bytes.
-        parity: torch against onnxruntime.
+        parity: torch against onnxruntime, both in float32.
         evaluation: of the exported model on the RUN's test images; None where there are none.
+        deployed: the precision, and what was measured to choose it.
     """
 
     path: Path
     size: int
     parity: Parity
     evaluation: Evaluation | None
+    deployed: Deployed
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def export(
     name: str | None = None,
     version: str = "1",
     keep_images: KeepImages = "none",
+    deployment: DeploySettings = _AS_IT_IS,
     use_cache: bool = True,
     steps: Steps = silent,
 ) -> Exported:
@@ -110,39 +115,48 @@ def export(
         name: of the model; None takes the RUN's.
         version: of the model.
         keep_images: `support` puts thumbnails of the images learned from into the bundle.
+        deployment: precision, processor, and what may be lost.
         use_cache: remember embeddings between exports of the same network.
         steps: told how the work goes on.
 
     Raises:
         RunError: not a whole RUN.
         DataError: an image is gone or changed.
+        GateError: the precision asked for loses more than is allowed.
         ExportError: the network can't be exported, computes something else, or the place can't be written.
     """
     if out.is_dir():
         raise ExportError(f"{out}: a folder stands there; name a file, such as {out / (folder.name + SUFFIX)}")
     plan = _read(Run.open(folder), data, name)
-    progress = steps("export to ONNX")
-    model = to_onnx(plan.network, plan.preprocess.size)
-    progress(1, 1)
-    embedder = OnnxEmbedder(model)
-    vectors = _embed_by_runtime(plan, model, embedder, use_cache, steps)
-    expected = _embed_by_torch(plan, use_cache, steps)
+    exact = _to_onnx(plan, steps)
+    vectors = _embed_by_runtime(plan, *exact, use_cache, steps)
+    judge = plan.judge(vectors)
+    parity = _compare(plan, judge, vectors, _embed_by_torch(plan, use_cache, steps))
+    parity.check()
+    deployed = deploy(_subject(plan, *exact), deployment, use_cache=use_cache, steps=steps)
+    model = deployed.model
+    if model != exact[0]:
+        vectors = _embed_by_runtime(plan, model, deployed.gallery_model, use_cache, steps)
+        judge = plan.judge(vectors)
+    evaluation = _evaluate(plan, judge, vectors)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
     enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
-    judge = plan.judge(vectors)
-    evaluation, parity = _measure(plan, judge, vectors, expected)
-    parity.check()
+    embedder = OnnxEmbedder(model)
     members = {
         MODEL: model,
         SEED: pack_gallery(enrolments),
         GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
-        REPORT: render_report(_report(plan, evaluation, parity)).encode(),
+        REPORT: render_report(_report(plan, evaluation, parity, deployed)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }
-    fields = {**_fields(plan, embedder.dim, evaluation, parity), "version": version, "keep_images": keep_images}
+    fields = {
+        **_fields(plan, embedder.dim, evaluation, parity, deployed),
+        "version": version,
+        "keep_images": keep_images,
+    }
     packed = pack(fields, members)
     write_bundle(out, packed)
-    return Exported(out, len(packed), parity, evaluation)
+    return Exported(out, len(packed), parity, evaluation, deployed)
 
 
 def load_network(run: Run) -> EmbeddingNetwork:
@@ -233,13 +247,37 @@ def _samples(images: Sequence[Mapping[str, str]], root: Path) -> tuple[Sample, .
     return tuple(found)
 
 
-def _embed_by_runtime(plan: _Plan, model: bytes, embedder: OnnxEmbedder, use_cache: bool, steps: Steps) -> Embedded:
+def _to_onnx(plan: _Plan, steps: Steps) -> tuple[bytes, bytes | None]:
+    """The network in float32, and the gallery's own where there is one."""
+    progress = steps("export to ONNX")
+    model = to_onnx(plan.network, plan.preprocess.size)
+    of_gallery = load_gallery_network(plan.run)
+    gallery_model = None if of_gallery is None else to_onnx(of_gallery, plan.preprocess.size)
+    progress(1, 1)
+    return model, gallery_model
+
+
+def _subject(plan: _Plan, model: bytes, gallery_model: bytes | None) -> Subject:
+    return Subject(
+        model=model,
+        gallery_model=gallery_model,
+        preprocess=plan.preprocess,
+        decision=plan.decision,
+        dispositions=dict(plan.dispositions),
+        train=plan.train,
+        test=plan.test,
+        shots=plan.run.fields["settings"]["shots"],
+    )
+
+
+def _embed_by_runtime(
+    plan: _Plan, model: bytes, gallery_model: bytes | None, use_cache: bool, steps: Steps
+) -> Embedded:
     """As the device will: a batch of one each."""
     space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
     cache = cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None
-    of_gallery = load_gallery_network(plan.run)
-    gallery = None if of_gallery is None else OneByOne(OnnxEmbedder(to_onnx(of_gallery, plan.preprocess.size)))
-    return _embed(plan, OneByOne(embedder), gallery, cache, steps("embed with onnxruntime"))
+    gallery = None if gallery_model is None else OneByOne(OnnxEmbedder(gallery_model))
+    return _embed(plan, OneByOne(OnnxEmbedder(model)), gallery, cache, steps("embed with onnxruntime"))
 
 
 def _embed_by_torch(plan: _Plan, use_cache: bool, steps: Steps) -> Embedded:
@@ -267,37 +305,30 @@ def _embed(
     return Embedded({**of_support.asked, **asked}, taught, len(symmetries))
 
 
-def _measure(
-    plan: _Plan,
-    judge: Judge,
-    vectors: Embedded,
-    expected: Embedded,
-) -> tuple[Evaluation | None, Parity]:
-    samples = plan.test or plan.train
-    decisions = judge.decide(rows_of(samples, vectors))
-    everything = (*plan.train, *plan.test)
-    parity = Parity.of(
+def _compare(plan: _Plan, judge: Judge, vectors: Embedded, expected: Embedded) -> Parity:
+    samples, everything = plan.test or plan.train, (*plan.train, *plan.test)
+    return Parity.of(
         rows_of(everything, expected),
         rows_of(everything, vectors),
         plan.judge(expected).decide(rows_of(samples, expected)),
-        decisions,
+        judge.decide(rows_of(samples, vectors)),
         judge.safe_margin,
     )
-    evaluation = (
-        Evaluation.of(
-            [sample.label for sample in samples],
-            decisions,
-            plan.dispositions,
-            plan.strangers,
-            [sample.group for sample in samples],
-        )
-        if plan.test
-        else None
+
+
+def _evaluate(plan: _Plan, judge: Judge, vectors: Embedded) -> Evaluation | None:
+    if not plan.test:
+        return None
+    return Evaluation.of(
+        [sample.label for sample in plan.test],
+        judge.decide(rows_of(plan.test, vectors)),
+        plan.dispositions,
+        plan.strangers,
+        [sample.group for sample in plan.test],
     )
-    return evaluation, parity
 
 
-def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity) -> dict[str, Any]:
+def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity, deployed: Deployed) -> dict[str, Any]:
     """The manifest, less what packing adds. Nothing in it tells when or where the bundle was made."""
     run, height, width = plan.run.fields, *plan.preprocess.size
     backbone = run["backbone"]
@@ -308,8 +339,8 @@ def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity
         "embedder": {
             "input": {"name": "images", "dtype": "uint8", "shape": ["batch", height, width, 3]},
             "output": {"name": "embeddings", "dtype": "float32", "shape": ["batch", dim]},
-            "precision": "fp32",
             "opset": OPSET,
+            **deployed.fields,
         },
         "head": plan.head.to_json() if plan.head else dict(plan.decision.head),
         "fallback_head": dict(plan.decision.head),
@@ -321,7 +352,11 @@ def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity
         "method": run["method"],
         "backbone": {"name": backbone["name"], "origin": backbone["origin"], "digest": backbone["digest"]},
         "data": {"digest": run["data"]["digest"], "shots": run["settings"]["shots"], "seed": run["seed"]},
-        "metrics": {"test": evaluation.to_json() if evaluation else None, "parity": parity.to_json()},
+        "metrics": {
+            "test": evaluation.to_json() if evaluation else None,
+            "parity": parity.to_json(),
+            "precision": deployed.to_json(),
+        },
         "versions": {**run["versions"], **versions()},
     }
 
@@ -331,15 +366,16 @@ def _counts(samples: Sequence[Sample]) -> dict[str, int]:
     return {label: sum(sample.label == label for sample in samples) for label in labels}
 
 
-def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity) -> Report:
+def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity, deployed: Deployed) -> Report:
     run = plan.run.fields
     size = plan.preprocess.size
     return Report(
         title=plan.name,
         notes=(
             *run["notes"],
-            f"Exported as fp32 ONNX. On {counted(parity.images, 'image')} its embeddings differ from torch's by at "
+            f"As float32 ONNX: on {counted(parity.images, 'image')} its embeddings differ from torch's by at "
             f"most {parity.worst:.1e}; the nearest class is another one on {parity.flips or 'none'} of them.",
+            *deployed.notes,
         ),
         settings=(
             ("method", run["method"]),

@@ -26,4 +26,7 @@ class MovingAverage:
 
     def ranges(self) -> dict[str, tuple[float, float]]:
         """(lowest, highest) of each map seen, by name; sums are sorted, so that no order of images rounds otherwise."""
-        return {name: (float(np.mean(sorted(self._low[name]))), float(np.mean(sorted(self._high[name])))) for name in self._low}
+        return {
+            name: (float(np.mean(sorted(self._low[name]))), float(np.mean(sorted(self._high[name]))))
+            for name in self._low
+        }

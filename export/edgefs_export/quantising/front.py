@@ -81,7 +81,9 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     scaled = weight * front.scale[read][:, :, None, None]
     names = [f"{conv.name}_bytes_weight", f"{conv.name}_bytes_bias", f"{conv.name}_centre"]
     values = [scaled.astype(np.float32), moved.astype(np.float32), np.float32(front.centre)]
-    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), n) for n, v in zip(names, values, strict=True))
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(v), n) for n, v in zip(names, values, strict=True)
+    )
     inputs = [add.output[0], names[0], names[1]]
     del conv.input[:]
     conv.input.extend(inputs)

@@ -113,9 +113,7 @@ def _insert(
     from onnxruntime.quantization.calibrate import TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-    data = {
-        name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in spans.items()
-    }
+    data = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in spans.items()}
     wanted = set(names)
     kinds = sorted({node.op_type for node in proto.graph.node if node.name in wanted})
     quantiser = QDQQuantizer(
