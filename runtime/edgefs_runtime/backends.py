@@ -125,6 +125,9 @@ def _execution(bundle: Bundle, provider: str) -> tuple[Execution, ...]:
     cuda: Execution = ("CUDAExecutionProvider", {})
     if provider == "cuda":
         return (cuda,)
+    from edgefs_runtime.probing import require_listed
+
+    require_listed("TensorrtExecutionProvider")  # before a folder is made for it
     return (("TensorrtExecutionProvider", _tensorrt_options(bundle)), cuda)
 
 

@@ -39,12 +39,8 @@ def probed(load: Callable[[], Any], options: onnxruntime.SessionOptions, name: s
     """
     import onnxruntime
 
+    require_listed(name)
     what = f"onnxruntime {onnxruntime.__version__}"
-    available = onnxruntime.get_available_providers()
-    if name not in available:
-        raise ProviderError(
-            f"this {what} has no {name} (only {', '.join(available)}): install onnxruntime-gpu in its place"
-        )
     options.enable_profiling = True
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "probe")
@@ -66,6 +62,22 @@ def probed(load: Callable[[], Any], options: onnxruntime.SessionOptions, name: s
     if elsewhere:
         _logger.warning("%d of %d operators run on the CPU, not on %s", elsewhere, ran.total(), name)
     return session
+
+
+def require_listed(name: str) -> None:
+    """Refuse an execution provider that this onnxruntime was built without.
+
+    Raises:
+        ProviderError: it was.
+    """
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if name not in available:
+        raise ProviderError(
+            f"this onnxruntime {onnxruntime.__version__} has no {name} (only {', '.join(available)}): install "
+            "onnxruntime-gpu in its place"
+        )
 
 
 def _black(session: Any) -> Any:
