@@ -143,6 +143,8 @@ def check(version: Version, stubs: Path) -> bool:
 
 def run(command: list[str | Path], environment: dict[str, str] | None = None) -> str:
     """What a command prints; all of it is shown when it fails."""
+    if not shutil.which(command[0]):
+        raise SystemExit(f"{command[0]} is needed and not there; `make` installs all but the C compiler")
     done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")

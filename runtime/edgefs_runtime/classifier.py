@@ -45,7 +45,13 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """Decides and learns with one bundle and one gallery. Use `Classifier.open`."""
+    """Decides and learns with one bundle and one gallery. Use `Classifier.open`.
+
+    Attributes:
+        bundle: without the bytes of its model.
+        backend: what computes the embeddings.
+        gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
+    """
 
     def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None) -> None:
         self.bundle = bundle

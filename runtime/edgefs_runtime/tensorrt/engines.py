@@ -17,6 +17,7 @@ from edgefs_runtime.backends import Backend
 from edgefs_runtime.bundle import MODEL, Bundle
 from edgefs_runtime.durable import locked_folder
 from edgefs_runtime.errors import ProviderError
+from edgefs_runtime.golden import Agreement
 from edgefs_runtime.tensorrt.device import Device, this_device
 from edgefs_runtime.tensorrt.sealed import private_folder, read_sealed, write_sealed
 from edgefs_runtime.verifying import run_self_test
@@ -115,18 +116,15 @@ def build_engine(path: Path, *, largest_batch: int = LARGEST_BATCH, workspace: i
     model = bundle.manifest.members[MODEL].sha256
     asked = {**engine_key(model, device), "largest_batch": largest_batch, "workspace": workspace}
     place = engine_path(model, device)
-    with locked_folder(place.parent):
-        plan = _kept(place, asked)
-        is_new = plan is None
-        if plan is None:
-            plan = _build(bundle, device, largest_batch, workspace)
-        embedder, software = _load(plan, device)
-        agreement = run_self_test(bundle, Backend(embedder, "tensorrt", software, is_exact=False))
-        if is_new:
-            write_sealed(place, asked, plan)
+    try:
+        with locked_folder(place.parent):
+            agreement, is_new = _test_or_build(bundle, device, place, asked)
+            size = place.stat().st_size
+    except OSError as error:
+        raise ProviderError(f"{place.parent}: can't be used for engines ({error.strerror or error})") from error
     return BuiltEngine(
         place,
-        place.stat().st_size,
+        size,
         is_new,
         largest_batch,
         device.tensorrt,
@@ -136,6 +134,25 @@ def build_engine(path: Path, *, largest_batch: int = LARGEST_BATCH, workspace: i
         agreement.worst,
         agreement.cosine,
     )
+
+
+def _test_or_build(bundle: Bundle, device: Device, place: Path, asked: Mapping[str, Any]) -> tuple[Agreement, bool]:
+    """How far an engine agrees with the exporter, and whether it had to be built."""
+    kept = _kept(place, asked)
+    if kept is not None:
+        try:
+            return _tested(bundle, kept, device), False
+        except ProviderError as error:
+            _logger.warning("built anew: %s", error)
+    plan = _build(bundle, device, asked["largest_batch"], asked["workspace"])
+    agreement = _tested(bundle, plan, device)
+    write_sealed(place, asked, plan)
+    return agreement, True
+
+
+def _tested(bundle: Bundle, plan: bytes, device: Device) -> Agreement:
+    embedder, software = _load(plan, device)
+    return run_self_test(bundle, Backend(embedder, "tensorrt", software, is_exact=False))
 
 
 def _kept(place: Path, asked: Mapping[str, Any]) -> bytes | None:

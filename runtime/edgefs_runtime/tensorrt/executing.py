@@ -78,10 +78,12 @@ class TensorRtEmbedder:
     def _only(self, mode: tensorrt.TensorIOMode, dtype: tensorrt.DataType, rank: int) -> str:
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         found = [name for name in names if self._engine.get_tensor_mode(name) == mode]
-        if len(found) != 1 or self._engine.get_tensor_dtype(found[0]) != dtype:
-            raise ProviderError("the engine does not map uint8 [N,H,W,3] to float32 [N,D]; run `edgefs engine` again")
-        if len(self._engine.get_tensor_shape(found[0])) != rank:
-            raise ProviderError("the engine does not map uint8 [N,H,W,3] to float32 [N,D]; run `edgefs engine` again")
+        if not (
+            len(found) == 1
+            and self._engine.get_tensor_dtype(found[0]) == dtype
+            and len(self._engine.get_tensor_shape(found[0])) == rank
+        ):
+            raise ProviderError("the engine does not map uint8 [N,H,W,3] to float32 [N,D]; export the bundle again")
         return str(found[0])
 
     def _must(self, done: bool, what: str) -> None:

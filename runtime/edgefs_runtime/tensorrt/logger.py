@@ -35,8 +35,9 @@ class Logger(tensorrt.ILogger):
             _logger.debug("%s", msg)
 
     def because(self) -> str:
-        """The latest error, to end a sentence with."""
-        return f": {self.error}" if self.error else " and does not say why"
+        """The latest error, to end a sentence with; it is told once."""
+        said, self.error = self.error, ""
+        return f": {said}" if said else " and does not say why"
 
 
 def started(make: Callable[[tensorrt.ILogger], Made], logger: Logger) -> Made:

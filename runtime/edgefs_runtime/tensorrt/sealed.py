@@ -32,12 +32,13 @@ def private_folder(name: str = "") -> Path:
     """The folder of engines, or a folder in it, which only this user may write; it is made where it is not there.
 
     Raises:
-        ProviderError: it can't be made, or is another user's.
+        ProviderError: it can't be made, is another user's, or others may write it.
     """
-    folder = state_folder() / "engines" / name
+    folder = private_folder() / name if name else state_folder() / "engines"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
         _check_owner(folder, folder.stat())
     except OSError as error:
         raise ProviderError(f"{folder}: can't be used for engines ({error.strerror or error})") from error

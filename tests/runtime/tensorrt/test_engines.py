@@ -141,9 +141,17 @@ def test_what_belongs_to_another_user_is_refused(bundle: Path, engine: Path, whi
 
 
 @posix
+def test_a_folder_of_engines_that_others_may_write_is_refused(bundle: Path, engine: Path) -> None:
+    engine.parent.chmod(0o770)
+    with pytest.raises(ProviderError, match="other users may write it"):
+        find_engine(Bundle.open(bundle), ORIN)
+
+
+@posix
 def test_nobody_else_may_enter_the_folder(engine: Path) -> None:
     assert stat.S_IMODE(engine.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(engine.stat().st_mode) == 0o600
+    assert stat.S_IMODE(private_folder("deeper").stat().st_mode) == 0o700
 
 
 def test_what_cannot_be_written_leaves_what_was_there(engine: Path) -> None:
