@@ -37,8 +37,10 @@ class Version:
     cuda: str
 
 
+# JetPack 6 has TensorRT 10.3, which has no wheel for Python 3.13; 10.8 is the first that has.
+OLDEST = "10.3.0" if sys.version_info < (3, 13) else "10.8.0.43"
 VERSIONS = (
-    Version(10, "tensorrt_cu12_bindings==10.3.0", "cuda-bindings==12.9.10"),  # JetPack 6 has TensorRT 10.3
+    Version(10, f"tensorrt_cu12_bindings=={OLDEST}", "cuda-bindings==12.9.10"),
     Version(11, "tensorrt_cu13_bindings==11.4.0.106", "cuda-bindings==13.0.3"),
 )
 SYMBOLS = (
