@@ -37,8 +37,8 @@ class Version:
     cuda: str
 
 
-# JetPack 6 has TensorRT 10.3, which has no wheel for Python 3.13; 10.8 is the first that has.
-OLDEST = "10.3.0" if sys.version_info < (3, 13) else "10.8.0.43"
+# JetPack 6 has TensorRT 10.3, which has no wheel for Python 3.13; 10.9 is the first that has.
+OLDEST = "10.3.0" if sys.version_info < (3, 13) else "10.9.0.34"
 VERSIONS = (
     Version(10, f"tensorrt_cu12_bindings=={OLDEST}", "cuda-bindings==12.9.10"),
     Version(11, "tensorrt_cu13_bindings==11.4.0.106", "cuda-bindings==13.0.3"),
