@@ -14,7 +14,7 @@ from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
-from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes
+from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.reporting import Side, distribution_of, inside, mistakes_of
@@ -139,6 +139,7 @@ def evaluate_episodes(
     judged = _run(subject) if subject.is_dir() else _bundle(subject, None)
     dataset = load_dataset(data, group_from=group_from, leave_out_blank=True, progress=steps("read images"))
     dispositions = dispositions_of(dataset.classes, ok)
+    ways_of(dataset.samples, plan)  # before anything is embedded
     embedded = _embed_drawn(dataset, plan, judged, steps)
     return run_episodes(dataset.samples, embedded, dispositions, judged.decision, plan)
 

@@ -123,7 +123,7 @@ def run_episodes(
     Raises:
         DataError: too few classes, or a class with too few images or parts.
     """
-    tally, ways = _Tally(), plan.ways or len({sample.label for sample in samples})
+    tally, ways = _Tally(), ways_of(samples, plan)
     for support, queries in draw_episodes(samples, plan):
         _known(support, queries, embedded, dispositions, decision, tally)
         if plan.unknowns and ways > 2:
@@ -140,16 +140,27 @@ def run_episodes(
     )
 
 
+def ways_of(samples: Sequence[Sample], plan: EpisodePlan) -> int:
+    """N, classes of an episode.
+
+    Raises:
+        DataError: there are too few classes.
+    """
+    classes = len({sample.label for sample in samples})
+    ways = plan.ways or classes
+    if not 2 <= ways <= classes:
+        raise DataError(f"--ways {ways}: the data has {classes} classes; expected 2 to {classes}")
+    return ways
+
+
 def draw_episodes(samples: Sequence[Sample], plan: EpisodePlan) -> Iterator[tuple[list[Sample], list[Sample]]]:
     """Support and queries of each episode, the same ones every time.
 
     Raises:
-        DataError: too few classes, or a class with too few images or parts.
+        DataError: a class has too few images or parts.
     """
     labels = sorted({sample.label for sample in samples})
     ways = plan.ways or len(labels)
-    if not 2 <= ways <= len(labels):
-        raise DataError(f"--ways {ways}: the data has {len(labels)} classes; expected 2 to {len(labels)}")
     for number in range(plan.episodes):
         yield _draw(samples, labels, ways, plan, number)
 
