@@ -43,6 +43,7 @@ VERSIONS = (
     Version(10, f"tensorrt_cu12_bindings=={OLDEST}", "cuda-bindings==12.9.10"),
     Version(11, "tensorrt_cu13_bindings==11.4.0.106", "cuda-bindings==13.0.3"),
 )
+PATHFINDER = "cuda-pathfinder>=1.1,<2"  # which cuda-bindings imports
 SYMBOLS = (
     "createInferBuilder_INTERNAL",
     "createInferRefitter_INTERNAL",
@@ -89,6 +90,8 @@ def make(version: Version, place: Path) -> None:
             environment,
         )
         (made / "cuda" / "bindings").mkdir(parents=True)
+        for package in (made / "cuda", made / "cuda" / "bindings"):
+            (package / "__init__.pyi").touch()
         cuda = run([sys.executable, Path(__file__).with_name("cuda_stub.py")], environment)
         (made / "cuda" / "bindings" / "runtime.pyi").write_text(cuda, encoding="utf-8")
         (made / "tensorrt").mkdir()
@@ -100,7 +103,8 @@ def make(version: Version, place: Path) -> None:
 
 def unpacked(version: Version, work: Path) -> Path:
     """The wheels, unpacked; not installed, since the libraries that the bindings require can't be everywhere."""
-    run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, version.tensorrt, version.cuda])
+    wheels = (version.tensorrt, version.cuda, PATHFINDER)
+    run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, *wheels])
     for wheel in work.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(work / "packages")
@@ -116,14 +120,20 @@ def libraries(version: Version, work: Path) -> None:
 
 
 def mended(text: str) -> str:
-    """The stub as valid Python: signatures that no Python function could have take anything."""
+    """The stub as Python that a type checker can use.
+
+    Signatures that no Python function could have take anything. The module has a data type called `bool`, for which
+    every `bool` in a signature would be taken.
+    """
     lines = []
     for line in text.splitlines():
-        lines.append(line)
         found = re.match(r"( *)def (\w+)\(", line)
         if found and not is_python(f"{line.strip()} ..."):
-            lines[-1] = f"{found[1]}def {found[2]}(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:"
-    return "\n".join(lines).replace("class IHostMemory:\n", f"class IHostMemory:\n{BUFFER}")
+            line = f"{found[1]}def {found[2]}(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:"
+        is_code = found or re.match(r" +\w+: ", line)
+        lines.append(re.sub(r"\bbool\b", "builtins.bool", line) if is_code else line)
+    stub = "\n".join(lines).replace("import typing\n", "import builtins\nimport typing\n", 1)
+    return stub.replace("class IHostMemory:\n", f"class IHostMemory:\n{BUFFER}")
 
 
 def is_python(line: str) -> bool:
@@ -139,6 +149,7 @@ def check(version: Version, stubs: Path) -> bool:
     """Run mypy with one version's stubs."""
     print(f"{version.tensorrt}, {version.cuda}:", flush=True)
     command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "tools" / "tensorrt-mypy.ini", "-p", CHECKED]
+    command += ["--cache-dir", stubs / ".mypy_cache"]  # apart: elsewhere the same modules are other ones
     environment = {**os.environ, "MYPYPATH": f"{stubs}{os.pathsep}{ROOT / 'runtime'}"}
     return subprocess.run([*map(str, command)], env=environment, cwd=ROOT, check=False).returncode == 0
 
