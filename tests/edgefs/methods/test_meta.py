@@ -62,7 +62,7 @@ def notes(run: Run) -> str:
 def test_what_was_trained_over_tasks_goes_to_a_device_which_learns_another_class(
     tasks: Path, data: Path, tmp_path: Path, algorithm: str
 ) -> None:
-    meta = on(tasks, algorithm=algorithm, episodes=60, class_rotations=True)
+    meta = on(tasks, algorithm=algorithm, episodes=60, class_rotations=True, class_mirrors=True)
     run, measured = adapt(data, tmp_path / "run", settings(meta))
     assert "Tasks: 3 in" in notes(run)
     assert "24 classes" in notes(run)
