@@ -4,7 +4,7 @@ BIN = .venv/bin
 DEVICE = .venv-device/bin
 ORT ?= onnxruntime
 
-.PHONY: demo test check device nightly bench clean
+.PHONY: demo test check typecheck-tensorrt device nightly bench clean
 
 demo: .venv/ready
 	$(BIN)/edgefs demo
@@ -17,6 +17,10 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# TensorRT can't run here; what calls it is checked against stubs of the real bindings, oldest and newest.
+typecheck-tensorrt: .venv/ready
+	$(BIN)/python tools/tensorrt_stubs.py
 
 # The device's tests where only the base install is: make device ORT=onnxruntime==1.23.2
 device: .venv-device/ready

@@ -2,9 +2,10 @@
 
     python benchmarks/omniglot.py [--algorithms protonet anil] [--episodes 100] [--seeds 5] [--keep FOLDER]
 
-Learned from: 659 characters of 20 alphabets, each in four turns; a tenth of the alphabets validates. Asked about: 242
-characters of other alphabets, 20 drawings each. This is not the split of the papers, which hold 1,200 characters to
-learn from and take turned ones as classes to test on, too; their figures stand beside ours for the order of magnitude.
+Learned from: 659 characters of 20 alphabets, each in four turns and mirrored; a tenth of the alphabets validates. Asked
+about: 242 characters of other alphabets, 20 drawings each. This is not the split of the papers, which hold 1,200
+characters to learn from and take turned ones as classes to test on, too; their figures stand beside ours for the order
+of magnitude. Trained in bf16, which is nearly twice as fast where a CPU has it.
 """
 
 from __future__ import annotations
@@ -85,8 +86,10 @@ def made(algorithm: str, tasks: Path, questions: Path, folder: Path, episodes: i
     run, bundle = folder / f"omniglot-{algorithm}", folder / f"omniglot-{algorithm}.edgefs"
     if bundle.exists():
         return bundle
-    meta = MetaSettings(tasks=str(tasks), algorithm=algorithm, class_rotations=True, episodes=episodes)
-    settings = AdaptSettings(method="meta", backbone="conv4", shots=1, meta=meta, name="omniglot")
+    meta = MetaSettings(
+        tasks=str(tasks), algorithm=algorithm, class_rotations=True, class_mirrors=True, episodes=episodes
+    )
+    settings = AdaptSettings(method="meta", backbone="conv4", shots=1, meta=meta, precision="bf16", name="omniglot")
     wall, cpu = time.monotonic(), time.process_time()
     adapt(questions, run, settings, overwrite=True, tell=print)
     minutes = (time.monotonic() - wall) / 60

@@ -50,6 +50,7 @@ class MetaSettings:
         episodes: to train on, in all; None takes the default.
         within_tasks: draw the classes of an episode from one task; without it from all of them.
         class_rotations: a class turned by a quarter is a class of its own.
+        class_mirrors: so is a mirrored one.
         inner_steps: gradient steps on the head, for `anil`.
         unfreeze: how many of the last stages learn, where the network is pretrained.
         augment: `auto` turns, stretches and shifts each image a little; `none`.
@@ -63,6 +64,7 @@ class MetaSettings:
     episodes: int | None = None
     within_tasks: bool = False
     class_rotations: bool = False
+    class_mirrors: bool = False
     inner_steps: int = 5
     unfreeze: int = 1
     augment: Literal["auto", "none"] = "auto"

@@ -180,6 +180,7 @@ META: tuple[Option, ...] = (
     click.option("--episodes", type=click.IntRange(min=1), help="Episodes in all."),
     click.option("--within-tasks", is_flag=True, default=None, help="Draw an episode's classes from one task."),
     click.option("--class-rotations", is_flag=True, default=None, help="A class turned by a quarter is another one."),
+    click.option("--class-mirrors", is_flag=True, default=None, help="A mirrored class is another one."),
     click.option("--inner-steps", type=click.IntRange(min=1), help="Gradient steps on the head, for anil."),
 )
 RUN: tuple[Option, ...] = (

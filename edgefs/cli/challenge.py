@@ -17,6 +17,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    provider_option,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def command() -> None:
 )
 @actor_option
 @gallery_option
+@provider_option
 @json_option
 def add(
     bundle: Path,
@@ -56,6 +58,7 @@ def add(
     retaken: bool,
     actor: str,
     gallery: Path | None,
+    provider: str,
     as_json: bool,
 ) -> None:
     """Keep IMAGES (files or folders), all or none, and say what they get now.
@@ -63,7 +66,7 @@ def add(
     An image that is kept already gets the new expectation.
     """
     files = image_files(images)
-    with _opened(bundle, gallery) as classifier:
+    with _opened(bundle, gallery, provider) as classifier:
         judge = classifier.judge
         added = classifier.challenge.add(files, expect, judge, label=label, actor=actor, retaken=retaken)
     for one in added:
@@ -77,10 +80,11 @@ def add(
 @bundle_argument
 @click.option("--accept", is_flag=True, help="Accept this bundle, although parts fail that passed under the last one.")
 @gallery_option
+@provider_option
 @json_option
-def run(bundle: Path, accept: bool, gallery: Path | None, as_json: bool) -> None:
+def run(bundle: Path, accept: bool, gallery: Path | None, provider: str, as_json: bool) -> None:
     """Judge the parts by BUNDLE and its gallery; the exit status is 1 when one fails."""
-    with _opened(bundle, gallery) as classifier:
+    with _opened(bundle, gallery, provider) as classifier:
         challenge = classifier.challenge
         results = challenge.run(classifier.judge, accept=accept)
         is_accepted = not results or challenge.is_accepted()
@@ -132,9 +136,9 @@ def remove(bundle: Path, names: tuple[str, ...], gallery: Path | None, as_json: 
             click.echo(f"Removed {part.name} ({part.id}).")
 
 
-def _opened(bundle: Path, gallery: Path | None) -> Classifier:
+def _opened(bundle: Path, gallery: Path | None, provider: str = "cpu") -> Classifier:
     """The classifier, even of a bundle that the parts stop elsewhere: they are looked at and accepted from here."""
-    return open_classifier(bundle, gallery, challenge=False)
+    return open_classifier(bundle, gallery, provider=provider, challenge=False)
 
 
 def _line(result: Result) -> str:

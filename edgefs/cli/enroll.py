@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    provider_option,
     reason_option,
 )
 
@@ -56,6 +57,7 @@ _MOST_SHOWN = 5  # thumbnails
 @reason_option
 @actor_option
 @gallery_option
+@provider_option
 @json_option
 def command(
     bundle: Path,
@@ -71,6 +73,7 @@ def command(
     reason: str,
     actor: str,
     gallery: Path | None,
+    provider: str,
     as_json: bool,
 ) -> None:
     """Teach LABEL, a new class or a known one, from IMAGES (files or folders).
@@ -79,7 +82,7 @@ def command(
     """
     files, others = image_files(images), image_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
-    with open_classifier(bundle, gallery) as classifier:
+    with open_classifier(bundle, gallery, provider=provider) as classifier:
         if check:
             advice = classifier.check(label, files, disposition=disposition, groups=groups)
             shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []

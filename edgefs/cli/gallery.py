@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    provider_option,
     reason_option,
 )
 
@@ -81,6 +82,7 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
 @reason_option
 @actor_option
 @gallery_option
+@provider_option
 @json_option
 def refine(
     bundle: Path,
@@ -89,6 +91,7 @@ def refine(
     reason: str,
     actor: str,
     gallery: Path | None,
+    provider: str,
     as_json: bool,
 ) -> None:
     """Refine classes of at most five images by unlabelled IMAGES (files or folders), where that is safe.
@@ -97,7 +100,7 @@ def refine(
     often nothing is sure enough. `edgefs gallery undo` takes it back.
     """
     files = image_files(images)
-    with open_classifier(bundle, gallery) as classifier:
+    with open_classifier(bundle, gallery, provider=provider) as classifier:
         gained = classifier.refine(files, force=force, actor=actor, reason=reason)
     if as_json:
         echo_json({"refined": gained, "head_note": classifier.head_note})

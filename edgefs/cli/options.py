@@ -32,6 +32,17 @@ def gallery_option(command: Command) -> Command:
     )(command)
 
 
+def provider_option(command: Command) -> Command:
+    """--provider."""
+    return click.option(
+        "--provider",
+        type=click.Choice(["auto", "cpu", "cuda", "tensorrt"]),
+        default="cpu",
+        show_default=True,
+        help="What computes; auto takes the fastest that works here. tensorrt needs `edgefs engine` first.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
@@ -47,8 +58,8 @@ def reason_option(command: Command) -> Command:
     return click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")(command)
 
 
-def open_classifier(bundle: Path, gallery: Path | None, *, challenge: bool = True) -> Classifier:
-    """The classifier of a command that lives for a moment.
+def open_classifier(bundle: Path, gallery: Path | None, *, provider: str = "cpu", challenge: bool = True) -> Classifier:
+    """The classifier of a command that lives for a moment; says where it computes on the CPU against hope.
 
     What is loaded stays to the end, so the garbage collector need not look at it: neither while it is loaded, nor when
     Python cleans up at exit. That is a fifteenth of a cold `edgefs predict`.
@@ -56,10 +67,17 @@ def open_classifier(bundle: Path, gallery: Path | None, *, challenge: bool = Tru
     gc.disable()
     from edgefs_runtime.classifier import Classifier
 
-    classifier = Classifier.open(bundle, gallery=gallery, challenge=challenge)
+    classifier = Classifier.open(bundle, gallery=gallery, provider=provider, challenge=challenge)
     gc.freeze()
     gc.enable()
+    echo_note(classifier.backend.note)
     return classifier
+
+
+def echo_note(note: str) -> None:
+    """A sentence beside the results, where there is one."""
+    if note:
+        click.echo(" ".join(note.split()), err=True)
 
 
 def echo_json(fields: Any) -> None:

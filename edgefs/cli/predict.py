@@ -14,6 +14,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    provider_option,
 )
 
 
@@ -21,8 +22,9 @@ from edgefs.cli.options import (
 @bundle_argument
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @gallery_option
+@provider_option
 @json_option
-def command(bundle: Path, images: tuple[Path, ...], gallery: Path | None, as_json: bool) -> None:
+def command(bundle: Path, images: tuple[Path, ...], gallery: Path | None, provider: str, as_json: bool) -> None:
     """Decide about IMAGES (files, or folders searched at any depth).
 
     An image that can't be read is named, the others are decided about, and the exit status is 1.
@@ -31,7 +33,7 @@ def command(bundle: Path, images: tuple[Path, ...], gallery: Path | None, as_jso
 
     files = image_files(images)
     failed = 0
-    with open_classifier(bundle, gallery) as classifier:
+    with open_classifier(bundle, gallery, provider=provider) as classifier:
         for path, answer in zip(files, classifier.predict_each(files), strict=True):
             if isinstance(answer, ImageError):
                 failed += 1

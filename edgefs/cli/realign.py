@@ -16,6 +16,7 @@ from edgefs.cli.options import (
     image_files,
     json_option,
     open_classifier,
+    provider_option,
     reason_option,
 )
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @reason_option
 @actor_option
 @gallery_option
+@provider_option
 @json_option
 def command(
     bundle: Path,
@@ -49,6 +51,7 @@ def command(
     reason: str,
     actor: str,
     gallery: Path | None,
+    provider: str,
     as_json: bool,
 ) -> None:
     """Realign after a change of camera or lamp, by unlabelled IMAGES (files or folders) taken since.
@@ -58,7 +61,7 @@ def command(
     takes it back.
     """
     files = image_files(images)
-    with open_classifier(bundle, gallery) as classifier:
+    with open_classifier(bundle, gallery, provider=provider) as classifier:
         if check:
             realigned = classifier.check_realign(files, kind=kind)
         else:

@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import bundle_argument, echo_json, json_option
+from edgefs.cli.options import bundle_argument, echo_json, echo_note, json_option, provider_option
 
 
 @click.command("verify")
 @bundle_argument
+@provider_option
 @json_option
-def command(bundle: Path, as_json: bool) -> None:
+def command(bundle: Path, provider: str, as_json: bool) -> None:
     """Check that BUNDLE is whole and computes on this machine what it computed where it was exported."""
     from edgefs_runtime.verifying import verify
 
-    verified = verify(bundle)
+    verified = verify(bundle, provider)
     if as_json:
         echo_json({"path": str(bundle), **vars(verified)})
         return
-    click.echo(
-        f"{bundle}: whole; {verified.inputs} golden inputs agree to {verified.worst:.1e} under onnxruntime "
-        f"{verified.onnxruntime}"
-    )
+    echo_note(verified.note)
+    click.echo(f"{bundle}: whole; {verified.inputs} golden inputs agree to {verified.worst:.1e} by {verified.software}")

@@ -6,7 +6,7 @@ from edgefs_runtime import Classifier
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision import Decision, Region
-from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError
+from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError, ImageError, ProviderError
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.teaching import Taught
 from edgefs_runtime.version import __version__
@@ -20,6 +20,7 @@ __all__ = [
     "GalleryError",
     "ImageError",
     "Preprocess",
+    "ProviderError",
     "Region",
     "Taught",
     "__version__",

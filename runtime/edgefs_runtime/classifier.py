@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition, default_disposition
-from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
@@ -45,16 +45,22 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """Decides and learns with one bundle and one gallery. Use `Classifier.open`."""
+    """Decides and learns with one bundle and one gallery. Use `Classifier.open`.
 
-    def __init__(self, bundle: Bundle, embedder: Embedder, gallery: Path | None) -> None:
+    Attributes:
+        bundle: without the bytes of its model.
+        backend: what computes the embeddings.
+        gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
+    """
+
+    def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None) -> None:
         self.bundle = bundle
+        self.backend = backend
         self.gallery_path = gallery
         self._preprocess = bundle.manifest.preprocess
-        self._embedder = embedder
-        self._teaching = Teaching(self._preprocess, embedder)
-        self._holding = Holding(bundle, embedder, gallery)
-        check_once(bundle, embedder, self._holding.trained)
+        self._embedder = backend.embedder
+        self._teaching = Teaching(self._preprocess, self._embedder)
+        self._holding = Holding(bundle, self._embedder, gallery)
 
     @classmethod
     def open(
@@ -63,6 +69,7 @@ class Classifier:
         *,
         gallery: str | Path | None = None,
         seed_only: bool = False,
+        provider: str = "cpu",
         threads: int = 0,
         challenge: bool = True,
     ) -> Classifier:
@@ -73,19 +80,23 @@ class Classifier:
             gallery: the gallery's file; by default the one in the state folder that bears the model's name. It is
                 made from the bundle's seed when something is taught for the first time.
             seed_only: decide by the bundle's seed alone; nothing can be taught.
-            threads: of one inference; 0 takes one for each core.
+            provider: what computes: `cpu`, `cuda`, `tensorrt`, or `auto` for the fastest that works here
+                (`edgefs_runtime.backends`); `classifier.backend` says what it came to.
+            threads: of one inference on the CPU; 0 takes one for each core.
             challenge: judge the challenge parts when the bundle is not the one under which they were last judged.
 
         Raises:
             BundleError: not a whole bundle, of another format, its self-test fails on this machine, or a challenge part
                 that passed under the bundle before fails under this one.
+            MissingExtraError: what the provider needs is not installed.
+            ProviderError: the provider does not work on this machine, or computes something else.
             GalleryError: the gallery is damaged, of another embedding space or of a newer schema; or the index of the
                 challenge parts is damaged.
         """
         opened = Bundle.open(bundle)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
-        embedder = OnnxEmbedder(opened.model, threads)
-        classifier = cls(opened.without_model(), embedder, path)
+        backend = open_backend(opened, provider, test=check_once, threads=threads)
+        classifier = cls(opened.without_model(), backend, path)
         if challenge and (kept := classifier._holding.kept_parts):
             kept.check_bundle(classifier.judge)
         return classifier

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Execution = tuple[str, Mapping[str, str]]  # one of onnxruntime's execution providers, and its options
+CPU: Execution = ("CPUExecutionProvider", {})
 
 
 class Embedder(Protocol):
@@ -24,29 +31,32 @@ class Embedder(Protocol):
 
 
 class OnnxEmbedder:
-    """An ONNX model run by onnxruntime on the CPU.
+    """An ONNX model run by onnxruntime.
 
     Args:
         model: the bytes of one ONNX file without external data.
-        threads: threads of one inference; 0 leaves it to onnxruntime (one for each core).
+        threads: threads of one inference on the CPU; 0 leaves it to onnxruntime (one for each core).
+        execution: onnxruntime's execution providers in the order of preference, with their options. Any other than the
+            CPU's is tried by a real inference (`edgefs_runtime.probing`), since onnxruntime falls back in silence.
 
     Raises:
         BundleError: onnxruntime can't load the model, or it does not map uint8 `[N,H,W,3]` to float32 `[N,D]`.
+        ProviderError: the first execution provider is not in this onnxruntime, fails, or runs nothing of the model.
     """
 
-    def __init__(self, model: bytes, threads: int = 0) -> None:
+    def __init__(self, model: bytes, threads: int = 0, execution: Sequence[Execution] = (CPU,)) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors come as exceptions; warnings are for whoever made the model
         options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own errors share no base but Exception
-            raise BundleError(
-                f"onnxruntime {onnxruntime.__version__} can't load embedder.onnx: {_first(error)}"
-            ) from error
-        # onnxruntime's Python class keeps the bytes to fall back to another provider; there is none, and they are many.
+        if execution[0] == CPU:
+            self._session = _load(model, options, execution)
+        else:
+            from edgefs_runtime.probing import probed
+
+            self._session = probed(lambda: _load(model, options, execution), options, execution[0][0])
+        # onnxruntime's Python class keeps the bytes to fall back to another provider; it may not, and they are many.
         if hasattr(self._session, "_model_bytes"):
             self._session._model_bytes = b""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -76,5 +86,16 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _first(error: Exception) -> str:
+def _load(model: bytes, options: onnxruntime.SessionOptions, execution: Sequence[Execution]) -> Any:
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=list(execution), enable_fallback=False)
+    except Exception as error:  # onnxruntime's own errors share no base but Exception
+        what = f"onnxruntime {onnxruntime.__version__} can't load embedder.onnx"
+        raise BundleError(f"{what}: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,6 +3,7 @@
     EdgefsError
     ├── ImageError      an image that can't be read or is not usable
     ├── BundleError     a file that is not a whole, matching bundle
+    ├── ProviderError   a GPU or library that is asked to compute, and is missing or computes something else
     ├── GalleryError    a gallery that can't be opened, written or matched
     ├── DataError       a folder of images that can't be learned from
     ├── WeightsError    pretrained weights that can't be had or don't fit
@@ -26,6 +27,10 @@ class ImageError(EdgefsError):
 
 class BundleError(EdgefsError):
     """A bundle is no bundle, is damaged, of another format, or fails its self-test."""
+
+
+class ProviderError(EdgefsError):
+    """What was asked to compute is missing on this machine, does not work, or computes something else."""
 
 
 class GalleryError(EdgefsError):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.embedder import Embedder, OnnxEmbedder
-from edgefs_runtime.errors import BundleError, EdgefsError
-from edgefs_runtime.golden import Golden, has_passed, note_passed
-from edgefs_runtime.heads import TrainedHead
+from edgefs_runtime.errors import BundleError, EdgefsError, ProviderError
+from edgefs_runtime.golden import Agreement, Golden, has_passed, note_passed
 from edgefs_runtime.opening import judge_by, trained_head_of
 
 
@@ -22,50 +21,74 @@ class Verified:
         space_id: of its embeddings.
         inputs: how many golden inputs were run.
         worst: largest relative difference of an embedding.
-        onnxruntime: the version that ran them.
+        cosine: smallest cosine of an embedding with the exporter's.
+        provider: what computed: `cpu`, `cuda` or `tensorrt`.
+        software: the library that ran them, with its version.
+        note: a sentence, where this is not the provider that was hoped for; else empty.
     """
 
     digest: str
     space_id: str
     inputs: int
     worst: float
-    onnxruntime: str
+    cosine: float
+    provider: str
+    software: str
+    note: str
 
 
-def verify(path: str | Path) -> Verified:
+def verify(path: str | Path, provider: str = "cpu") -> Verified:
     """Check a bundle and run its self-test, whether or not it has passed before.
+
+    Args:
+        path: the bundle.
+        provider: what is to compute, one of `edgefs_runtime.backends.PROVIDERS`.
 
     Raises:
         BundleError: not a whole bundle, or it computes something else on this machine.
+        MissingExtraError: what the provider needs is not installed.
+        ProviderError: the provider does not work here, or computes something else.
     """
-    import onnxruntime
-
     bundle = Bundle.open(path)
-    inputs, worst = _run(bundle, OnnxEmbedder(bundle.model), trained_head_of(bundle))
-    note_passed(bundle.digest)
-    return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
+    found: list[Agreement] = []
+    backend = open_backend(bundle, provider, test=lambda bundle, backend: found.append(run_self_test(bundle, backend)))
+    agreement, inputs = found[-1], len(Golden.from_bytes(bundle.golden).inputs)
+    return Verified(
+        bundle.digest,
+        bundle.space_id,
+        inputs,
+        agreement.worst,
+        agreement.cosine,
+        backend.provider,
+        backend.software,
+        backend.note,
+    )
 
 
-def check_once(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> None:
-    """Run a bundle's self-test when this machine meets it for the first time.
-
-    Args:
-        bundle: to be tested.
-        embedder: of its model.
-        trained: `trained_head_of` it.
+def check_once(bundle: Bundle, backend: Backend) -> None:
+    """Run a bundle's self-test when this machine meets it for the first time with this software.
 
     Raises:
-        BundleError: it computes something else here.
+        BundleError: the CPU computes something else here.
+        ProviderError: another processor does.
     """
-    if not has_passed(bundle.digest):
-        _run(bundle, embedder, trained)
-        note_passed(bundle.digest)
+    if not has_passed(bundle.digest, backend.software):
+        run_self_test(bundle, backend)
 
 
-def _run(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> tuple[int, float]:
-    judge = judge_by(bundle, None, trained)
+def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
+    """Run a bundle's self-test and note that it has passed.
+
+    Raises:
+        BundleError: the CPU computes something else here.
+        ProviderError: another processor does.
+    """
+    judge = judge_by(bundle, None, trained_head_of(bundle))
     try:
-        golden = Golden.from_bytes(bundle.golden)
-        return len(golden.inputs), golden.check(embedder, judge)
+        agreement = Golden.from_bytes(bundle.golden).check(backend.embedder, judge, exact=backend.is_exact)
     except EdgefsError as error:
-        raise BundleError(f"{bundle.path}: {error}") from error
+        if backend.provider == "cpu":
+            raise BundleError(f"{bundle.path}: {error}") from error
+        raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
+    note_passed(bundle.digest, backend.software)
+    return agreement

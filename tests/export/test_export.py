@@ -87,6 +87,12 @@ def test_the_model_can_be_loaded_by_old_runtimes_and_holds_no_metadata(run: Path
     assert not {"ReduceMean", "ReduceMax"} & kinds
 
 
+def test_uint8_feeds_a_cast_alone_as_tensorrt_demands(run: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / "b.edgefs")
+    graph = onnx.load_from_string(Bundle.open(tmp_path / "b.edgefs").model).graph
+    assert {node.op_type for node in graph.node if "images" in node.input} == {"Cast"}
+
+
 def test_the_seed_gallery_is_embedded_by_the_exported_model(run: Path, data: Path, tmp_path: Path) -> None:
     export(run, tmp_path / "b.edgefs")
     train = Run.open(run).fields["images"]["train"]

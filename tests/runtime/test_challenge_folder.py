@@ -12,6 +12,7 @@ from bundles import remade
 from kept_parts import keep, results
 
 from edgefs_runtime import Bundle, Classifier, GalleryError
+from edgefs_runtime.backends import Backend
 from edgefs_runtime.challenge import ChallengePart
 from edgefs_runtime.embedder import OnnxEmbedder
 from edgefs_runtime.images import content_digest
@@ -38,7 +39,7 @@ class Counting:
 def test_a_warm_challenge_costs_no_inference(bundle: Path, gallery: Path, pictures: Pictures) -> None:
     keep(bundle, gallery, pictures("dots", 3), "NG")
     embedder = Counting(bundle)
-    with Classifier(Bundle.open(bundle), embedder, gallery) as classifier:
+    with Classifier(Bundle.open(bundle), Backend(embedder, "cpu", "counting", True), gallery) as classifier:
         embedder.images = 0
         warm = classifier.challenge.judged(classifier.judge)
         assert embedder.images == 0

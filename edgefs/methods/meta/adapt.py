@@ -76,6 +76,7 @@ def adapt_meta(task: Task) -> Adapted:
         settings.episode_shots + settings.queries,
         settings.within_tasks,
         settings.class_rotations,
+        settings.class_mirrors,
         task.seed,
     )
     backbone = own_backbone(task)
@@ -154,7 +155,8 @@ def _head(task: Task, criterion: ProtoNet | Anil) -> dict[str, float]:
 
 def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
     """Those that were asked for; else none where a turned image was another class, or feature extraction's choice."""
-    if task.symmetries is None and not settings.class_rotations and not isinstance(task.backbone.network, Conv4):
+    turned = settings.class_rotations or settings.class_mirrors
+    if task.symmetries is None and not turned and not isinstance(task.backbone.network, Conv4):
         frozen = adapt_features(
             dataclasses.replace(task, split=dataclasses.replace(task.split, validation=(), test=()))
         )

@@ -58,6 +58,7 @@ class Episodes:
         within: draw the classes of an episode from one task, as they would stand beside each other on a line.
         rotations: turn each class of an episode by a quarter as often as chance says: a turned class is another class,
             as Snell et al. 2017 have it of characters. No two classes of an episode are one class turned.
+        mirrors: mirror it as often as not, likewise.
         seed: picks everything.
     """
 
@@ -66,6 +67,7 @@ class Episodes:
     images: int
     within: bool
     rotations: bool
+    mirrors: bool
     seed: int
 
     def draw(self, number: int) -> Tensor:
@@ -89,4 +91,5 @@ class Episodes:
     def _images(self, rng: np.random.Generator, one: TaskClass) -> NDArray[np.uint8]:
         chosen = one.pixels[rng.permutation(len(one.pixels))[: self.images]]
         turns = int(rng.integers(4)) if self.rotations else 0
-        return np.ascontiguousarray(np.rot90(chosen, turns, axes=(1, 2)))
+        seen = chosen[:, :, ::-1] if self.mirrors and rng.integers(2) else chosen
+        return np.ascontiguousarray(np.rot90(seen, turns, axes=(1, 2)))

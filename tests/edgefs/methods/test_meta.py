@@ -18,7 +18,9 @@ from torch.nn import functional
 from edgefs.adapting import adapt
 from edgefs.exporting import export
 from edgefs.methods.meta.anil import Anil
+from edgefs.methods.meta.episodes import Episodes
 from edgefs.methods.meta.protonet import ProtoNet
+from edgefs.methods.meta.tasks import TaskClass
 from edgefs.progress import Progress
 from edgefs.runs import WEIGHTS, Run
 from edgefs.settings import AdaptSettings, MetaSettings
@@ -82,6 +84,24 @@ def test_training_makes_the_classes_held_out_easier(tasks: Path, data: Path, tmp
     run, _ = adapt(data, tmp_path / "run", settings(on(tasks, episodes=100)))
     before, after = (float(word) for word in notes(run).split("held out: ")[1].replace("%", "").split()[0:3:2])
     assert after > before
+
+
+def test_a_turned_and_a_mirrored_class_are_classes_whose_images_are_changed_alike() -> None:
+    rng = np.random.default_rng(0)
+    dark, light = (rng.integers(low, low + 128, (6, 4, 4, 3), np.uint8) for low in (0, 128))
+    classes = [TaskClass("", "dark", dark), TaskClass("", "light", light)]
+    seen = set()
+    for number in range(60):
+        for drawn in Episodes(classes, 2, 6, False, True, True, 0).draw(number).numpy():
+            original = dark if drawn.max() < 128 else light
+            looked_at = {(turns, turn): set() for turns in range(4) for turn in (1, -1)}
+            for turns, turn in looked_at:
+                images = np.rot90(original[:, :, ::turn], turns, axes=(1, 2))
+                looked_at[turns, turn] = {image.tobytes() for image in images}
+            same = [way for way, images in looked_at.items() if images == {image.tobytes() for image in drawn}]
+            assert len(same) == 1
+            seen |= set(same)
+    assert len(seen) == 8
 
 
 def test_the_seed_alone_decides(tasks: Path, data: Path, tmp_path: Path) -> None:
