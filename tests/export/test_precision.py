@@ -1,0 +1,187 @@
+"""`export --precision`: what passes the gate is written and runs on the device; what does not is not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from textures import save, write_set
+
+from edgefs.adapting import adapt
+from edgefs.cli import main
+from edgefs.deploying import DeploySettings, GateError
+from edgefs.exporting import export
+from edgefs.settings import AdaptSettings
+from edgefs_export.quantising import check_tensorrt
+from edgefs_runtime import Bundle, Classifier
+from edgefs_runtime.errors import DataError
+from edgefs_runtime.images import find_images
+
+WIDE = 20.0  # points: three small convolutions lose more in int8 than a real network does
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """DATA and a RUN with enough images that the gate has something to say."""
+    pytest.importorskip("torch", reason="the workstation part is not installed")
+    from tiny import tiny_backbone
+
+    from edgefs.backbones import BACKBONES
+
+    BACKBONES["tiny"] = tiny_backbone
+    folder = tmp_path_factory.mktemp("precision")
+    data = write_set(folder / "data", 40)
+    adapt(data, folder / "run", AdaptSettings(backbone="tiny", shots=5, name="parts", use_cache=False))
+    return data, folder / "run"
+
+
+def deployed(places: tuple[Path, Path], out: Path, **settings: object) -> Bundle:
+    export(places[1], out, deployment=DeploySettings(**{"max_drop": WIDE, **settings}))  # type: ignore[arg-type]
+    return Bundle.open(out)
+
+
+def test_an_int8_bundle_decides_and_learns_on_the_device(places: tuple[Path, Path], tmp_path: Path) -> None:
+    bundle = deployed(places, tmp_path / "b.edgefs", precision="int8")
+    assert {"precision": "int8", "target": "cpu", "isa": "vnni"}.items() <= bundle.manifest.raw["embedder"].items()
+    measured = bundle.manifest.raw["metrics"]["precision"]
+    assert measured["gate"]["passes"]
+    assert measured["gate"]["right"]["decisions"] >= 500
+    assert measured["sqnr"] > 5
+    images = [save(tmp_path / "new", "checks", number) for number in range(12)]
+    with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "g") as classifier:
+        known = find_images(places[0] / "dots")
+        right = [decision.nearest == "dots" for decision in classifier.predict(known)]
+        assert np.mean(right) > 0.8
+        classifier.enroll("checks", images[:5], force=True)
+        answers = classifier.predict(images[5:])
+    assert sum(answer.nearest == "checks" for answer in answers) >= 6
+
+
+def test_the_same_inputs_give_the_same_bytes(places: tuple[Path, Path], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        export(
+            places[1],
+            tmp_path / name,
+            use_cache=name == "a",
+            deployment=DeploySettings(precision="int8", max_drop=WIDE, estimator="minmax"),
+        )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(("target", "isa"), [("cpu", "avx2"), ("arm", "vnni"), ("tensorrt", "vnni")])
+def test_each_processor_gets_a_file_of_its_own(
+    places: tuple[Path, Path], tmp_path: Path, target: str, isa: str
+) -> None:
+    bundle = deployed(places, tmp_path / "b", precision="int8", target=target, isa=isa, estimator="minmax", max_drop=60)
+    entry = bundle.manifest.raw["embedder"]
+    assert entry["target"] == target
+    assert entry.get("isa") == (isa if target == "cpu" else None)
+    assert bool(check_tensorrt(bundle.model)) == (target != "tensorrt")
+
+
+def test_half_precision_loses_nothing_that_shows(places: tuple[Path, Path], tmp_path: Path) -> None:
+    bundle = deployed(places, tmp_path / "b", precision="fp16", max_drop=1.0)
+    measured = bundle.manifest.raw["metrics"]["precision"]
+    assert bundle.manifest.raw["embedder"]["precision"] == "fp16"
+    assert measured["cosine"] > 0.9999
+    with Classifier.open(tmp_path / "b", seed_only=True) as classifier:
+        assert classifier.predict(find_images(places[0] / "good"))[0].nearest is not None
+
+
+def test_auto_takes_what_is_faster_and_passes_and_says_what_it_tried(places: tuple[Path, Path], tmp_path: Path) -> None:
+    exported = export(
+        places[1], tmp_path / "b", deployment=DeploySettings(precision="auto", max_drop=WIDE, estimator="minmax")
+    )
+    tried = exported.deployed.trials
+    assert {trial.precision for trial in tried} == {"int8", "fp16"}
+    fast = [trial for trial in tried if trial.gate.passes and trial.speed > 1.02]
+    chosen = Bundle.open(tmp_path / "b").manifest.raw["embedder"]["precision"]
+    assert chosen == (max(fast, key=lambda trial: trial.speed).precision if fast else "fp32")
+    assert exported.deployed.notes
+
+
+def test_what_loses_too_much_is_not_written_and_the_table_says_why(places: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "b.edgefs"
+    with pytest.raises(GateError, match="int8 loses too much: .*points are allowed") as caught:
+        deployed(places, out, precision="int8", max_drop=0.001, estimator="minmax")
+    assert len(caught.value.trials) > 1  # wider and wider parts in float32 were tried
+    assert caught.value.trials[0].in_float == ()
+    assert all(len(a.in_float) < len(b.in_float) for a, b in zip(caught.value.trials, caught.value.trials[1:]))
+    assert not out.exists()
+    told = CliRunner().invoke(
+        main,
+        ["export", str(places[1]), "-o", str(out), "--precision", "int8", "--max-drop", "0.001", "--ranges", "minmax"],
+    )
+    assert told.exit_code == 1
+    assert "may lose" in told.stderr
+    assert "segment" in told.stderr
+    assert told.stderr.strip().splitlines()[-1].startswith("Error: int8 loses too much")
+    assert not out.exists()
+
+
+def test_too_few_images_prove_nothing(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(GateError, match="keep more labelled images for testing"):
+        export(run, tmp_path / "b", deployment=DeploySettings(precision="int8", max_drop=50, estimator="minmax"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_ranges_may_come_from_a_folder_of_other_images(places: tuple[Path, Path], tmp_path: Path) -> None:
+    others = write_set(tmp_path / "others", 10, ("checks", "dots"), first=100)
+    (others / "broken.png").write_bytes(b"no image")
+    for select in ("balanced", "k-center"):
+        bundle = deployed(
+            places,
+            tmp_path / select,
+            precision="int8",
+            calibration=others,
+            images=12,
+            select=select,
+            estimator="minmax",
+            max_drop=60,
+        )
+        assert bundle.manifest.raw["embedder"]["precision"] == "int8"
+
+
+def _missing(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _few(folder: Path) -> None:
+    for number in range(7):
+        save(folder, "dots", number)
+
+
+def _alike(folder: Path) -> None:
+    for number in range(20):
+        Image.fromarray(np.full((48, 48, 3), (90, 120, 60), np.uint8)).save(folder / f"{number}.png")
+
+
+def _one_image_copied(folder: Path) -> None:
+    first = save(folder, "dots", 0)
+    for number in range(20):
+        shutil.copy(first, folder / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (_missing, "no such folder"),
+        (_few, "7 different, usable images of 7; int8 needs at least 8"),
+        (_alike, "different, usable images of 20"),
+        (_one_image_copied, "1 different, usable images of 21"),
+    ],
+)
+def test_calibration_images_that_will_not_do(
+    places: tuple[Path, Path], tmp_path: Path, fault: object, words: str
+) -> None:
+    folder = tmp_path / "calibration"
+    folder.mkdir()
+    fault(folder)  # type: ignore[operator]
+    with pytest.raises(DataError, match=words) as caught:
+        deployed(places, tmp_path / "b", precision="int8", calibration=folder)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "b").exists()
