@@ -4,11 +4,7 @@ BIN = .venv/bin
 DEVICE = .venv-device/bin
 ORT ?= onnxruntime
 
-<<<<<<< HEAD
-.PHONY: demo test check typecheck-tensorrt device nightly bench clean
-=======
-.PHONY: demo test check device arm nightly bench clean
->>>>>>> arm
+.PHONY: demo test check typecheck-tensorrt device arm nightly bench clean
 
 demo: .venv/ready
 	$(BIN)/edgefs demo
