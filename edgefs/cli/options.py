@@ -59,7 +59,14 @@ def open_classifier(bundle: Path, gallery: Path | None, *, challenge: bool = Tru
     classifier = Classifier.open(bundle, gallery=gallery, challenge=challenge)
     gc.freeze()
     gc.enable()
+    echo_warnings(classifier.warnings)
     return classifier
+
+
+def echo_warnings(warnings: Sequence[str]) -> None:
+    """What the user should know of a bundle before its answers, one line each on standard error."""
+    for sentence in warnings:
+        click.echo(f"Warning: {sentence}", err=True)
 
 
 def echo_json(fields: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import bundle_argument, echo_json, json_option
+from edgefs.cli.options import bundle_argument, echo_json, echo_warnings, json_option
 
 
 @click.command("verify")
@@ -17,6 +17,7 @@ def command(bundle: Path, as_json: bool) -> None:
     from edgefs_runtime.verifying import verify
 
     verified = verify(bundle)
+    echo_warnings(verified.warnings)
     if as_json:
         echo_json({"path": str(bundle), **vars(verified)})
         return

@@ -10,7 +10,7 @@ from edgefs_runtime.embedder import Embedder, OnnxEmbedder
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.golden import Golden, has_passed, note_passed
 from edgefs_runtime.heads import TrainedHead
-from edgefs_runtime.opening import judge_by, trained_head_of
+from edgefs_runtime.opening import judge_by, trained_head_of, warnings_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Verified:
         inputs: how many golden inputs were run.
         worst: largest relative difference of an embedding.
         onnxruntime: the version that ran them.
+        warnings: as `Classifier.warnings`.
     """
 
     digest: str
@@ -30,6 +31,7 @@ class Verified:
     inputs: int
     worst: float
     onnxruntime: str
+    warnings: tuple[str, ...] = ()
 
 
 def verify(path: str | Path) -> Verified:
@@ -43,7 +45,7 @@ def verify(path: str | Path) -> Verified:
     bundle = Bundle.open(path)
     inputs, worst = _run(bundle, OnnxEmbedder(bundle.model), trained_head_of(bundle))
     note_passed(bundle.digest)
-    return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__)
+    return Verified(bundle.digest, bundle.space_id, inputs, worst, onnxruntime.__version__, warnings_of(bundle))
 
 
 def check_once(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> None:
@@ -68,4 +70,4 @@ def _run(bundle: Bundle, embedder: Embedder, trained: TrainedHead | None) -> tup
         golden = Golden.from_bytes(bundle.golden)
         return len(golden.inputs), golden.check(embedder, judge)
     except EdgefsError as error:
-        raise BundleError(f"{bundle.path}: {error}") from error
+        raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle)))) from error
