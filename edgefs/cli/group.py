@@ -13,6 +13,7 @@ COMMANDS = {
     "export": "Export a RUN as one file for devices.",
     "show": "Say what a bundle is.",
     "verify": "Check a bundle and run its self-test on this machine.",
+    "bench": "Measure how fast bundles are on this machine.",
     "predict": "Decide about images.",
     "enroll": "Teach a class from a few images, on the spot.",
     "gallery": "Look at, undo, merge and check what was taught.",
