@@ -4,7 +4,7 @@ BIN = .venv/bin
 DEVICE = .venv-device/bin
 ORT ?= onnxruntime
 
-.PHONY: demo test check typecheck-tensorrt device nightly bench clean
+.PHONY: demo test check typecheck-tensorrt device arm nightly bench clean
 
 demo: .venv/ready
 	$(BIN)/edgefs demo
@@ -28,6 +28,10 @@ device: .venv-device/ready
 	$(DEVICE)/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'onnx', 'sklearn')))"
 	$(DEVICE)/python -m pytest -m device tests/runtime tests/edgefs/cli
 
+# The base install on 64-bit Arm, emulated (as root, minutes): make arm BUNDLES="line-4.edgefs"
+arm: .venv/ready
+	PYTHON=$(abspath $(BIN))/python tools/arm/run.sh $(BUNDLES)
+
 nightly: .venv/ready
 	$(BIN)/python -m pytest
 
@@ -42,6 +46,8 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/omniglot.py
 	$(BIN)/python benchmarks/realign.py
+	$(BIN)/pip install -q openvino
+	$(BIN)/python benchmarks/other_runtimes.py
 
 clean:
 	rm -rf .venv .venv-device demo-out dist

@@ -187,9 +187,10 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         return classifier.judge.no_decision(str(answer)) if isinstance(answer, ImageError) else answer
 
     where = f"the gallery {gallery.name}" if gallery else "the bundle's seed gallery"
+    decided = f"Decided by the exported bundle through the runtime, by {where}."
     return _Subject(
         name=classifier.bundle.name,
-        description=f"Decided by the exported bundle through the runtime, by {where}.",
+        description=" ".join((decided, *(f"Warning: {sentence}." for sentence in classifier.warnings))),
         decide=decide,
         embed=lambda sample, views: classifier.embed([sample.path], views=views)[0],
         views=classifier.bundle.manifest.preprocess.views,

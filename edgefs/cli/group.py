@@ -14,6 +14,7 @@ COMMANDS = {
     "show": "Say what a bundle is.",
     "verify": "Check a bundle and run its self-test on this machine.",
     "engine": "Build the TensorRT engine of a bundle for this device.",
+    "bench": "Measure how fast bundles are on this machine.",
     "predict": "Decide about images.",
     "enroll": "Teach a class from a few images, on the spot.",
     "gallery": "Look at, undo, merge and check what was taught.",

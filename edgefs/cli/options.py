@@ -71,6 +71,7 @@ def open_classifier(bundle: Path, gallery: Path | None, *, provider: str = "cpu"
     gc.freeze()
     gc.enable()
     echo_note(classifier.backend.note)
+    echo_warnings(classifier.warnings)
     return classifier
 
 
@@ -78,6 +79,12 @@ def echo_note(note: str) -> None:
     """A sentence beside the results, where there is one."""
     if note:
         click.echo(" ".join(note.split()), err=True)
+
+
+def echo_warnings(warnings: Sequence[str]) -> None:
+    """What the user should know of a bundle before its answers, one line each on standard error."""
+    for sentence in warnings:
+        click.echo(f"Warning: {sentence}", err=True)
 
 
 def echo_json(fields: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import bundle_argument, echo_json, echo_note, json_option, provider_option
+from edgefs.cli.options import bundle_argument, echo_json, echo_note, echo_warnings, json_option, provider_option
 
 
 @click.command("verify")
@@ -18,6 +18,7 @@ def command(bundle: Path, provider: str, as_json: bool) -> None:
     from edgefs_runtime.verifying import verify
 
     verified = verify(bundle, provider)
+    echo_warnings(verified.warnings)
     if as_json:
         echo_json({"path": str(bundle), **vars(verified)})
         return

@@ -32,6 +32,7 @@ from edgefs.torch_embedder import TorchEmbedder
 MINUTES = 20.0  # of the budget, where nothing is said
 _FOLDS = 3  # those of fine-tuning, so that every way answers for the same images
 _BETTER = 0.5  # standard errors
+_CLEARLY = 1.5  # for a head that is given up when the device first learns something, and of which three are tried
 _FITS = {
     "features": "Feature extraction fits where the line's images differ from what the network was trained on, or where "
     "there are few of them.",
@@ -91,13 +92,21 @@ def adapt_auto(task: Task) -> Adapted:
             f"Fine-tuning was not tried: it takes about {needed / 60:.0f} minutes, and {max(0.0, left) / 60:.0f} are "
             "left of --time-budget.",
         )
-    chosen = ways[clearly_best([way.weighted for way in ways], _BETTER)]
+    chosen = _choose(ways)
     return dataclasses.replace(
         chosen.adapted,
         method=chosen.method,
         candidates=tuple(Candidate(way.name, way.accuracy, way.error, way is chosen) for way in ways),
         notes=(_explain(chosen, ways), _FITS[chosen.method], *skipped, _OTHERS, *chosen.adapted.notes),
     )
+
+
+def _choose(ways: list[_Way]) -> _Way:
+    """The best whose head follows the gallery, unless a trained head is clearly better than that."""
+    taught = [way for way in ways if way.adapted.head is None]
+    best = taught[clearly_best([way.weighted for way in taught], _BETTER)]
+    either = [best, *(way for way in ways if way.adapted.head is not None)]
+    return either[clearly_best([way.weighted for way in either], _CLEARLY)]
 
 
 def _features(task: Task) -> Iterator[_Way]:

@@ -31,6 +31,7 @@ from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
 from edgefs_runtime.images import ImageSource
+from edgefs_runtime.opening import warnings_of
 from edgefs_runtime.snapshot import Enrolment, extended
 from edgefs_runtime.state import gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
@@ -51,12 +52,15 @@ class Classifier:
         bundle: without the bytes of its model.
         backend: what computes the embeddings.
         gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
+        warnings: one sentence each of what speaks against this bundle on this machine, as a network that was quantised
+            for another processor.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None) -> None:
         self.bundle = bundle
         self.backend = backend
         self.gallery_path = gallery
+        self.warnings = warnings_of(bundle)
         self._preprocess = bundle.manifest.preprocess
         self._embedder = backend.embedder
         self._teaching = Teaching(self._preprocess, self._embedder)

@@ -49,6 +49,17 @@ def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) 
     return Judge(snapshot, bundle.manifest.decision, bundle.digest, trained)
 
 
+def warnings_of(bundle: Bundle) -> tuple[str, ...]:
+    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none."""
+    entry = bundle.manifest.raw.get("embedder")
+    if not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
+        return ()  # it claims nothing, and a cold start need not look
+    from edgefs_runtime.processor import mismatch, this_processor
+
+    sentence = mismatch(entry, this_processor())
+    return (f"{bundle.path.name}: {sentence}",) if sentence else ()
+
+
 def _seed_snapshot(bundle: Bundle) -> Snapshot:
     return build_snapshot(bundle.seed_enrolments(), 0, bundle.manifest.preprocess.views)
 

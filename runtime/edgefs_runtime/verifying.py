@@ -9,7 +9,7 @@ from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.errors import BundleError, EdgefsError, ProviderError
 from edgefs_runtime.golden import Agreement, Golden, has_passed, note_passed
-from edgefs_runtime.opening import judge_by, trained_head_of
+from edgefs_runtime.opening import judge_by, trained_head_of, warnings_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Verified:
         provider: what computed: `cpu`, `cuda` or `tensorrt`.
         software: the library that ran them, with its version.
         note: a sentence, where this is not the provider that was hoped for; else empty.
+        warnings: as `Classifier.warnings`.
     """
 
     digest: str
@@ -35,6 +36,7 @@ class Verified:
     provider: str
     software: str
     note: str
+    warnings: tuple[str, ...] = ()
 
 
 def verify(path: str | Path, provider: str = "cpu") -> Verified:
@@ -62,6 +64,7 @@ def verify(path: str | Path, provider: str = "cpu") -> Verified:
         backend.provider,
         backend.software,
         backend.note,
+        warnings_of(bundle),
     )
 
 
@@ -88,7 +91,7 @@ def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
         agreement = Golden.from_bytes(bundle.golden).check(backend.embedder, judge, exact=backend.is_exact)
     except EdgefsError as error:
         if backend.provider == "cpu":
-            raise BundleError(f"{bundle.path}: {error}") from error
+            raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle)))) from error
         raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
     note_passed(bundle.digest, backend.software)
     return agreement

@@ -44,11 +44,6 @@ def test_a_narrowed_plan_gives_the_same_numbers(keep: tuple[int, int], poolings:
     assert EmbeddingPlan.from_json(narrow.to_json()) == narrow
 
 
-def test_a_network_without_convolutional_stages_is_refused() -> None:
-    with pytest.raises(WeightsError, match="no convolutional stages"):
-        EmbeddingPlan.all_stages(load_backbone("vit_b_16", "random"))
-
-
 def test_a_size_that_the_network_cannot_take_is_refused() -> None:
     with pytest.raises(WeightsError, match="can't be run at 16 x 16"):
         EmbeddingPlan.all_stages(load_backbone("vgg11", "random"), (16, 16))

@@ -18,6 +18,7 @@ import pytest
 
 from edgefs_runtime import Bundle, BundleError, Classifier
 from edgefs_runtime.arrays import unpack_gallery
+from edgefs_runtime.processor import this_processor
 
 pytestmark = pytest.mark.device
 
@@ -224,6 +225,18 @@ def test_a_bundle_that_computes_something_else_here_fails_its_self_test(bundle: 
     golden["vectors"] = golden["vectors"] * np.float32(1.001)
     write(bundle, described({**members, "golden.npz": npz(**golden)}))
     with pytest.raises(BundleError, match="self-test fails"):
+        Classifier.open(bundle)
+
+
+def test_a_self_test_that_fails_on_another_processor_says_what_to_export(bundle: Path) -> None:
+    if this_processor().family == "other":
+        pytest.skip("nothing is claimed about this processor")
+    members = read(bundle)
+    golden = dict(np.load(io.BytesIO(members["golden.npz"])))
+    golden["vectors"] = golden["vectors"] * np.float32(1.001)
+    entry = {**json.loads(members["manifest.json"])["embedder"], "precision": "int8", "target": "tensorrt"}
+    write(bundle, described({**members, "golden.npz": npz(**golden)}, embedder=entry))
+    with pytest.raises(BundleError, match=r"self-test fails.*made for TensorRT.*`edgefs export --target "):
         Classifier.open(bundle)
 
 

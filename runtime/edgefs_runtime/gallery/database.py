@@ -187,11 +187,26 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 @contextmanager
 def _copied(path: Path) -> Iterator[Path]:
     """A copy with its write-ahead log, for a killed device's card that can only be read."""
-    import shutil  # rarely needed, and not free for `edgefs predict`
-    import tempfile
+    import tempfile  # rarely needed, and not free for `edgefs predict`
 
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
         copy = Path(folder) / path.name
-        shutil.copyfile(path, copy)
-        shutil.copyfile(wal_of(path), wal_of(copy))
+        copy_gallery(path, copy)
         yield copy
+
+
+def copy_gallery(path: Path, copy: Path) -> None:
+    """Copy a gallery of another process with what stands in its write-ahead log, without a lock and without a trace.
+
+    Should an owner write meanwhile, the copy's checksums tell, and it is refused when it is opened.
+
+    Raises:
+        GalleryError: there is no such gallery, or it can't be read or copied.
+    """
+    import shutil
+
+    identify(path)
+    with gallery_errors(path):
+        shutil.copyfile(path, copy)
+        if wal_of(path).exists():
+            shutil.copyfile(wal_of(path), wal_of(copy))

@@ -1,0 +1,141 @@
+"""`edgefs bench`."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgefs.cli.options import PATH, echo_json, echo_warnings, image_files
+
+if TYPE_CHECKING:
+    from edgefs_runtime.benchmarking.frames import Frames
+
+_CAMERA = "1920x1080"
+
+
+class _Number(click.FloatRange):
+    """A number in a range; `nan` lies in every one, and a limit of it would let anything pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+def _camera_size(_ctx: click.Context, _option: click.Parameter, given: str | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", given)
+    if match is None:
+        raise click.BadParameter(f"{given!r}: expected width x height in pixels, as {_CAMERA}")
+    return int(match[1]), int(match[2])
+
+
+def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", given):
+        raise click.BadParameter(f"{given!r}: expected numbers with commas between them, as 1,2")
+    return tuple(map(int, given.split(",")))
+
+
+@click.command("bench")
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--image", "images", multiple=True, type=PATH, metavar="FILE", help="A real frame, or a folder of them; repeatable."
+)
+@click.option(
+    "--camera-size", callback=_camera_size, metavar="WxH", help=f"Without --image: of rendered frames [{_CAMERA}]."
+)
+@click.option(
+    "--seconds",
+    type=_Number(min=0, min_open=True, max=86400),
+    default=20.0,
+    show_default=True,
+    help="For each bundle; memory and warming up come on top.",
+)
+@click.option(
+    "--frames", type=click.IntRange(min=1), metavar="N", help="Decide about N frames instead of a time, in each part."
+)
+@click.option(
+    "--threads",
+    callback=_threads,
+    default="0",
+    show_default=True,
+    metavar="N,N...",
+    help="Of one inference, 0 = one for each core; the throughput is measured with each, all else with the first.",
+)
+@click.option("--gallery", type=PATH, help="Decide by a copy of this gallery; by default by the bundle's seed.")
+@click.option("--deadline-ms", type=_Number(min=0, min_open=True), help="Count frames that take longer.")
+@click.option("--max-misses", type=_Number(0, 1), metavar="SHARE", help="Fail where more miss the deadline, as 0.001.")
+@click.option("--max-p99-ms", type=_Number(min=0, min_open=True), help="Fail where the 99th percentile is above.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    bundles: tuple[Path, ...],
+    images: tuple[Path, ...],
+    camera_size: tuple[int, int] | None,
+    seconds: float,
+    frames: int | None,
+    threads: tuple[int, ...],
+    gallery: Path | None,
+    deadline_ms: float | None,
+    max_misses: float | None,
+    max_p99_ms: float | None,
+    as_json: bool,
+) -> None:
+    """Measure how fast BUNDLEs decide on this machine, side by side, and compare them with the first.
+
+    Frames in memory are timed from the camera to the decision, stage by stage, one after the other without a pause;
+    also while a class is enrolled in another thread, and in batches. To four of them comes one that is decoded first.
+    Galleries are copies that are thrown away. A limit (--max-p99-ms, or --deadline-ms with --max-misses) holds end to
+    end for frames in memory while nothing else goes on; a bundle that exceeds it makes the exit status 1.
+    """
+    from edgefs.cli.bench_table import lines
+    from edgefs_runtime.benchmarking.limits import Limits
+    from edgefs_runtime.benchmarking.measuring import Plan, bench
+
+    _check_usage(images, camera_size, frames, deadline_ms, max_misses, max_p99_ms)
+    shown = _frames(images, camera_size)
+    if sys.stderr.isatty() and frames is None:
+        click.echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
+    measured = bench(bundles, shown, Plan(seconds, frames, threads, gallery, deadline_ms))
+    failures = Limits(max_p99_ms, max_misses).failures(measured)
+    warnings = [measured.machine.warning, *(sentence for bundle in measured.bundles for sentence in bundle.warnings)]
+    echo_warnings([sentence for sentence in warnings if sentence])
+    if as_json:
+        echo_json({**measured.to_json(), "passed": not failures, "failures": failures})
+    else:
+        for line in lines(measured):
+            click.echo(line)
+    for failure in failures:
+        click.echo(f"Too slow: {failure}", err=True)
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+def _check_usage(
+    images: tuple[Path, ...],
+    camera_size: tuple[int, int] | None,
+    frames: int | None,
+    deadline_ms: float | None,
+    max_misses: float | None,
+    max_p99_ms: float | None,
+) -> None:
+    from edgefs_runtime.benchmarking.percentiles import samples_needed
+
+    if images and camera_size:
+        raise click.UsageError("--camera-size is of rendered frames; with --image the files have their own.")
+    if max_misses is not None and deadline_ms is None:
+        raise click.UsageError("--max-misses needs --deadline-ms.")
+    if max_p99_ms is not None and frames is not None and frames < samples_needed(99.0):
+        raise click.UsageError(f"--max-p99-ms needs --frames {samples_needed(99.0)} at least.")
+
+
+def _frames(images: tuple[Path, ...], camera_size: tuple[int, int] | None) -> Frames:
+    from edgefs_runtime.benchmarking.frames import CAMERA_SIZE, read_frames, render_frames
+
+    return read_frames(image_files(images)) if images else render_frames(camera_size or CAMERA_SIZE)
