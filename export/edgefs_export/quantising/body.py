@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-_BETWEEN = ("Relu", "Clip", "MaxPool", "Concat", "GlobalMaxPool")
+_BETWEEN = ("Relu", "Clip", "MaxPool", "Add", "Concat", "GlobalMaxPool")
 
 
 def map_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

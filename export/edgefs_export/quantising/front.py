@@ -1,6 +1,6 @@
 """A quantised first convolution reads the camera's bytes themselves.
 
-The exported front (transpose, cast, times scale, plus offset) ends in floats that int8 would round to another grid:
+The exported front (cast, transpose, times scale, plus offset) ends in floats that int8 would round to another grid:
 on images of low contrast that alone costs more than most layers do, and the four passes cost time. An affine map of
 bytes is a matter of weights and bias:
 
@@ -21,7 +21,7 @@ from onnx import numpy_helper
 
 from edgefs_calibration.equalising import channels_read
 
-_CHAIN = ("Transpose", "Cast", "Mul", "Add", "Conv")
+_CHAIN = ("Cast", "Transpose", "Mul", "Add", "Conv")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Front:
     """The five nodes from the input to the first convolution.
 
     Attributes:
-        nodes: transpose, cast, mul, add, conv.
+        nodes: cast, transpose, mul, add, conv.
         scale: of each channel `[3]`.
         offset: of each channel `[3]`.
     """
@@ -65,13 +65,22 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     """Let the first convolution read bytes less the centre, in float.
 
     Args:
-        model: changed in place: cast, minus the centre, convolution.
+        model: changed in place: transpose, cast, minus the centre, convolution; bytes are turned in a quarter of the
+            time that floats take.
         front: of this model.
 
     Returns:
         The name of what the convolution reads now, of range (-centre, 255 - centre).
     """
-    _, cast, mul, add, conv = front.nodes
+    cast, transpose, mul, add, conv = front.nodes
+    image, floats, maps = cast.input[0], cast.output[0], transpose.output[0]
+    transpose.input[0], transpose.output[0], cast.input[0], cast.output[0] = image, floats, floats, maps
+    first = list(model.graph.node).index(cast)
+    turned = [onnx.NodeProto.FromString(node.SerializeToString()) for node in (transpose, cast)]
+    model.graph.node.remove(transpose)
+    model.graph.node.remove(cast)
+    for place, node in enumerate(turned):
+        model.graph.node.insert(first + place, node)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     weight = numpy_helper.to_array(constants[conv.input[1]]).astype(np.float64)
     read = channels_read(conv, weight)
@@ -89,7 +98,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     conv.input.extend(inputs)
     add.op_type = "Sub"
     del add.input[:]
-    add.input.extend([cast.output[0], names[2]])
+    add.input.extend([maps, names[2]])
     model.graph.node.remove(mul)
     return add.output[0]
 
