@@ -62,8 +62,9 @@ def of_folder(
     if not folder.is_dir():
         raise DataError(f"--calibration {folder}: no such folder; expected a folder of images")
     paths = find_images(folder)
-    named = sorted((draw_key(0, "calibration", content_digest(path)), path) for path in paths)[:_LOOKED_AT]
-    seen: dict[str, tuple[Path, NDArray[np.uint8]]] = {}
+    different = {content_digest(path): path for path in paths}
+    named = sorted(different.items(), key=lambda item: draw_key(0, "calibration", item[0]))[:_LOOKED_AT]
+    seen: dict[str, tuple[Path, NDArray[np.uint8]]] = {}  # by digest
     for done, (digest, path) in enumerate(named, start=1):
         progress(done, len(named))
         try:

@@ -123,6 +123,11 @@ class Trial:
         return {**vars(self), "in_float": list(self.in_float), "gate": self.gate.to_json()}
 
     @property
+    def is_slow(self) -> bool:
+        """Whether it was measured to be no faster than float32."""
+        return self.speed is not None and self.speed <= _FASTER
+
+    @property
     def name(self) -> str:
         """In words."""
         if self.precision != "int8":
@@ -204,11 +209,10 @@ def _as_it_is(subject: Subject, trials: Sequence[Trial] = (), notes: tuple[str, 
 
 def _fastest(workshop: _Workshop) -> Deployed:
     """Of what passes; made for another machine, where speed can't be measured, int8 before float16."""
-    here = workshop.settings.target == "cpu"
-    if here or not any(trial.gate.passes for trial in workshop.trials):
+    if workshop.settings.target == "cpu" or not any(trial.gate.passes for trial in workshop.trials):
         workshop.try_fp16()
     passed = [trial for trial in workshop.trials if trial.gate.passes]
-    worth = [trial for trial in passed if not here or (trial.speed or 0.0) > _FASTER]
+    worth = [trial for trial in passed if not trial.is_slow]
     if worth:
         return workshop.deployed(max(worth, key=lambda trial: trial.speed or 0.0))
     why = "no other precision is faster on this machine" if passed else "no other precision passes the gate"
@@ -335,11 +339,13 @@ class _Workshop:
         return of_samples(subject.train, *common)
 
     def _sentence(self, trial: Trial) -> str:
+        """Without any timing: it goes into the bundle, whose bytes must not depend on the day."""
         right, unknowns = trial.gate.right, trial.gate.unknowns
+        asked = f"{counted(right.decisions, 'decision')} about {counted(right.images, 'image')}"
         about = (
-            f"{trial.name} against float32, {counted(right.decisions, 'decision')} about "
-            f"{counted(right.images, 'image')} in episodes of {counted(trial.gate.shots, 'shot')}: accuracy {100 * right.reference:.1f} % -> "
-            f"{100 * right.found:.1f} %, at most {100 * right.bound:.2f} points lost with 95 % confidence"
+            f"{trial.name} against float32, {asked} in episodes of {counted(trial.gate.shots, 'shot')}: "
+            f"accuracy {100 * right.reference:.1f} % -> {100 * right.found:.1f} %, "
+            f"at most {100 * right.bound:.2f} points lost with 95 % confidence"
         )
         seen = (
             f"; AUROC of unknowns {100 * unknowns.reference:.1f} -> {100 * unknowns.found:.1f}, at most "
@@ -347,12 +353,7 @@ class _Workshop:
             if unknowns
             else ""
         )
-        slow = (
-            f" It is not faster on this machine ({trial.speed:.2f} times as fast): float32 costs nothing here."
-            if trial.speed is not None and trial.speed <= _FASTER
-            else ""
-        )
-        return f"{about}{seen}.{slow}"
+        return f"{about}{seen}."
 
 
 class _Quantiser:

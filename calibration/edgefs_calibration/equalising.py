@@ -41,7 +41,7 @@ def channel_scales(
         high: largest value, alike.
     """
     graph = _Graph(model)
-    scales = {}
+    scales: dict[str, NDArray[np.float32]] = {}
     for group in graph.groups():
         quantised = [name for name in group if not graph.is_only_rectified(name)]
         if not quantised or not graph.is_free(group) or any(name not in low for name in group):
@@ -102,7 +102,7 @@ def _restored(model: onnx.ModelProto, pool: onnx.NodeProto, scale: NDArray[np.fl
     return onnx.helper.make_node("Mul", [divided, f"{name}_scale"], [name], f"{pool.name}_restored")
 
 
-def channels_read(node: onnx.NodeProto, weight: NDArray[np.float32]) -> NDArray[np.int64]:
+def channels_read(node: onnx.NodeProto, weight: NDArray[np.floating]) -> NDArray[np.int64]:
     """Which input channel each `[output, i]` of a convolution's weight reads."""
     groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
     outputs, inputs = weight.shape[:2]
@@ -167,7 +167,7 @@ class _Graph:
         return len(readers) == 1 and readers[0].op_type in ("Relu", "Clip")
 
     def weight_by_channel(self, group: Sequence[str]) -> NDArray[np.float32] | None:
-        """Largest dense weight that reads each channel `[C]`, relative to its row; None where only depthwise ones do."""
+        """Largest dense weight that reads each channel `[C]`, relative to its row; None where there is none."""
         found = []
         for name in group:
             for node in self._readers.get(name, []):

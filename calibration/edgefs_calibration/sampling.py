@@ -21,7 +21,7 @@ def balanced(
     Args:
         labels: `[n]`, class of each image.
         groups: `[n]`, part that it shows; an empty text is a part of its own.
-        digests: `[n]`, hex SHA-256 of each; with the seed they alone decide, so the order of the images does not matter.
+        digests: `[n]`, hex SHA-256 of each; with the seed they alone decide, not the order of the images.
         count: images wanted.
         seed: picks the draw.
     """
@@ -42,7 +42,7 @@ def k_center(vectors: NDArray[np.float32], count: int, seed: int = 0) -> list[in
     Args:
         vectors: `[n,D]`.
         count: images wanted.
-        seed: picks the first, among the vectors in the order of their values, so that the images' order does not matter.
+        seed: picks the first, among the vectors in the order of their values and not in that of the images.
     """
     if not len(vectors) or count < 1:
         return []

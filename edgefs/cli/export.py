@@ -145,6 +145,11 @@ def command(
     )
     for line in (*trial_table(deployed.trials), *deployed.notes):
         click.echo(line)
+    if deployed.chosen is not None and deployed.chosen.is_slow:
+        click.echo(
+            f"It is not faster than float32 on this machine ({deployed.chosen.speed:.2f} x); "
+            "--precision auto takes what is."
+        )
     if evaluation is not None:
         click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
     click.echo(f"Bundle: {out} ({exported.size / 1e6:.1f} MB)")

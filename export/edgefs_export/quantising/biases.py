@@ -34,10 +34,9 @@ def correct_biases(
         weight = numpy_helper.to_array(constants[node.input[1]]).astype(np.float64)
         lost = (weight - rounded(weight, levels)).sum(axis=(2, 3))  # [O, I / groups]
         correction = (lost * means[node.input[0]][channels_read(node, weight)]).sum(axis=1)
+        bias = correction
         if len(node.input) > 2:
-            bias = numpy_helper.to_array(constants[node.input[2]]) + correction
-        else:
-            bias = correction
+            bias = bias + numpy_helper.to_array(constants[node.input[2]])
         name = f"{node.name}_corrected_bias"
         model.graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), name))
         inputs = [*node.input[:2], name]

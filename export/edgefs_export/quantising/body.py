@@ -10,7 +10,7 @@ _BETWEEN = ("Relu", "Clip", "MaxPool", "Add", "Concat", "GlobalMaxPool")
 def map_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """(C, H, W) of every float map `[N,C,H,W]` whose size is known, by name."""
     inferred = onnx.shape_inference.infer_shapes(model)
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         tensor = value.type.tensor_type
         sizes = tuple(dim.dim_value for dim in tensor.shape.dim)

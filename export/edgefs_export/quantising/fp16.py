@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from edgefs_export.graph import sealed
@@ -63,10 +64,10 @@ def _kept_in_float32(proto: onnx.ModelProto) -> list[str]:
     return kept
 
 
-def _fits(values: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _fits(values: NDArray[np.generic]) -> bool:
     if values.dtype != np.float32:
         return True
-    sizes = np.abs(values[values != 0])
+    sizes = np.abs(values[values != 0].astype(np.float64))
     return bool(((sizes >= _SMALLEST) & (sizes <= _LARGEST)).all())
 
 

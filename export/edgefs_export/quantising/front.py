@@ -100,7 +100,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     del add.input[:]
     add.input.extend([maps, names[2]])
     model.graph.node.remove(mul)
-    return add.output[0]
+    return str(add.output[0])
 
 
 def read_bytes(model: onnx.ModelProto, name: str, signed: bool) -> None:

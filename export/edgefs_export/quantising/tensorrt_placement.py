@@ -31,7 +31,7 @@ def place_skips(model: onnx.ModelProto, spans: Mapping[str, tuple[float, float]]
         sources = [_before_quantisation(makers, name) for name in add.input]
         if not all(source in spans for source in sources):
             continue
-        # The branch is computed last, except that both of a downsampling block end in a convolution: then either will do.
+        # The branch is computed last; where both end in a convolution, as in a block that downsamples, either will do.
         skip = min((0, 1), key=lambda place: order.get(sources[place], -1))
         add.input[1 - skip] = sources[1 - skip]
         if add.input[skip] == sources[skip]:
