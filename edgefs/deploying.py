@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.adapting import versions
-from edgefs.cache import EmbeddingCache, cache_path
+from edgefs.cache import EmbeddingCache, cache_folder, cache_path
 from edgefs.calibrating import of_folder, of_samples
 from edgefs.data import Sample
 from edgefs.data.wording import counted
@@ -26,7 +26,8 @@ from edgefs.evaluation.gate import Gate, GatePlan, measure_gate
 from edgefs.progress import Steps
 from edgefs.teaching import Embedded
 from edgefs.torch_embedder import OneByOne, embed_samples
-from edgefs_calibration.ranges import RANGE_ESTIMATORS, Ranges, collect_ranges
+from edgefs_calibration.ranges import RANGE_ESTIMATORS, Ranges
+from edgefs_calibration.table import Moved, ranges_from_table
 from edgefs_export.quantising import Isa, Target, check_tensorrt, cosine, interleaved, quantise, segments, sqnr, to_fp16
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
@@ -150,6 +151,7 @@ class Deployed:
         chosen: what was measured of it; None for float32.
         trials: everything that was tried, in order.
         notes: what was done, in sentences.
+        moved: ranges that are others than when this network was last calibrated on this machine, the most first.
     """
 
     model: bytes
@@ -158,6 +160,7 @@ class Deployed:
     chosen: Trial | None = None
     trials: tuple[Trial, ...] = ()
     notes: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What was measured of what was chosen, as plain JSON values; no timing, which differs from day to day."""
@@ -229,6 +232,7 @@ class _Workshop:
     steps: Steps
     trials: list[Trial] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    moved: tuple[Moved, ...] = ()
 
     def __post_init__(self) -> None:
         subject = self.subject
@@ -250,10 +254,11 @@ class _Workshop:
         """Candidates with more and more in float32, until one passes."""
         pixels = self._calibration_pixels()
         probes = pixels[np.linspace(0, len(pixels) - 1, min(_PROBES, len(pixels))).astype(int)]
-        network = _Quantiser(self.subject.model, pixels, probes, self.settings)
+        network = _Quantiser(self.subject.model, pixels, probes, self.settings, self.use_cache)
         gallery = self.subject.gallery_model
-        of_gallery = _Quantiser(gallery, pixels, probes, self.settings) if gallery else None
+        of_gallery = _Quantiser(gallery, pixels, probes, self.settings, self.use_cache) if gallery else None
         self.notes.append(network.told)
+        self.moved = network.moved
         for window in network.windows():
             self._measure(
                 "int8",
@@ -274,7 +279,8 @@ class _Workshop:
             fields |= {"target": self.settings.target}
             if self.settings.target == "cpu":
                 fields |= {"isa": self.settings.isa}
-        return Deployed(model, gallery_model, fields, trial, tuple(self.trials), (*self.notes, self._sentence(trial)))
+        notes = (*self.notes, self._sentence(trial))
+        return Deployed(model, gallery_model, fields, trial, tuple(self.trials), notes, self.moved)
 
     def _measure(
         self,
@@ -359,16 +365,25 @@ class _Workshop:
 class _Quantiser:
     """Makes int8 files of one network."""
 
-    def __init__(self, model: bytes, pixels: NDArray[np.uint8], probes: NDArray[np.uint8], settings: DeploySettings):
+    def __init__(
+        self,
+        model: bytes,
+        pixels: NDArray[np.uint8],
+        probes: NDArray[np.uint8],
+        settings: DeploySettings,
+        use_cache: bool,
+    ):
         self._model, self._probes, self._settings = model, probes, settings
         self._expected = _embedded(model, probes)
         self.segments = segments(model)
         self.told = ""
         names = list(RANGE_ESTIMATORS) if settings.estimator == "auto" else [settings.estimator]
-        found = {name: collect_ranges(model, pixels, name) for name in names}
+        tables = cache_folder() / "calibration" if use_cache else None
+        read = {name: ranges_from_table(tables, model, pixels, name) for name in names}
+        found = {name: ranges for name, (ranges, _) in read.items()}
         noise = {name: self._sqnr(ranges, ()) for name, ranges in found.items()}
         self.estimator = max(noise, key=lambda name: noise[name])
-        self._ranges = found[self.estimator]
+        self._ranges, self.moved = read[self.estimator]
         compared = ", ".join(f"{name} {value:.1f} dB" for name, value in noise.items())
         self.told = f"Ranges by {self.estimator} on {counted(len(pixels), 'picture')} (signal to noise: {compared})."
 

@@ -14,6 +14,8 @@ from edgefs.deploying import DeploySettings, GateError, Trial
 from edgefs.exporting import export
 from edgefs_calibration.ranges import RANGE_ESTIMATORS
 
+_MOST_MOVED = 5
+
 
 @click.command("export")
 @click.argument("run", type=PATH)
@@ -145,6 +147,11 @@ def command(
     )
     for line in (*trial_table(deployed.trials), *deployed.notes):
         click.echo(line)
+    if deployed.moved:
+        click.echo("Ranges that moved most since this network was last calibrated here:")
+        for one in deployed.moved[:_MOST_MOVED]:
+            before, after = (f"{low:.3g} to {high:.3g}" for low, high in (one.before, one.after))
+            click.echo(f"  {one.name}: {before} -> {after}")
     if deployed.chosen is not None and deployed.chosen.is_slow:
         click.echo(
             f"It is not faster than float32 on this machine ({deployed.chosen.speed:.2f} x); "
