@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEVICE = .venv-device/bin
 ORT ?= onnxruntime
+JOBS ?= 2
 
 .PHONY: demo test check typecheck-tensorrt device arm nightly bench clean
 
@@ -10,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/edgefs demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 
 check: .venv/ready
 	$(BIN)/ruff check .
@@ -44,8 +45,9 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/accuracy.py --only enrolment --classes scratches
 	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/digits.py
-	$(BIN)/python benchmarks/omniglot.py
+	$(BIN)/python benchmarks/omniglot.py --training-episodes 20000
 	$(BIN)/python benchmarks/realign.py
+	$(BIN)/python benchmarks/precision.py
 	$(BIN)/pip install -q openvino
 	$(BIN)/python benchmarks/other_runtimes.py
 
