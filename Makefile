@@ -48,6 +48,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/omniglot.py --training-episodes 20000
 	$(BIN)/python benchmarks/realign.py
 	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/quantise_speed.py
 	$(BIN)/pip install -q openvino
 	$(BIN)/python benchmarks/other_runtimes.py
 
