@@ -49,6 +49,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/realign.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/quantise_speed.py
+	$(BIN)/python benchmarks/classifier_int8.py
 	$(BIN)/pip install -q openvino
 	$(BIN)/python benchmarks/other_runtimes.py
 

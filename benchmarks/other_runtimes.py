@@ -49,13 +49,14 @@ class WithClassifier(nn.Module):
     def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        centre, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+        self.register_buffer("scale", 1 / (255 * spread))
+        self.register_buffer("offset", -centre / spread)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify."""
-        logits: Tensor = self.network((images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std)
+        logits: Tensor = self.network(images.float().permute(0, 3, 1, 2) * self.scale + self.offset)
         return logits
 
 
