@@ -91,7 +91,7 @@ def _too_few(spreads: Sequence[Spread]) -> Iterator[str]:
 
 
 def _misses(misses: Misses) -> str:
-    return f"{misses.frames} of {misses.samples} frames, {misses.share:.2%} (at most {misses.high:.2%} at 95 %)"
+    return f"{misses.frames} of {misses.samples} frames, {misses.share:.2%} (95 % interval up to {misses.high:.2%})"
 
 
 def _throughput(measured: Sequence[Throughput]) -> Iterator[str]:
