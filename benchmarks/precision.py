@@ -20,9 +20,9 @@ from pathlib import Path
 from data import data_folder
 
 from edgefs.adapting import adapt
-from edgefs.cli.export import trial_table
-from edgefs.deploying import DeploySettings, GateError
+from edgefs.cli.precision import trial_table
 from edgefs.exporting import export
+from edgefs.precision import DeploySettings, GateError
 from edgefs.settings import AdaptSettings
 
 _PLACES = {"neu_steel": Path("neu_steel"), "magnetic_tile": Path("magnetic_tile/parts.csv")}

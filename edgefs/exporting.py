@@ -20,10 +20,10 @@ from edgefs.backbones import Backbone, architecture
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.data.wording import counted
-from edgefs.deploying import Deployed, DeploySettings, Subject, deploy
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation import Evaluation
 from edgefs.gallery_network import GalleryNetwork
+from edgefs.precision import Deployed, DeploySettings, Subject, deploy
 from edgefs.progress import Progress, Steps, silent
 from edgefs.report import Report, render_report
 from edgefs.runs import GALLERY_WEIGHTS, WEIGHTS, Run
@@ -263,7 +263,8 @@ def _subject(plan: _Plan, model: bytes, gallery_model: bytes | None) -> Subject:
         gallery_model=gallery_model,
         preprocess=plan.preprocess,
         decision=plan.decision,
-        dispositions=dict(plan.dispositions),
+        head=plan.head,
+        dispositions=plan.dispositions,
         train=plan.train,
         test=plan.test,
         shots=plan.run.fields["settings"]["shots"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,6 +38,11 @@ def check_images(model: bytes, images: NDArray[np.uint8]) -> None:
         )
     if (images == images[:1]).all():
         raise DataError(f"the {len(images)} calibration images are all alike; give images as the camera takes them")
+
+
+def image_digest(image: NDArray[np.uint8]) -> str:
+    """Hex SHA-256 of the pixels `[H,W,3]`."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def input_size(model: bytes) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_calibration.activations import image_digest
 from edgefs_calibration.ranges import Ranges, collect_ranges
 from edgefs_runtime.durable import replace_file
 
@@ -87,7 +88,7 @@ def _digest(images: NDArray[np.uint8]) -> str:
     """Of the images, whatever their order, and of everything else that the ranges depend on."""
     import onnxruntime
 
-    each = sorted(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
+    each = sorted(map(image_digest, images))
     parts = [str(_GENERATION), onnxruntime.__version__, str(images.shape[1:]), *each]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -12,7 +12,7 @@ import click
 from edgefs.adapting import adapt
 from edgefs.cli import adapt_options as options
 from edgefs.cli.config import take_config
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.methods import METHODS
 from edgefs.reporting import Measured
@@ -27,7 +27,7 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
 @click.argument("data", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
 @click.option("--method", type=click.Choice(list(METHODS)), default="features", show_default=True)
-@options.apply(
+@apply(
     options.NETWORK,
     options.DATA,
     options.DECISION,

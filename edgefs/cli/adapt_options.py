@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
-from edgefs.cli.options import PATH
+from edgefs.cli.options import PATH, Option
 from edgefs.methods import HEADS_OF
 from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
-
-Option = Callable[[Any], Any]
 
 SYMMETRIES: dict[str, tuple[str, ...] | None] = {
     "auto": None,
@@ -192,14 +187,3 @@ RUN: tuple[Option, ...] = (
     ),
     click.option("--config", type=PATH, help="TOML file of options by their names; flags win."),
 )
-
-
-def apply(*groups: tuple[Option, ...]) -> Option:
-    """All options of some groups, in their order."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return decorate

@@ -14,8 +14,20 @@ if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
 
 PATH = click.Path(path_type=Path)
+
+
+def apply(*groups: tuple[Option, ...]) -> Option:
+    """All options of some groups, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def bundle_argument(command: Command) -> Command:

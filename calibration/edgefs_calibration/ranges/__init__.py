@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgefs_calibration.activations import activations, check_images
+from edgefs_calibration.activations import activations, check_images, image_digest
 from edgefs_calibration.equalising import channel_scales, equalised
 from edgefs_calibration.ranges.estimator import RangeEstimator
 from edgefs_calibration.ranges.minmax import MinMax
@@ -57,7 +57,7 @@ class Ranges(Mapping[str, tuple[float, float]]):
 
 
 def collect_ranges(model: bytes, images: NDArray[np.uint8], estimator: str = "minmax", batch: int = 1) -> Ranges:
-    """Ranges of a float32 network's maps; the images' order does not matter while `batch` is 1.
+    """Ranges of a float32 network's maps, whatever the images' order.
 
     Args:
         model: maps uint8 `[N,H,W,3]` to float32.
@@ -72,6 +72,7 @@ def collect_ranges(model: bytes, images: NDArray[np.uint8], estimator: str = "mi
     if estimator not in RANGE_ESTIMATORS:
         raise DataError(f"no range estimator is called {estimator!r}; there are {', '.join(RANGE_ESTIMATORS)}")
     check_images(model, images)
+    images = images[sorted(range(len(images)), key=lambda place: image_digest(images[place]))]
     proto = onnx.load_from_string(model)
     scales = channel_scales(proto, *_channel_reach(model, images, batch))
     even = equalised(proto, scales).SerializeToString()

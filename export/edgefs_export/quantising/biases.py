@@ -25,7 +25,7 @@ def correct_biases(
         model: float32, changed in place.
         names: of convolutions.
         means: average of each channel `[C]` of what they read, by its name.
-        levels: largest quantised weight: 127, or 63 of a reduced range.
+        levels: largest quantised weight: 127, or 64 of a reduced range.
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:

@@ -12,6 +12,7 @@ from edgefs.data import Sample
 from edgefs.data.parts import draw_key
 from edgefs.progress import Progress
 from edgefs.torch_embedder import OneByOne
+from edgefs_calibration.activations import MIN_IMAGES
 from edgefs_calibration.sampling import balanced, k_center
 from edgefs_runtime.embedder import OnnxEmbedder
 from edgefs_runtime.errors import DataError, ImageError
@@ -19,7 +20,6 @@ from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import content_digest, find_images
 from edgefs_runtime.preprocess import Preprocess
 
-LEAST = 8  # pictures
 _LOOKED_AT = 1000  # images of a folder
 
 
@@ -43,10 +43,10 @@ def of_samples(
     progress(len(samples), len(samples))
     views = [preprocess.seen(seen[place]) for place in chosen]
     pictures = [one[turn] for turn in range(len(views[0])) for one in views]
-    if len(pictures) < LEAST:
+    if len(pictures) < MIN_IMAGES:
         raise DataError(
-            f"int8 needs at least {LEAST} calibration pictures, {len(pictures)} taught; pass --calibration DIR with "
-            "images of the line, labelled or not"
+            f"int8 needs at least {MIN_IMAGES} calibration pictures, {len(pictures)} taught; "
+            "pass --calibration DIR with images of the line, labelled or not"
         )
     return np.stack(pictures[:count])
 
@@ -57,7 +57,7 @@ def of_folder(
     """At most `count` pictures `[N,H,W,3]` of a folder; the folders in it, if any, are its classes.
 
     Raises:
-        DataError: no such folder, or fewer than `LEAST` usable images in it.
+        DataError: no such folder, or fewer than `MIN_IMAGES` usable images in it.
     """
     if not folder.is_dir():
         raise DataError(f"--calibration {folder}: no such folder; expected a folder of images")
@@ -73,9 +73,10 @@ def of_folder(
             continue
         if not unusable(pixels):
             seen[digest] = (path, pixels)
-    if len(seen) < LEAST:
+    if len(seen) < MIN_IMAGES:
         raise DataError(
-            f"--calibration {folder}: {len(seen)} different, usable images of {len(paths)}; int8 needs at least {LEAST}"
+            f"--calibration {folder}: {len(seen)} different, usable images of {len(paths)}; "
+            f"int8 needs at least {MIN_IMAGES}"
         )
     labels = [path.parent.name for path, _ in seen.values()]
     pictures = np.stack([pixels for _, pixels in seen.values()])

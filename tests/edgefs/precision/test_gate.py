@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs.evaluation.gate import Gate, GatePlan, measure_gate
+from edgefs.precision.gate import Gate, GatePlan, measure_gate
 from edgefs.teaching import Embedded
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.errors import DataError

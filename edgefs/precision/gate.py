@@ -25,7 +25,7 @@ from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_calibration.flips import Flips
 from edgefs_runtime.deciding import DecisionSettings, Judge
-from edgefs_runtime.decision import Disposition
+from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.stats import student_t_upper_tail
 
@@ -80,32 +80,35 @@ class Gate:
         right: nearest classes, pooled; of a gallery with one class, whether a part is accepted that should be.
         unknowns: AUROC; None where nothing can be left out.
         limit: the largest drop allowed, as a share.
+        shipped: nearest classes by the trained head, where that decides until something is taught; else None.
     """
 
     shots: int
     right: Flips
     unknowns: Change | None
     limit: float
+    shipped: Flips | None = None
 
     @property
     def passes(self) -> bool:
-        """Whether both bounds clear the limit, by decisions enough."""
+        """Whether the bounds clear the limit, by decisions enough."""
         return not self.reasons
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it does not pass; empty where it does."""
         found = []
-        points = f"{100 * self.limit:g} points"
         if self.right.decisions < LEAST_DECISIONS:
             found.append(
                 f"{self.right.decisions} decisions tell too little, {LEAST_DECISIONS} are needed; "
                 "keep more labelled images for testing"
             )
-        if self.right.bound > self.limit:
-            found.append(f"accuracy may fall by {100 * self.right.bound:.2f} points, {points} are allowed")
-        if self.unknowns is not None and self.unknowns.bound > self.limit:
-            found.append(f"AUROC of unknowns may fall by {100 * self.unknowns.bound:.2f} points, {points} are allowed")
+        bounds = {"accuracy": self.right, "AUROC of unknowns": self.unknowns, "the trained head": self.shipped}
+        found += [
+            f"{what} may fall by {100 * change.bound:.2f} points, {100 * self.limit:g} points are allowed"
+            for what, change in bounds.items()
+            if change is not None and change.bound > self.limit
+        ]
         return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +117,7 @@ class Gate:
             "shots": self.shots,
             "right": self.right.to_json(),
             "unknowns": self.unknowns.to_json() if self.unknowns else None,
+            "shipped": self.shipped.to_json() if self.shipped else None,
             "max_drop": self.limit,
             "passes": self.passes,
         }
@@ -182,6 +186,7 @@ def measure_gate(
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     limit: float,
+    shipped: Flips | None = None,
 ) -> Gate:
     """Play the episodes with both embeddings.
 
@@ -192,6 +197,7 @@ def measure_gate(
         dispositions: of the gallery's classes.
         decision: head and budget.
         limit: the largest drop allowed, as a share.
+        shipped: answers of the trained head, where there is one.
     """
     right: tuple[list[bool], list[bool]] = ([], [])
     areas: tuple[list[float], list[float]] = ([], [])
@@ -211,7 +217,18 @@ def measure_gate(
         right=Flips.of(np.array(right[0]), np.array(right[1]), images),
         unknowns=Change.of(*areas) if len(areas[0]) > 1 else None,
         limit=limit,
+        shipped=shipped,
     )
+
+
+def flips_of(samples: Sequence[Sample], reference: Sequence[Decision], found: Sequence[Decision]) -> Flips:
+    """Nearest classes of images `[n]` by two models, against the truth."""
+    truth = [sample.label for sample in samples]
+    before, after = (
+        np.array([decision.nearest == label for decision, label in zip(decisions, truth, strict=True)])
+        for decisions in (reference, found)
+    )
+    return Flips.of(before, after, [sample.digest for sample in samples])
 
 
 def _right(judge: Judge, asked: Sequence[Sample], embedded: Embedded) -> list[bool]:

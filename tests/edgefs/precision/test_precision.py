@@ -13,8 +13,8 @@ from textures import save, write_set
 
 from edgefs.adapting import adapt
 from edgefs.cli import main
-from edgefs.deploying import DeploySettings, GateError
 from edgefs.exporting import export
+from edgefs.precision import DeploySettings, GateError
 from edgefs.settings import AdaptSettings
 from edgefs_export.quantising import check_tensorrt
 from edgefs_runtime import Bundle, Classifier
@@ -123,9 +123,27 @@ def test_what_loses_too_much_is_not_written_and_the_table_says_why(places: tuple
     assert not out.exists()
 
 
-def test_too_few_images_prove_nothing(run: Path, tmp_path: Path) -> None:
+def test_a_head_that_was_trained_on_the_workstation_is_asked_too(places: tuple[Path, Path], tmp_path: Path) -> None:
+    settings = AdaptSettings(backbone="tiny", head="svm", shots=5, name="parts", symmetries=())
+    adapt(places[0], tmp_path / "run", settings)
+    bundle = deployed((places[0], tmp_path / "run"), tmp_path / "b", precision="int8", estimator="minmax")
+    shipped = bundle.manifest.raw["metrics"]["precision"]["gate"]["shipped"]
+    assert shipped["decisions"] == shipped["images"] == 105
+    assert shipped["reference"] > 0.8
+    # A hundred images can't show that nothing is lost, though hardly any answer is another one.
+    with pytest.raises(GateError, match=r"the trained head may fall by .*1 points are allowed"):
+        deployed((places[0], tmp_path / "run"), tmp_path / "c", precision="fp16", max_drop=1.0)
+
+
+def test_too_few_images_prove_nothing(places: tuple[Path, Path], tmp_path: Path) -> None:
+    few = write_set(tmp_path / "few", 12)
+    adapt(few, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, name="parts", symmetries=()))
     with pytest.raises(GateError, match="keep more labelled images for testing"):
-        export(run, tmp_path / "b", deployment=DeploySettings(precision="int8", max_drop=50, estimator="minmax"))
+        export(
+            tmp_path / "run",
+            tmp_path / "b",
+            deployment=DeploySettings(precision="int8", max_drop=50, estimator="minmax"),
+        )
     assert not (tmp_path / "b").exists()
 
 

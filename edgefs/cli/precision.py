@@ -1,0 +1,114 @@
+"""The options of `edgefs export` that say what precision a device gets, and the table of what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from edgefs.cli.options import PATH, Option
+from edgefs.precision import Deployed, DeploySettings, Trial
+from edgefs_calibration.ranges import RANGE_ESTIMATORS
+
+_MOST_MOVED = 5  # ranges shown
+_TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
+PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "fp16", "int8", "auto"]),
+        default="fp32",
+        show_default=True,
+        help="Of the network; `auto` takes the fastest here that loses no more than --max-drop.",
+    ),
+    click.option(
+        "--target",
+        type=click.Choice(list(_TARGETS)),
+        default="cpu",
+        show_default=True,
+        help="What will run an int8 file: an x86 or an Arm processor, or TensorRT (`jetson` is the same).",
+    ),
+    click.option(
+        "--isa",
+        type=click.Choice(["vnni", "avx2"]),
+        default="vnni",
+        show_default=True,
+        help="What the x86 processor can do; `avx2` for one without VNNI (before about 2019).",
+    ),
+    click.option(
+        "--max-drop",
+        type=click.FloatRange(0, 100, min_open=True),
+        default=0.5,
+        show_default=True,
+        metavar="POINTS",
+        help="Of few-shot accuracy, and of the AUROC of unknowns, that may be lost with 95 % confidence.",
+    ),
+    click.option(
+        "--calibration", type=PATH, metavar="DIR", help="Images for int8 ranges; those that taught without it."
+    ),
+    click.option(
+        "--calibration-images", "images", type=click.IntRange(8), default=128, show_default=True, help="At most."
+    ),
+    click.option(
+        "--calibration-select",
+        "select",
+        type=click.Choice(["balanced", "k-center"]),
+        default="balanced",
+        show_default=True,
+        help="Over classes and parts, or those that differ most.",
+    ),
+    click.option(
+        "--ranges",
+        "estimator",
+        type=click.Choice(["auto", *RANGE_ESTIMATORS]),
+        default="auto",
+        show_default=True,
+        help="How int8 ranges are estimated; `auto` takes what leaves least noise in the calibration images.",
+    ),
+)
+
+
+def deployment(given: Mapping[str, Any]) -> DeploySettings:
+    """Settings from those options by name."""
+    return DeploySettings(**{**given, "target": _TARGETS[given["target"]]})
+
+
+def told(deployed: Deployed) -> Iterator[str]:
+    """What was tried and taken, line by line; nothing where float32 was asked for."""
+    yield from trial_table(deployed.trials)
+    yield from deployed.notes
+    if deployed.moved:
+        yield "Ranges that moved most since this network was last calibrated here:"
+    for one in deployed.moved[:_MOST_MOVED]:
+        before, after = (f"{low:.3g} to {high:.3g}" for low, high in (one.before, one.after))
+        yield f"  {one.name}: {before} -> {after}"
+    chosen = deployed.chosen
+    if chosen is not None and chosen.is_slow:
+        yield f"It is not faster than float32 on this machine ({chosen.speed:.2f} x); --precision auto takes what is."
+
+
+def trial_table(trials: Sequence[Trial]) -> list[str]:
+    """Every precision that was tried, a line each; empty where none was."""
+    if not trials:
+        return []
+    rows = [["", "accuracy", "may lose", "AUROC of unknowns", "may lose", "noise", "speed here", "MB", "gate"]]
+    rows += [_row(trial) for trial in trials]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(trial: Trial) -> list[str]:
+    right, unknowns = trial.gate.right, trial.gate.unknowns
+    areas = ["not measured", ""]
+    if unknowns is not None:
+        areas = [f"{100 * unknowns.reference:.1f} -> {100 * unknowns.found:.1f}", f"{100 * unknowns.bound:.2f}"]
+    return [
+        trial.name,
+        f"{100 * right.reference:.1f} -> {100 * right.found:.1f} %",
+        f"{100 * right.bound:.2f}",
+        *areas,
+        f"{trial.sqnr:.1f} dB",
+        f"{trial.speed:.2f} x" if trial.speed else "other machine",
+        f"{trial.size / 1e6:.1f}",
+        "passes" if trial.gate.passes else "fails",
+    ]
