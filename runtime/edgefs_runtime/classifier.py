@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
-from edgefs_runtime.decision import Decision, Disposition, default_disposition
+from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
@@ -60,7 +60,7 @@ class Classifier:
         self.bundle = bundle
         self.backend = backend
         self.gallery_path = gallery
-        self.warnings = warnings_of(bundle)
+        self.warnings = warnings_of(bundle, backend.provider)
         self._preprocess = bundle.manifest.preprocess
         self._embedder = backend.embedder
         self._teaching = Teaching(self._preprocess, self._embedder)
@@ -188,12 +188,7 @@ class Classifier:
         Raises:
             ImageError: an image can't be read.
         """
-        rows = []
-        for image in images:
-            pixels = self._preprocess(image)
-            seen = self._preprocess.seen(pixels) if views else pixels[None]
-            rows.append(np.concatenate([self._embedder.embed(view[None]) for view in seen], axis=1))
-        found = np.concatenate(rows)
+        found = self._teaching.embed(images, views=views)
         judge = self._holding.judge
         return found if judge is None else judge.snapshot.seen(found)
 
@@ -229,7 +224,7 @@ class Classifier:
         from edgefs_runtime.advice import find_conflict
 
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        enrolment = self._enrolment(label, images, disposition, groups, keep)
+        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._dispositions())
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
         judge = self._holding.judge
         is_new = judge is None or label not in judge.snapshot.labels
@@ -238,9 +233,8 @@ class Classifier:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
         with self._holding.acting() as gallery:
             sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
-        snapshot = self.judge.snapshot
-        known = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
-        return Taught(label, known[label], len(images), snapshot.counts[label], is_new, sequence, self.head_note)
+        what, total = self._dispositions()[label], self.judge.snapshot.counts[label]
+        return Taught(label, what, len(images), total, is_new, sequence, self.head_note)
 
     def refine(
         self, images: Sequence[ImageSource], *, force: bool = False, actor: str = "", reason: str = ""
@@ -348,23 +342,14 @@ class Classifier:
         from edgefs_runtime.advice import advise, merged_parts
 
         judge = self.judge
-        enrolment = _seen(judge, self._enrolment(label, images, disposition, groups, keep=False))
+        known = self._dispositions()
+        enrolment = _seen(judge, self._teaching.enrolment(label, images, disposition, groups, False, known))
         after = extended(judge.snapshot, enrolment, merged_parts(enrolment))
         return dataclasses.replace(advise(judge, enrolment), challenge=self._holding.spoiled_by(after))
 
-    def _enrolment(
-        self,
-        label: str,
-        images: Sequence[ImageSource],
-        disposition: Disposition | None,
-        groups: Sequence[str] | None,
-        keep: bool,
-    ) -> Enrolment:
-        """What teaching these images would add, with the class's disposition where it has one."""
+    def _dispositions(self) -> dict[str, Disposition]:
         judge = self._holding.judge
-        known = dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
-        what = disposition or known.get(label) or default_disposition(label)
-        return self._teaching.enrolment(label, images, what, groups, keep)
+        return dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.

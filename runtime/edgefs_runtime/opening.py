@@ -49,10 +49,15 @@ def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) 
     return Judge(snapshot, bundle.manifest.decision, bundle.digest, trained)
 
 
-def warnings_of(bundle: Bundle) -> tuple[str, ...]:
-    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none."""
+def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
+    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none.
+
+    Args:
+        bundle: that is opened.
+        provider: what computes: nothing is claimed about a GPU.
+    """
     entry = bundle.manifest.raw.get("embedder")
-    if not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
+    if provider != "cpu" or not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
         return ()  # it claims nothing, and a cold start need not look
     from edgefs_runtime.processor import mismatch, this_processor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision import Disposition
+from edgefs_runtime.decision import Disposition, default_disposition
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
@@ -63,18 +63,21 @@ class Teaching:
         self,
         label: str,
         images: Sequence[ImageSource],
-        disposition: Disposition,
+        disposition: Disposition | None,
         groups: Sequence[str] | None,
         keep: bool,
+        known: Mapping[str, Disposition],
     ) -> Enrolment:
         """What teaching images as a class would add.
 
         Args:
             label: the class.
             images: as `open_image` takes them.
-            disposition: what the line does with such parts.
+            disposition: what the line does with such parts; None takes what is known of the class, else what its name
+                says.
             groups: for each image the physical part it shows.
             keep: whether thumbnails are kept.
+            known: dispositions of the gallery's classes.
 
         Raises:
             ImageError: one can't be read or shows nothing; the message names the file.
@@ -86,12 +89,20 @@ class Teaching:
         vectors, digests, thumbnails = zip(*(self._described(image, keep) for image in images), strict=True)
         return Enrolment(
             label=label,
-            disposition=disposition,
+            disposition=disposition or known.get(label) or default_disposition(label),
             vectors=np.concatenate(vectors),
             digests=digests,
             groups=tuple(groups or ()),
             thumbnails=thumbnails,
         )
+
+    def embed(self, images: Sequence[ImageSource], *, views: bool) -> NDArray[np.float32]:
+        """Embeddings `[N,D]` of images, or `[N,V·D]` of all views, a batch of one each.
+
+        Raises:
+            ImageError: one can't be read.
+        """
+        return np.concatenate([self._views(self.preprocess(image), views) for image in images])
 
     def unlabelled(self, images: Sequence[ImageSource]) -> list[Seen]:
         """The last images that can be judged, in their order; the others are passed over."""
@@ -108,14 +119,17 @@ class Teaching:
                 found.append(Seen(self.embedder.embed(pixels[None])[0], digest))
         return found[::-1]
 
+    def _views(self, pixels: NDArray[np.uint8], views: bool) -> NDArray[np.float32]:
+        seen = self.preprocess.seen(pixels) if views else pixels[None]
+        return np.concatenate([self.embedder.embed(view[None]) for view in seen], axis=1)
+
     def _described(self, image: ImageSource, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
         """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""
         try:
             pixels = self.preprocess(image)
             if reason := unusable(pixels):
                 raise ImageError(reason)
-            vectors = np.concatenate([self.embedder.embed(view[None]) for view in self.preprocess.seen(pixels)], axis=1)
-            return vectors, _digest(image), _thumbnail(image) if keep else b""
+            return self._views(pixels, views=True), _digest(image), _thumbnail(image) if keep else b""
         except ImageError as error:
             name = f"{image}: " if isinstance(image, (str, Path)) else ""
             raise ImageError(f"{name}{error}; nothing was enrolled") from error

@@ -64,7 +64,7 @@ def verify(path: str | Path, provider: str = "cpu") -> Verified:
         backend.provider,
         backend.software,
         backend.note,
-        warnings_of(bundle),
+        warnings_of(bundle, backend.provider),
     )
 
 
@@ -91,7 +91,7 @@ def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
         agreement = Golden.from_bytes(bundle.golden).check(backend.embedder, judge, exact=backend.is_exact)
     except EdgefsError as error:
         if backend.provider == "cpu":
-            raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle)))) from error
+            raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle, backend.provider)))) from error
         raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
     note_passed(bundle.digest, backend.software)
     return agreement

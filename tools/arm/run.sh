@@ -73,8 +73,8 @@ install_packages() { # of one onnxruntime, below $root/packages
 here() { (cd "$work/parts" && EDGEFS_STATE=$work/state "$PYTHON" "$@"); }
 
 there() {
-    env -i HOME=/tmp PYTHONPATH=/packages EDGEFS_STATE=/work/state QEMU_CPU="$processor" \
-        unshare --root="$root" --wd=/work /qemu /usr/bin/python3 "$@"
+    env -i HOME=/tmp PYTHONPATH=/packages EDGEFS_STATE=/device/state QEMU_CPU="$processor" \
+        unshare --root="$root" --wd=/device /qemu /usr/bin/python3 "$@"
 }
 
 tell() { # the device's story, on the machine named, by the installed command
@@ -94,7 +94,7 @@ mkdir -p "$ARM_CACHE"
 exec 9>"$root.lock"
 flock 9 # one at a time in one root
 work=$(mktemp -d)
-trap 'rm -rf "$work" "$root/work" "$root.partial"' EXIT
+trap 'rm -rf "$work" "$root/device" "$root.partial"' EXIT
 make_root
 describe_processor
 cp "$(command -v qemu-aarch64-static)" "$root/qemu"
@@ -108,14 +108,14 @@ failed=0
 for run in $ARM_RUNS; do
     processor=${run#*@}
     install_packages "${run%@*}"
-    rm -rf "$root/work"
-    cp -r "$work/fresh" "$root/work"
+    rm -rf "$root/device"
+    cp -r "$work/fresh" "$root/device"
     echo "$(uname -m) beside $(there -c "$describe"), emulated $processor"
     for bundle in "$work"/parts/bundles/*; do
         SECONDS=0
-        tell there "$(basename "$bundle")" "$root/work"
+        tell there "$(basename "$bundle")" "$root/device"
         "$PYTHON" "$tools/compare.py" "$bundle" "$work/parts/$(basename "$bundle").answers" \
-            "$root/work/$(basename "$bundle").answers" || failed=1
+            "$root/device/$(basename "$bundle").answers" || failed=1
         echo "  $SECONDS s under emulation"
     done
 done
