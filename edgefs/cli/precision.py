@@ -9,6 +9,7 @@ import click
 
 from edgefs.cli.options import PATH, Option
 from edgefs.precision import Deployed, DeploySettings, Trial
+from edgefs.precision.trials import may_lose
 from edgefs_calibration.ranges import RANGE_ESTIMATORS
 
 _MOST_MOVED = 5  # ranges shown
@@ -101,11 +102,11 @@ def _row(trial: Trial) -> list[str]:
     right, unknowns = trial.gate.right, trial.gate.unknowns
     areas = ["not measured", ""]
     if unknowns is not None:
-        areas = [f"{100 * unknowns.reference:.1f} -> {100 * unknowns.found:.1f}", f"{100 * unknowns.bound:.2f}"]
+        areas = [f"{100 * unknowns.reference:.1f} -> {100 * unknowns.found:.1f}", may_lose(unknowns)]
     return [
         trial.name,
         f"{100 * right.reference:.1f} -> {100 * right.found:.1f} %",
-        f"{100 * right.bound:.2f}",
+        may_lose(right),
         *areas,
         f"{trial.sqnr:.1f} dB",
         f"{trial.speed:.2f} x" if trial.speed else "other machine",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgefs.data.wording import counted
-from edgefs.precision.gate import Gate
+from edgefs.precision.gate import Change, Gate
+from edgefs_calibration.flips import Flips
 from edgefs_calibration.table import Moved
 from edgefs_runtime.errors import ExportError
 
@@ -70,19 +71,24 @@ class Trial:
         said = (
             f"{self.name} against float32, {asked} in episodes of {counted(self.gate.shots, 'shot')}: "
             f"accuracy {100 * right.reference:.1f} % -> {100 * right.found:.1f} %, "
-            f"at most {100 * right.bound:.2f} points lost with 95 % confidence"
+            f"at most {may_lose(right)} points lost with 95 % confidence"
         )
         if unknowns is not None:
             said += (
                 f"; AUROC of unknowns {100 * unknowns.reference:.1f} -> {100 * unknowns.found:.1f}, "
-                f"at most {100 * unknowns.bound:.2f} lost"
+                f"at most {may_lose(unknowns)} lost"
             )
         if shipped is not None:
             said += (
                 f"; the trained head on {counted(shipped.images, 'test image')} {100 * shipped.reference:.1f} % -> "
-                f"{100 * shipped.found:.1f} %, at most {100 * shipped.bound:.2f} points lost"
+                f"{100 * shipped.found:.1f} %, at most {may_lose(shipped)} points lost"
             )
         return f"{said}."
+
+
+def may_lose(change: Flips | Change) -> str:
+    """The bound in points; where even that is a gain, nothing."""
+    return f"{max(0.0, 100 * change.bound):.2f}"
 
 
 @dataclass(frozen=True)
