@@ -38,7 +38,7 @@ def main(bundle: Path, here: Path, there: Path) -> int:
     limit = FP32_LIMIT if precision == "fp32" else ROUNDED_LIMIT
     undone = [_said(a) for a in rounds["undone"][1]] == [_said(a) for a in rounds["before"][1]]
     golden = [json.loads((folder / "verify.json").read_text()) for folder in (here, there)]
-    print(f"{bundle.name} ({precision}), onnxruntime {golden[0]['onnxruntime']} and {golden[1]['onnxruntime']}:")
+    print(f"{bundle.name} ({precision}), {golden[0]['software']} and {golden[1]['software']}:")
     print(
         f"  answers equal {equal} of {len(pairs)} (before, taught and undone); probabilities within {probability:.1e}"
     )
