@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefs.backbones import Backbone
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.finetune.bank import VARIANTS, remember
@@ -63,11 +60,6 @@ class Support:
         )
         classes = np.array([labels.index(sample.label) for sample in samples], np.int64)
         return cls(samples, len(task.split.train), labels, classes, bank, views, symmetries, frozen)
-
-    def copy_of(self, backbone: Backbone, plan: EmbeddingPlan) -> tuple[Backbone, CutNetwork]:
-        """A backbone that may be trained, and the cut through it."""
-        own = dataclasses.replace(backbone, network=copy.deepcopy(backbone.network))
-        return own, CutNetwork(own.network, plan, self.frozen)
 
     @torch.no_grad()
     def embed(
