@@ -1,6 +1,6 @@
 """Fine-tuning beside the frozen network, and L2-SP beside plain fine-tuning: adapt, export, ask the shipped bundle.
 
-    python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel]
+    python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel] [--shots 5 20]
 
 Prints the README's tables: per cent of the images not learned from whose nearest class is right, balanced over classes,
 mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224 pixels; magnetic
@@ -33,13 +33,14 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=list(_PLACES), default=list(_PLACES))
     parser.add_argument("--only", choices=["methods", "l2sp"])
     parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--shots", type=int, nargs="+", default=[5, 20], help="of the table of penalties")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.sets:
             if options.only != "l2sp":
                 methods(name, options, Path(folder))
             if options.only != "methods":
-                for shots in (5, 20):
+                for shots in options.shots:
                     penalties(name, shots, options.seeds, Path(folder))
 
 
