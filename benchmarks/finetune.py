@@ -1,6 +1,7 @@
 """Fine-tuning beside the frozen network, and L2-SP beside plain fine-tuning: adapt, export, ask the shipped bundle.
 
-    python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel] [--shots 5 20]
+    python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel]
+                                  [--shots 5 20]
 
 Prints the README's tables: per cent of the images not learned from whose nearest class is right, balanced over classes,
 mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224 pixels; magnetic
