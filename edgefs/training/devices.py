@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from edgefs.training.settings import Precision
-from edgefs_runtime.errors import WeightsError
+from edgefs_runtime.errors import TrainingError, WeightsError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,12 +29,17 @@ def make_fabric(device: torch.device, devices: int = 1, precision: Precision = "
 
     Raises:
         WeightsError: there are not so many devices.
+        TrainingError: bf16 is asked for where it would only be imitated.
     """
     from lightning_fabric import Fabric  # a second that only a training has to wait for
 
     on_gpu = device.type == "cuda"
     if on_gpu and devices > torch.cuda.device_count():
         raise WeightsError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")
+    if precision == "bf16" and not on_gpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise TrainingError(
+            "--precision bf16: this processor has no such arithmetic and would be ten times slower; use fp32"
+        )
     chosen = [device.index] if on_gpu and devices == 1 and device.index is not None else devices
     mixed = precision == "bf16" or (precision == "auto" and on_gpu and torch.cuda.is_bf16_supported())
     for name in ("lightning.fabric", "lightning_fabric"):
