@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +42,7 @@ from edgefs.settings import AdaptSettings
 from edgefs.teaching import enrolments_of
 from edgefs.torch_embedder import choose_device
 from edgefs.training import Checkpoints, is_lead
+from edgefs.versions import versions
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
@@ -289,24 +288,3 @@ def _fields(
 def _image(sample: Sample, root: Path) -> dict[str, str]:
     described = {"path": relative_name(sample.path, root), "label": sample.label, "sha256": sample.digest}
     return {**described, "group": sample.group} if sample.group else described
-
-
-def versions() -> dict[str, str]:
-    """Of everything that the figures depend on."""
-    found = {"edgefs": __version__, "python": platform.python_version()}
-    for package in (
-        "torch",
-        "torchvision",
-        "numpy",
-        "pillow",
-        "onnxruntime",
-        "onnx",
-        "scikit-learn",
-        "skl2onnx",
-        "lightning-fabric",
-    ):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

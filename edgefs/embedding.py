@@ -11,14 +11,15 @@ in another order.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from edgefs.backbones import Backbone, find_stages
+from edgefs.backbones import Backbone, Stage, find_stages
+from edgefs.backbones.stages import MAX_STAGES
 from edgefs.projection import Projection
 from edgefs_runtime.errors import WeightsError
 
@@ -32,6 +33,26 @@ def _maximum(maps: Tensor) -> Tensor:
 
 
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {"avg": _average, "max": _maximum}
+
+
+def stages_of(backbone: Backbone, size: tuple[int, int], limit: int = MAX_STAGES) -> tuple[Stage, ...]:
+    """The last stages of a backbone at an input of (height, width) pixels.
+
+    Raises:
+        WeightsError: the network has no convolutional stages (a transformer), or can't be run at this size.
+    """
+    if any("attention" in type(module).__name__.lower() for module in backbone.network.modules()):
+        raise WeightsError(f"{backbone.name} is a transformer, which has no convolutional stages to tap")
+    try:
+        stages = find_stages(backbone.network, size, limit)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{backbone.name} can't be run at {size[1]} x {size[0]} pixels ({str(error).splitlines()[0]}); "
+            f"it was trained at {backbone.size}"
+        ) from error
+    if not stages:
+        raise WeightsError(f"{backbone.name} has no convolutional stages to tap; choose a convolutional network")
+    return stages
 
 
 @dataclass(frozen=True)
@@ -62,18 +83,8 @@ class EmbeddingPlan:
         Raises:
             WeightsError: the network has no convolutional stages (a transformer), or can't be run at this size.
         """
-        if any("attention" in type(module).__name__.lower() for module in backbone.network.modules()):
-            raise WeightsError(f"{backbone.name} is a transformer, which has no convolutional stages to tap")
         size = size or (backbone.size, backbone.size)
-        try:
-            stages = find_stages(backbone.network, size)
-        except RuntimeError as error:
-            raise WeightsError(
-                f"{backbone.name} can't be run at {size[1]} x {size[0]} pixels ({str(error).splitlines()[0]}); "
-                f"it was trained at {backbone.size}"
-            ) from error
-        if not stages:
-            raise WeightsError(f"{backbone.name} has no convolutional stages to tap; choose a convolutional network")
+        stages = stages_of(backbone, size)
         return cls(size, tuple(stage.name for stage in stages), tuple(stage.channels for stage in stages))
 
     @property
@@ -144,12 +155,15 @@ class EmbeddingNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed uint8 `[N,H,W,3]`."""
-        maps = self.stages(self.normalised(images))  # tap -> [N,C,H',W']
-        blocks = [POOLINGS[pooling](maps[tap]) for tap in self.plan.taps for pooling in self.plan.poolings]
-        joined = torch.cat([_unit(block) for block in blocks] if self.plan.unit else blocks, dim=1)
+        joined = self.joined(self.stages(self.normalised(images)))
         if not self.plan.projected:
             return joined
         return _unit(torch.addmm(self.shift, joined, self.projection.float()))  # type: ignore[arg-type]
+
+    def joined(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """Maps `[N,C,H',W']` of each tap to the blocks of all, `[N,F]`, not projected."""
+        blocks = [POOLINGS[pooling](maps[tap]) for tap in self.plan.taps for pooling in self.plan.poolings]
+        return torch.cat([_unit(block) for block in blocks] if self.plan.unit else blocks, dim=1)
 
     def normalised(self, images: Tensor) -> Tensor:
         """uint8 `[N,H,W,3]` to what the backbone was trained on, float32 `[N,3,H,W]`."""

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import load_file
 
-from edgefs.adapting import versions
 from edgefs.backbones import Backbone, architecture
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
@@ -29,6 +28,7 @@ from edgefs.report import Report, render_report
 from edgefs.runs import GALLERY_WEIGHTS, WEIGHTS, Run
 from edgefs.teaching import Embedded, enrolments_of, rows_of, snapshot_of
 from edgefs.torch_embedder import OneByOne, TorchEmbedder, embed_samples
+from edgefs.versions import versions
 from edgefs_export.golden_inputs import golden_inputs
 from edgefs_export.graph import OPSET, to_onnx
 from edgefs_export.packing import SUFFIX, pack, write_bundle

@@ -8,6 +8,8 @@
     metrics.json           the figures
     report.html            the same for people
 
+What `distill` leaves behind is a RUN as well: run.json, student.safetensors, metrics.json and report.html.
+
 It is written beside its place under a hidden name and renamed at the end, so a folder of that name is always whole.
 """
 
@@ -37,6 +39,8 @@ RUN, WEIGHTS, GALLERY, HEAD, METRICS, REPORT = (
     "metrics.json",
     "report.html",
 )
+STUDENT = "student.safetensors"  # the only weights of a RUN that `distill` made
+DISTILLED = "distill"  # its method
 GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
 
@@ -55,11 +59,35 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> Run:
-        """Read and check a RUN folder.
+        """Read and check a RUN folder that `adapt` made.
 
         Raises:
-            RunError: no such folder, not a RUN, a file is missing or changed, or of another format.
+            RunError: no such folder, not a RUN, a file is missing or changed, of another format, or from `distill`.
         """
+        run = cls._checked(folder)
+        if run.fields.get("method") == DISTILLED:
+            raise RunError(
+                f"{folder}: a distilled backbone, which knows no classes yet; `edgefs adapt DATA --backbone {folder}` "
+                "makes a RUN of it"
+            )
+        return run
+
+    @classmethod
+    def open_distilled(cls, folder: Path) -> Run:
+        """The same of a RUN folder that `distill` made.
+
+        Raises:
+            RunError: as `open`, or from `adapt`.
+        """
+        if not folder.exists():
+            raise RunError(f"--backbone {folder}: no such folder; `edgefs distill` makes one")
+        run = cls._checked(folder)
+        if run.fields.get("method") != DISTILLED:
+            raise RunError(f"{folder}: not from `edgefs distill`; an adapted RUN is no backbone")
+        return run
+
+    @classmethod
+    def _checked(cls, folder: Path) -> Run:
         fields = _read_fields(folder)
         found = str(fields.get("format_version", "none"))
         if version_key(found)[:1] != version_key(RUN_FORMAT)[:1]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors.torch import load_file
 from torch import nn
 
 from edgefs.backbones.conv4 import load_conv4
-from edgefs.backbones.nano import NANO_MEAN, NANO_SIZE, NANO_STD, Nano, load_nano
+from edgefs.backbones.nano import load_nano
 from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
+from edgefs.backbones.students import STUDENT_SIZE, STUDENTS, Student, untrained_student
 from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
 from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
+from edgefs.runs import STUDENT, Run
 from edgefs_runtime.errors import WeightsError
 
 PREFERRED = "mobilenet_v2"
@@ -21,13 +24,20 @@ def load_backbone(name: str, weights: str | None = None) -> Backbone:
     """The backbone called `name`, ready to embed.
 
     Args:
-        name: a key of `BACKBONES`, or one of torchvision's classification networks.
+        name: a key of `BACKBONES`, one of torchvision's classification networks, or a RUN of `edgefs distill`.
         weights: a `.pth` or `.safetensors` file, or the name of one of torchvision's sets; None takes the usual one.
 
     Raises:
         WeightsError: no such backbone, or its weights can't be had or don't fit.
+        RunError: the folder is not a whole RUN of `edgefs distill`.
     """
-    return BACKBONES[name](weights) if name in BACKBONES else load_torchvision(name, weights)
+    if name in BACKBONES:
+        return BACKBONES[name](weights)
+    if Path(name).is_dir() or Path(name).name != name:
+        if weights is not None:
+            raise WeightsError(f"--weights {weights}: --backbone {name} is a RUN, which has weights of its own")
+        return _distilled(Path(name))
+    return load_torchvision(name, weights)
 
 
 def architecture(name: str) -> nn.Module:
@@ -55,14 +65,31 @@ def default_backbone() -> tuple[Backbone, str]:
     return backbone, f"Backbone: {PREFERRED} with ImageNet weights ({how})."
 
 
-def _nano(weights: str | None) -> Backbone:
-    network = load_nano()
-    origin = "packaged weights"
-    if weights is not None:
-        network = Nano().eval()
-        fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
-        origin = f"weights file {Path(weights).name}"
-    return Backbone("nano", network, NANO_SIZE, origin, state_digest(network), NANO_MEAN, NANO_STD)
+def _distilled(folder: Path) -> Backbone:
+    run = Run.open_distilled(folder)
+    told = run.fields["backbone"]
+    if told["name"] not in STUDENTS:
+        raise WeightsError(f"{folder}: a student {told['name']!r}, which this edgefs does not know; update it")
+    network = Student(told["name"]).eval()
+    fill(network, load_file(folder / STUDENT), folder / STUDENT)
+    origin, digest = str(told["origin"]), state_digest(network)
+    return Backbone(told["name"], network, int(told["size"]), origin, digest)
+
+
+def _student(size: str) -> Callable[[str | None], Backbone]:
+    """`nano` comes with its weights, the other sizes have none before they are distilled."""
+
+    def load(weights: str | None) -> Backbone:
+        network, origin = untrained_student(size), "random weights: `edgefs distill` trains it"
+        if weights is None and size == "nano":
+            network, origin = load_nano(), "packaged weights"
+        elif weights not in (None, RANDOM):
+            fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
+            origin = f"weights file {Path(weights).name}"
+        trained = not origin.startswith("random")
+        return Backbone(size, network, STUDENT_SIZE, origin, state_digest(network), trained=trained)
+
+    return load
 
 
 def _pico(weights: str | None) -> Backbone:
@@ -75,4 +102,8 @@ def _pico(weights: str | None) -> Backbone:
     return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD, trained=trained)
 
 
-BACKBONES: dict[str, Callable[[str | None], Backbone]] = {"conv4": load_conv4, "nano": _nano, "pico": _pico}
+BACKBONES: dict[str, Callable[[str | None], Backbone]] = {
+    "conv4": load_conv4,
+    "pico": _pico,
+    **{size: _student(size) for size in STUDENTS},
+}

@@ -20,7 +20,9 @@ HEAD_NAMES = list(dict.fromkeys(head for heads in HEADS_OF.values() for head in 
 
 NETWORK: tuple[Option, ...] = (
     click.option(
-        "--backbone", metavar="NAME", help="nano, or a torchvision network; MobileNetV2 where its weights can be had."
+        "--backbone",
+        metavar="NAME",
+        help="nano, a torchvision network, or a RUN of `distill`; MobileNetV2 where its weights can be had.",
     ),
     click.option("--weights", metavar="FILE", help=".pth or .safetensors, or the name of a torchvision set."),
 )

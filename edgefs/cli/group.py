@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     "demo": "The whole way on built-in data, offline, in minutes.",
     "adapt": "Adapt a pretrained network to a folder of images.",
+    "distill": "Teach a small network what a large one sees, from unlabelled images.",
     "evaluate": "Measure a RUN or a bundle on labelled images.",
     "export": "Export a RUN as one file for devices.",
     "show": "Say what a bundle is.",

@@ -14,11 +14,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs.data import Dataset, LeftOut, Sample, Split, load_dataset, split_dataset
+from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.allocation import allocate
-from edgefs.data.layouts import Listed
 from edgefs.data.parts import draw_key, find_parts
-from edgefs.data.reading import read_images
+from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.shots import draw_shots
 from edgefs.data.wording import counted
@@ -138,7 +137,10 @@ def _unlabelled(
             f"--task-labels {settings.domain.task_labels} needs labelled images of the target and {folder} has none; "
             "use --task-labels source, or put some images into class folders"
         )
-    images, left_out = _read_unlabelled(folder, steps)
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
+    images, left_out = read_unlabelled(
+        paths, folder, _FEWEST, "without a label, to tell what the target looks like", steps("read target images")
+    )
     tests = load_dataset(data / "test", minimum_classes=1, leave_out_blank=True) if (data / "test").is_dir() else None
     if tests is not None:
         _check_classes(source.classes, tests.classes, settings.domain.source, partly=True)
@@ -164,19 +166,6 @@ def _unlabelled(
     )
     split = Split(gallery, (), tuple(tested), "given", tuple(notes))
     return dataset, split, TwoDomains(learned, held_out, tuple(shown), kept_out, False)
-
-
-def _read_unlabelled(folder: Path, steps: Steps) -> tuple[list[Sample], list[LeftOut]]:
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
-    images, left_out = read_images([Listed(path, "") for path in paths], steps("read target images"))
-    left_out += [LeftOut(image.path, image.blank) for image in images if image.blank]
-    images = [image for image in images if not image.blank]
-    if len(images) < _FEWEST:
-        raise DataError(
-            f"{folder}: {counted(len(images), 'usable image')} without a label; at least {_FEWEST} are needed to tell "
-            "what the target looks like"
-        )
-    return images, left_out
 
 
 def _divide(target: Dataset, settings: AdaptSettings) -> Split:

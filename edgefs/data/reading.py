@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,7 +13,8 @@ from PIL import Image
 from edgefs.data.duplicates import thumbnail
 from edgefs.data.layouts import Listed
 from edgefs.data.samples import LeftOut, Sample
-from edgefs_runtime.errors import ImageError
+from edgefs.data.wording import counted
+from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import open_image
 
@@ -36,6 +38,29 @@ def read_images(images: Sequence[Listed], progress: Progress | None = None) -> t
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for thousands of images
     return samples, left_out
+
+
+def read_unlabelled(
+    paths: Sequence[Path], folder: Path, fewest: int, purpose: str, progress: Progress | None = None
+) -> tuple[list[Sample], list[LeftOut]]:
+    """Decode images that have no labels; blank ones are left out, too.
+
+    Args:
+        paths: of the files.
+        folder: where they lie, for the message.
+        fewest: usable images that are needed.
+        purpose: what for, as a phrase.
+        progress: called with (images done, images in all).
+
+    Raises:
+        DataError: there are fewer.
+    """
+    images, left_out = read_images([Listed(path, "") for path in paths], progress)
+    left_out += [LeftOut(image.path, image.blank) for image in images if image.blank]
+    images = [image for image in images if not image.blank]
+    if len(images) < fewest:
+        raise DataError(f"{folder}: {counted(len(images), 'usable image')}; at least {fewest} are needed {purpose}")
+    return images, left_out
 
 
 def _read(listed: Listed) -> Sample | LeftOut:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.adapting import versions
 from edgefs.cache import EmbeddingCache, cache_folder, cache_path
 from edgefs.data import Sample
 from edgefs.precision.gate import GatePlan, flips_of, measure_gate
@@ -26,6 +25,7 @@ from edgefs.precision.trials import Deployed, GateError, Precision, Trial
 from edgefs.progress import Steps
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs.torch_embedder import OneByOne, embed_samples
+from edgefs.versions import versions
 from edgefs_calibration.flips import Flips
 from edgefs_calibration.table import Moved
 from edgefs_export.quantising import Isa, Target, check_tensorrt, cosine, interleaved, sqnr, to_fp16

@@ -12,6 +12,7 @@ from edgefs.report.content import (
     LeftOut,
     Mistake,
     Report,
+    TrainingPoint,
     describe_mistakes,
 )
 from edgefs.report.render import render_report
@@ -24,6 +25,7 @@ __all__ = [
     "LeftOut",
     "Mistake",
     "Report",
+    "TrainingPoint",
     "describe_mistakes",
     "render_report",
 ]

@@ -1,4 +1,4 @@
-"""Geometry of the two charts, in the units of their SVG view box; the template draws it."""
+"""Geometry of the charts, in the units of their SVG view box; the template draws it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgefs.report.content import CurvePoint, Distribution
+from edgefs.report.content import CurvePoint, Distribution, TrainingPoint
 
 WIDTH = 480
 _LEFT, _RIGHT = 48, 466
@@ -30,7 +30,7 @@ class Curve:
     bottom: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    band: str
+    band: str  # empty where there is none
     line: str
     points: tuple[tuple[float, float, str], ...]  # x, y, what it says
 
@@ -90,6 +90,34 @@ def curve(points: Sequence[CurvePoint]) -> Curve:
         band=" ".join(upper + lower),
         line=" ".join(f"{x(point.shots)},{y(point.mean)}" for point in points),
         points=tuple((x(point.shots), y(point.mean), _said(point)) for point in points),
+    )
+
+
+def course(points: Sequence[TrainingPoint]) -> Curve:
+    """A training, epoch by epoch."""
+    height, top, bottom = 250, 14, 206
+    low, high = min(point.value for point in points), max(point.value for point in points)
+    step = _nice((high - low) / 4)
+    floor, ceiling = math.floor(low / step) * step, math.ceil(high / step) * step
+    last = max(points[-1].epoch, 1)
+
+    def x(epoch: int) -> float:
+        return round(_LEFT + 14 + epoch / last * (_RIGHT - _LEFT - 28), 1)
+
+    def y(value: float) -> float:
+        return round(bottom - (value - floor) / (ceiling - floor) * (bottom - top), 1)
+
+    marks = [floor + number * step for number in range(round((ceiling - floor) / step) + 1)]
+    return Curve(
+        height=height,
+        bottom=bottom,
+        x_ticks=_apart([Tick(x(point.epoch), str(point.epoch)) for point in points]),
+        y_ticks=tuple(Tick(y(mark), f"{100 * mark:.3g}") for mark in marks),
+        band="",
+        line=" ".join(f"{x(point.epoch)},{y(point.value)}" for point in points),
+        points=tuple(
+            (x(point.epoch), y(point.value), f"epoch {point.epoch}: {100 * point.value:.1f} %") for point in points
+        ),
     )
 
 
@@ -160,6 +188,12 @@ def _marks(floor: float) -> list[float]:
     step = 0.05 if floor >= 0.8 else 0.1 if floor >= 0.5 else 0.2
     count = int((1.0 - floor) / step + 1e-9)
     return [round(1.0 - step * number, 2) for number in range(count, -1, -1)]
+
+
+def _nice(step: float) -> float:
+    """The next of 1, 2, 5, 10 … below one."""
+    power = 10.0 ** math.floor(math.log10(max(step, 1e-4)))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999 or factor == 10)
 
 
 def _apart(ticks: Sequence[Tick], distance: float = 24.0) -> tuple[Tick, ...]:

@@ -63,6 +63,14 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class TrainingPoint:
+    """How good a network was after an epoch, 0 to 1; epoch 0 is before the first."""
+
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One embedding that was tried: cross-validated accuracy on the support images and its standard error, 0 to 1."""
 
@@ -110,6 +118,8 @@ class Report:
         left_out: files that were not used.
         data_notes: what was noticed about the data: duplicates, near-duplicates, defects that may vanish.
         learning_curve: accuracy against images per class, by rising shots.
+        training: the course of a training, by rising epochs.
+        trained_for: what its points are, for the heading.
         candidates: embeddings that were compared, in the order they are to be listed.
         distribution: for instance the p-values of known and of refused images.
         timings: (step, seconds) pairs.
@@ -129,6 +139,8 @@ class Report:
     left_out: tuple[LeftOut, ...] = ()
     data_notes: tuple[str, ...] = ()
     learning_curve: tuple[CurvePoint, ...] = ()
+    training: tuple[TrainingPoint, ...] = ()
+    trained_for: str = ""
     candidates: tuple[Candidate, ...] = ()
     distribution: Distribution | None = None
     timings: tuple[tuple[str, float], ...] = ()

@@ -8,7 +8,7 @@ import re
 from pathlib import PureWindowsPath
 from typing import Any
 
-from edgefs.report.charts import WIDTH, curve, histograms
+from edgefs.report.charts import WIDTH, course, curve, histograms
 from edgefs.report.content import Report, is_absolute
 from edgefs_calibration.rates import Rate, percent
 from edgefs_runtime.errors import MissingExtraError
@@ -60,6 +60,7 @@ def _context(report: Report) -> dict[str, Any]:
         "evaluation": evaluation,
         "heat": evaluation and _heat_rows(evaluation.confusion.counts),
         "curve": curve(shown.learning_curve) if shown.learning_curve else None,
+        "course": course(shown.training) if len(shown.training) > 1 else None,
         "histograms": histograms(shown.distribution) if shown.distribution else None,
         "chart_width": WIDTH,
     }

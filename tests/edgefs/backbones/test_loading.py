@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import get_model
 
 from edgefs.backbones import default_backbone, find_stages, load_backbone
-from edgefs.backbones.nano import Nano
+from edgefs.backbones.students import Student
 from edgefs_runtime.errors import WeightsError
 
 
@@ -126,7 +126,7 @@ def test_the_default_is_mobilenet_where_it_is_cached(shared: Path, monkeypatch: 
 
 def test_nano_takes_weights_of_its_own(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    torch.save(Nano().state_dict(), tmp_path / "n.pth")
+    torch.save(Student("nano").state_dict(), tmp_path / "n.pth")
     assert load_backbone("nano", str(tmp_path / "n.pth")).digest != load_backbone("nano").digest
 
 

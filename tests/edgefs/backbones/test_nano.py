@@ -1,20 +1,19 @@
-"""`nano`: its packaged weights, its stages, its export and its training."""
-
-import json
-import logging
+"""`nano`: its packaged weights, its stages and its export."""
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
-from torchvision.models import mobilenet_v2
+from safetensors.torch import load
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from edgefs.backbones.nano import NANO_SIZE, NANO_STAGES, NANO_WEIGHTS, Nano, load_nano, save_nano
-from edgefs.backbones.train_nano import Settings, train
+from edgefs.backbones import load_backbone
+from edgefs.backbones.nano import NANO_WEIGHTS, load_nano, pack_nano
+from edgefs.backbones.students import STUDENT_SIZE, STUDENTS, Student
 from edgefs.render import PART_KINDS, render_part
+
+STAGES = ("features.2", "features.4", "features.6", "features.7")  # last block of each resolution
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +29,8 @@ def test_the_packaged_weights_are_small_and_whole(nano):
 
 
 def test_stages_are_tapped_by_name(nano):
-    taps = create_feature_extractor(nano, list(NANO_STAGES))(torch.zeros(2, 3, NANO_SIZE, NANO_SIZE))
-    shapes = [tuple(taps[name].shape) for name in NANO_STAGES]
+    taps = create_feature_extractor(nano, list(STAGES))(torch.zeros(2, 3, STUDENT_SIZE, STUDENT_SIZE))
+    shapes = [tuple(taps[name].shape) for name in STAGES]
     assert shapes == [(2, 32, 32, 32), (2, 64, 16, 16), (2, 96, 8, 8), (2, 192, 4, 4)]
 
 
@@ -39,26 +38,30 @@ def test_other_sizes_are_accepted(nano):
     assert nano(torch.zeros(1, 3, 224, 160)).shape == (1, 192)
 
 
-def test_only_operators_that_run_fast_and_quantise_well():
-    kinds = {type(module) for module in Nano().modules() if not list(module.children())}
+@pytest.mark.parametrize("size", STUDENTS)
+def test_only_operators_that_run_fast_and_quantise_well(size):
+    modules = list(Student(size).modules())
+    kinds = {type(module) for module in modules if not list(module.children())}
     assert kinds == {torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.ReLU, torch.nn.Identity}
-    assert all(module.groups == 1 for module in Nano().modules() if isinstance(module, torch.nn.Conv2d))
+    assert all(module.groups == 1 for module in modules if isinstance(module, torch.nn.Conv2d))
+
+
+def test_the_packaged_weights_are_a_backbone_that_is_trained_and_the_others_are_not():
+    assert [load_backbone(size).trained for size in STUDENTS] == [size == "nano" for size in STUDENTS]
 
 
 def test_onnxruntime_computes_what_torch_computes(nano):
-    images = torch.randn(2, 3, NANO_SIZE, NANO_SIZE, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(2, 3, STUDENT_SIZE, STUDENT_SIZE, generator=torch.Generator().manual_seed(0))
     program = torch.onnx.export(nano, (images,), None, opset_version=18, dynamic_shapes={"images": {0: "batch"}})
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     np.testing.assert_allclose(found, nano(images).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_saved_weights_come_back_within_half_precision(tmp_path):
-    torch.manual_seed(0)
-    model = Nano()
-    save_nano(model, tmp_path / "w.safetensors")
-    for name, value in load_file(tmp_path / "w.safetensors").items():
-        torch.testing.assert_close(value.float(), model.state_dict()[name].float(), rtol=1e-3, atol=1e-4)
+def test_packed_weights_come_back_within_half_precision():
+    state = Student("nano").state_dict()
+    for name, value in load(pack_nano(state)).items():
+        torch.testing.assert_close(value.float(), state[name].float(), rtol=1e-3, atol=1e-4)
 
 
 def test_parts_of_one_kind_lie_together(nano):
@@ -75,64 +78,14 @@ def test_parts_of_one_kind_lie_together(nano):
     assert right.mean() > 0.6
 
 
-@pytest.fixture(scope="module")
-def teacher_weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("teacher") / "teacher.pth"
-    torch.manual_seed(0)
-    torch.save(mobilenet_v2(weights=None).state_dict(), path)
-    return path
-
-
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def _train(out, teacher_weights, **settings):
-    out.mkdir(exist_ok=True)
-    chosen = Settings(images=2, views=1, epochs=1, render_size=64, **{"batch": 2, **settings})
-    return train(chosen, out, teacher_weights, workers=0, device=torch.device("cpu"))
-
-
-class _StopAfterOneRound(logging.Handler):
-    def emit(self, record):
-        raise KeyboardInterrupt
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_training_stopped_and_resumed_ends_as_if_it_had_not_been(tmp_path, teacher_weights, caplog):
-    whole = load_file(_train(tmp_path / "whole", teacher_weights, rounds=2))
-    caplog.set_level(logging.INFO, "edgefs.backbones.train_nano")
-    logger, stop = logging.getLogger("edgefs.backbones.train_nano"), _StopAfterOneRound()
-    logger.addHandler(stop)
-    with pytest.raises(KeyboardInterrupt):
-        _train(tmp_path / "resumed", teacher_weights, rounds=2)
-    logger.removeHandler(stop)
-    resumed = load_file(_train(tmp_path / "resumed", teacher_weights, rounds=2))
-    for name, value in whole.items():
-        torch.testing.assert_close(resumed[name], value)
-    curve = [json.loads(line) for line in (tmp_path / "resumed" / "curve.jsonl").read_text().splitlines()]
-    assert [entry["steps"] for entry in curve] == [1, 2]
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_training_refuses_a_checkpoint_of_other_settings(tmp_path, teacher_weights):
-    _train(tmp_path, teacher_weights, rounds=1)
-    with pytest.raises(ValueError, match="now asked"):
-        _train(tmp_path, teacher_weights, rounds=1, batch=1)
-
-
 def _embed(model, kinds, count):
     mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    extractor = create_feature_extractor(model, list(NANO_STAGES))
+    extractor = create_feature_extractor(model, list(STAGES))
     vectors, classes = [], []
     for index, kind in enumerate(kinds):
         parts = [Image.fromarray(render_part(np.random.default_rng((1, index, i)), kind)) for i in range(count)]
         pixels = np.stack(
-            [np.asarray(part.resize((NANO_SIZE, NANO_SIZE), Image.Resampling.BILINEAR)) for part in parts]
+            [np.asarray(part.resize((STUDENT_SIZE, STUDENT_SIZE), Image.Resampling.BILINEAR)) for part in parts]
         )
         with torch.inference_mode():
             taps = extractor((torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std).values()

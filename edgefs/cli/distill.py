@@ -1,0 +1,136 @@
+"""`edgefs distill`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgefs.backbones.students import STUDENTS
+from edgefs.cli.config import take_config
+from edgefs.cli.options import PATH, Option, apply, echo_json, json_option
+from edgefs.cli.terminal import progress_bars
+from edgefs.distilling import DistillSettings, distill
+from edgefs.runs import REPORT
+from edgefs.training import is_lead
+
+_KNOWN = DistillSettings()
+NETWORKS: tuple[Option, ...] = (
+    click.option(
+        "--teacher", default=_KNOWN.teacher, show_default=True, metavar="NAME", help="A torchvision network, or nano."
+    ),
+    click.option("--teacher-weights", metavar="FILE", help=".pth or .safetensors, or the name of a torchvision set."),
+    click.option(
+        "--teacher-size",
+        type=click.IntRange(min=32),
+        metavar="PIXELS",
+        help="What the teacher sees; its own without it.",
+    ),
+    click.option("--student", type=click.Choice(list(STUDENTS)), default=_KNOWN.student, show_default=True),
+    click.option(
+        "--size",
+        type=click.IntRange(min=32),
+        default=_KNOWN.size,
+        show_default=True,
+        metavar="PIXELS",
+        help="What the student sees, a multiple of 32.",
+    ),
+    click.option(
+        "--start",
+        type=click.Choice(["packaged", "random"]),
+        help="The student's first values; nano's packaged ones with an archive, else random.",
+    ),
+)
+TRAINING: tuple[Option, ...] = (
+    click.option("--epochs", type=click.IntRange(min=1), default=_KNOWN.epochs, show_default=True),
+    click.option(
+        "--pictures",
+        type=click.IntRange(min=1),
+        default=_KNOWN.pictures,
+        show_default=True,
+        help="Of an epoch, at most; each epoch draws or renders others.",
+    ),
+    click.option(
+        "--views",
+        type=click.IntRange(min=1),
+        default=_KNOWN.views,
+        show_default=True,
+        help="Random crops of each picture, which the teacher is asked about.",
+    ),
+    click.option(
+        "--passes",
+        type=click.IntRange(min=1),
+        default=_KNOWN.passes,
+        show_default=True,
+        help="How often an epoch goes over its views.",
+    ),
+    click.option(
+        "--batch", type=click.IntRange(min=2), default=_KNOWN.batch, show_default=True, help="Views of a step."
+    ),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), default=_KNOWN.lr, show_default=True),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
+    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=_KNOWN.workers,
+        help="Processes that render; as many as there are processors without it.",
+    ),
+)
+IMAGES: tuple[Option, ...] = (
+    click.option(
+        "--roi",
+        nargs=4,
+        type=click.IntRange(min=0),
+        metavar="LEFT TOP WIDTH HEIGHT",
+        help="Region of interest of the archive's images, pixels.",
+    ),
+    click.option("--rotation", type=click.Choice(["0", "90", "180", "270"]), default="0", help="Counter-clockwise."),
+    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
+    click.option(
+        "--window",
+        nargs=2,
+        type=click.IntRange(0, 65535),
+        metavar="BLACK WHITE",
+        default=(0, 65535),
+        help="Of frames with more than 8 bits.",
+    ),
+)
+
+
+@click.command("distill")
+@click.argument("archive", type=PATH, required=False)
+@click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
+@click.option("--rendered", is_flag=True, help="Learn from rendered pictures in the place of an archive.")
+@apply(NETWORKS, TRAINING, IMAGES)
+@click.option("--name", help="Of the student; the RUN's without it.")
+@click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there.")
+@click.option("--config", type=PATH, help="TOML file of options by their names; flags win.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, /, archive: Path | None, out: Path, rendered: bool, overwrite: bool, as_json: bool, **given: Any
+) -> None:
+    """Teach a small network what a large one sees, from images that need no labels.
+
+    ARCHIVE is a folder of images, in any folders below it. The RUN is a backbone for every method: edgefs adapt DATA
+    --backbone RUN. What was killed goes on from its last epoch when the same command is given again.
+    """
+    fields = take_config(ctx, {**given, "rendered": rendered})
+    if fields.pop("rendered") == (archive is not None):
+        raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")
+    del fields["config"]
+    fields |= {"roi": fields["roi"] or None, "rotation": int(fields["rotation"])}
+    with progress_bars() as (steps, console):
+        tell = console.print if is_lead() else lambda _: None
+        run, distilled = distill(archive, out, DistillSettings(**fields), overwrite=overwrite, steps=steps, tell=tell)
+    if not is_lead():
+        return
+    if as_json:
+        echo_json({"run": str(out), "name": run.name, **distilled.to_json()})
+        return
+    click.echo(f"RUN: {out}   report: {out / REPORT}")
+    click.echo(f"Use it: edgefs adapt DATA -o RUN --backbone {out}")
