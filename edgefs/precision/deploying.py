@@ -35,6 +35,7 @@ from edgefs_runtime.embedder import OnnxEmbedder, space_id
 from edgefs_runtime.errors import ExportError
 from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.processor import this_processor
 
 _ROUNDS = 40  # of timing
 
@@ -62,6 +63,11 @@ class DeploySettings:
     images: int = 128
     select: Literal["balanced", "k-center"] = "balanced"
     estimator: str = "auto"
+
+    @property
+    def is_cut_off_here(self) -> bool:
+        """Whether an int8 file for VNNI is to be measured on an x86 processor without it, which computes it wrongly."""
+        return self.target == "cpu" and self.isa == "vnni" and this_processor().has_vnni is False
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,17 @@ def deploy(subject: Subject, settings: DeploySettings, *, use_cache: bool, steps
         last = workshop.trials[-1]
         raise GateError(
             f"{settings.precision} loses too much: {'; '.join(last.gate.reasons)}; nothing was written; "
-            "try --precision auto, more --calibration images, or a larger --max-drop",
+            f"{_instead(settings)}, more --calibration images, or a larger --max-drop",
             workshop.trials,
         )
     return workshop.deployed(passed[-1])
+
+
+def _instead(settings: DeploySettings) -> str:
+    """The first thing to try where a precision loses too much."""
+    if settings.precision == "int8" and settings.is_cut_off_here:
+        return "this processor has no VNNI and cuts sums off: try --isa avx2 where devices have none either, or"
+    return "try --precision auto"
 
 
 def _fastest(workshop: _Workshop) -> Deployed:
@@ -163,6 +176,8 @@ class _Workshop:
         gallery = self.subject.gallery_model
         of_gallery = self._quantiser(gallery, pictures) if gallery else None
         self._notes.append(network.told)
+        if self.settings.is_cut_off_here:
+            self._notes.append(_CUT_OFF)
         self._moved = network.moved
         for window in network.windows():
             told = {"estimator": network.estimator, "in_float": window, "segments": len(network.segments)}
@@ -253,6 +268,10 @@ class _Workshop:
         return of_samples(subject.train, *common)
 
 
+_CUT_OFF = (
+    "This processor has no VNNI and cuts off sums that one with it holds: there int8 loses less than is measured here. "
+    "For devices without VNNI export with --isa avx2."
+)
 _NOT_HELD_OUT = (
     "The images that did not teach are too few for episodes, so those that taught are among the questions of the gate."
 )

@@ -134,7 +134,7 @@ def test_how_closely_embeddings_must_agree(bundle: Path, noise: float, exact: bo
     golden, judge = Golden.from_bytes(opened.golden), judge_by(opened, None, None)
     embedder = Noisy(OnnxEmbedder(opened.model), noise)
     if passes:
-        assert golden.check(embedder, judge, exact=exact).worst <= noise * 1.01 + 1e-6
+        assert golden.check(embedder, judge, exact=exact).worst <= noise * 1.01 + 1e-5  # processors round otherwise
     else:
         with pytest.raises(BundleError, match=r"differ by 1\.0e-03, at most 1e-04"):
             golden.check(embedder, judge, exact=exact)
