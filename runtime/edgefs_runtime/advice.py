@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +72,14 @@ class Advice:
         return {**vars(self), "expected": list(self.expected), "curve": [list(point) for point in self.curve]}
 
 
-def advise(judge: Judge, enrolment: Enrolment) -> Advice:
-    """Look at an enrolment beside what `judge` decides by."""
+def advise(judge: Judge, enrolment: Enrolment, spoiled_by: Callable[[Snapshot], tuple[str, ...]]) -> Advice:
+    """Look at an enrolment beside what `judge` decides by.
+
+    Args:
+        judge: of now.
+        enrolment: as the gallery compares it.
+        spoiled_by: the challenge parts that would fail under a snapshot, a sentence each.
+    """
     before, label = judge.snapshot, enrolment.label
     asked = first_views(enrolment, before.views)
     duplicates = _duplicates(before, asked)
@@ -102,6 +108,7 @@ def advise(judge: Judge, enrolment: Enrolment) -> Advice:
         outlier=_outlier(left.scores[own], column, told[own]),
         curve=_curve(judge, before, enrolment, merged),
         conflict=find_conflict(judge, enrolment),
+        challenge=spoiled_by(extended(before, enrolment, merged_parts(enrolment))),
     )
 
 

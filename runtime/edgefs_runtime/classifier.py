@@ -32,7 +32,6 @@ from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
 from edgefs_runtime.images import ImageSource
 from edgefs_runtime.opening import warnings_of
-from edgefs_runtime.snapshot import Enrolment, extended
 from edgefs_runtime.state import gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
@@ -224,16 +223,16 @@ class Classifier:
         from edgefs_runtime.advice import find_conflict
 
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._dispositions())
+        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._holding.dispositions)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
         judge = self._holding.judge
         is_new = judge is None or label not in judge.snapshot.labels
-        conflict = "" if force or judge is None else find_conflict(judge, _seen(judge, enrolment))
+        conflict = "" if force or judge is None else find_conflict(judge, judge.snapshot.as_seen(enrolment))
         if conflict:
             raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
         with self._holding.acting() as gallery:
             sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
-        what, total = self._dispositions()[label], self.judge.snapshot.counts[label]
+        what, total = self._holding.dispositions[label], self.judge.snapshot.counts[label]
         return Taught(label, what, len(images), total, is_new, sequence, self.head_note)
 
     def refine(
@@ -242,8 +241,7 @@ class Classifier:
         """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.
 
         To each class that gains the mean of what surely belongs to it is added, and counts for three images
-        (`edgefs_runtime.refining`).
-        `undo` takes all of it back. A class is refined once.
+        (`edgefs_runtime.refining`). `undo` takes all of it back. A class is refined once.
 
         Args:
             images: what the camera saw lately; the last 200 that can be judged are looked at.
@@ -277,12 +275,10 @@ class Classifier:
     ) -> Realigned:
         """Map what the camera sees from now on into the gallery's space, after a change of camera or lamp.
 
-        What this device enrolled before stays as it is; what it enrolls from now on is mapped too. `undo` takes it
-        back.
+        What this device enrolled before stays as it is; what it enrolls from now on is mapped too. `undo` is possible.
 
         Args:
-            images: unlabelled images of the changed camera; the last 200 are looked at. Any mix of the classes will do,
-                also with parts that nobody taught among them.
+            images: unlabelled, of the changed camera, the last 200 count; any mix, also with parts that nobody taught.
             kind: `mean`, `moments` or `coral`; `auto` chooses, also `none`.
             force: realign although the estimate is doubtful, or challenge parts would fail.
             actor: who does it, for the audit log.
@@ -339,17 +335,11 @@ class Classifier:
             ImageError: an image can't be read or shows nothing.
             GalleryError: the label is not usable, no image was given, or the gallery holds no class to compare with.
         """
-        from edgefs_runtime.advice import advise, merged_parts
+        from edgefs_runtime.advice import advise
 
-        judge = self.judge
-        known = self._dispositions()
-        enrolment = _seen(judge, self._teaching.enrolment(label, images, disposition, groups, False, known))
-        after = extended(judge.snapshot, enrolment, merged_parts(enrolment))
-        return dataclasses.replace(advise(judge, enrolment), challenge=self._holding.spoiled_by(after))
-
-    def _dispositions(self) -> dict[str, Disposition]:
-        judge = self._holding.judge
-        return dict(zip(judge.snapshot.labels, judge.snapshot.dispositions, strict=True)) if judge else {}
+        judge, known = self.judge, self._holding.dispositions
+        enrolment = self._teaching.enrolment(label, images, disposition, groups, False, known)
+        return advise(judge, judge.snapshot.as_seen(enrolment), self._holding.spoiled_by)
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.
@@ -408,8 +398,3 @@ class Classifier:
             GalleryError: another process owns it, or it was opened with `seed_only`.
         """
         return self._holding.own()
-
-
-def _seen(judge: Judge, enrolment: Enrolment) -> Enrolment:
-    """An enrolment of this device as the gallery compares it."""
-    return dataclasses.replace(enrolment, vectors=judge.snapshot.seen(enrolment.vectors))

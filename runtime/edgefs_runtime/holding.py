@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
+from edgefs_runtime.decision import Disposition
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.opening import judge_by, seed_of, trained_head_of
@@ -101,6 +102,12 @@ class Holding:
         if not snapshot.labels:
             return None
         return Judge(snapshot, self._bundle.manifest.decision, self._bundle.digest, self.trained)
+
+    @property
+    def dispositions(self) -> dict[str, Disposition]:
+        """Of the classes that the gallery holds."""
+        snapshot = self.judge.snapshot if self.judge else None
+        return dict(zip(snapshot.labels, snapshot.dispositions, strict=True)) if snapshot else {}
 
     def thumbnails(self, label: str) -> list[bytes]:
         """The JPEG files kept for a class's images, in their order; none where no images are kept.

@@ -92,6 +92,10 @@ class Snapshot:
     views: int = 1
     alignments: tuple[tuple[int, Alignment], ...] = ()
 
+    def as_seen(self, enrolment: Enrolment) -> Enrolment:
+        """An enrolment of this device as the gallery compares it."""
+        return dataclasses.replace(enrolment, vectors=self.seen(enrolment.vectors))
+
     def seen(self, vectors: NDArray[np.float32], camera: int | None = None) -> NDArray[np.float32]:
         """Embeddings `[N,D]` or `[N,V·D]`, as the embedder gave them, as the gallery compares them.
 
