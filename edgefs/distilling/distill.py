@@ -237,8 +237,8 @@ def _outcome(distilled: Distilled) -> str:
     kept = " The student stays as it came: no epoch was better." if distilled.history.best == 0 else ""
     return (
         f"On pictures held out the student explains {100 * (1 - after['embedding']):.1f} % of the variance of the "
-        f"teacher's embedding; the two find the same alike by {1 - after['relation']:.3f}, and by "
-        f"{1 - before['relation']:.3f} at the start (1 at best, centred kernel alignment).{kept}"
+        f"teacher's embedding; alignment of the two {1 - after['relation']:.3f}, at the start "
+        f"{1 - before['relation']:.3f} (centred kernel alignment, 1 at best).{kept}"
     )
 
 
@@ -279,12 +279,12 @@ def _report(
         "teacher": f"{fields['teacher']['name']} ({fields['teacher']['origin']})",
         "student": f"{settings.student}, {settings.size} x {settings.size} pixels",
         "pictures": fields["data"]["given"],
-        "of an epoch": f"at most {settings.pictures:,} pictures, {settings.views} views, {settings.passes} passes",
+        "of an epoch": f"at most {counted(settings.pictures, 'picture')}, {counted(settings.views, 'view')}, {settings.passes} x",
         "epochs": str(settings.epochs),
         "learning rate": f"{settings.lr:g}",
         "batch": str(settings.batch),
         "seed": str(settings.seed),
-        **{f"missed of {part}": f"{100 * share:.1f} %" for part, share in distilled.after.items()},
+        **{f"missed of {_plain(part)}": f"{100 * share:.1f} %" for part, share in distilled.after.items()},
     }
     points = tuple(
         TrainingPoint(epoch.number, epoch.validation)
@@ -302,6 +302,11 @@ def _report(
         created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
     )
+
+
+def _plain(part: str) -> str:
+    """A stage's name as people know it: `maps of block 4`."""
+    return f"the maps of block {part.split('.')[1]}" if part.startswith("features.") else f"the {part}"
 
 
 def _usable(name: str) -> str:
