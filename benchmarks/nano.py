@@ -114,7 +114,7 @@ def times(backbones: list[str], rounds: int = 60) -> None:
         pictures = np.stack([render_training_image(np.random.default_rng(n), backbone.size) for n in range(8)])
         model = to_onnx(EmbeddingNetwork(backbone, EmbeddingPlan.all_stages(backbone, size)).eval(), size)
         for kind, content in (("fp32", model), ("int8", quantise(model, collect_ranges(model, pictures), "cpu"))):
-            models[name, kind], frames[name, kind] = OnnxEmbedder(content), pictures[:1]
+            models[name, kind], frames[name, kind] = OnnxEmbedder(content, threads=1), pictures[:1]
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in models}
     for turn in range(rounds + 5):
         for key, model in models.items():
