@@ -185,3 +185,20 @@ def test_parity_lets_through_rounding_and_ties_only(
     else:
         with pytest.raises(ExportError, match=message):
             parity.check()
+
+
+def test_a_full_disk_is_said_in_a_line_and_leaves_the_earlier_bundle(run: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk: writes fail in the same places."""
+    resource = pytest.importorskip("resource", reason="POSIX")
+    out = tmp_path / "out" / "b.edgefs"
+    export(run, out, use_cache=False)
+    earlier = out.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(earlier) // 2, limits[1]))
+    try:
+        with pytest.raises(EdgefsError, match=r"can't be written .*nothing was written"):
+            export(run, out, use_cache=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert out.read_bytes() == earlier
+    assert [path.name for path in out.parent.iterdir()] == ["b.edgefs"]
