@@ -23,6 +23,7 @@ from edgefs_runtime.errors import DataError
 from edgefs_runtime.images import find_images
 from edgefs_runtime.processor import this_processor
 
+ISA = "avx2" if this_processor().has_vnni is False else "vnni"  # what does not cut sums off here
 WIDE = 20.0  # points: three small convolutions lose more in int8 than a real network does
 
 
@@ -47,12 +48,12 @@ def deployed(places: tuple[Path, Path], out: Path, **settings: object) -> Bundle
 
 
 def test_an_int8_bundle_decides_and_learns_on_the_device(places: tuple[Path, Path], tmp_path: Path) -> None:
-    bundle = deployed(places, tmp_path / "b.edgefs", precision="int8")
-    assert {"precision": "int8", "target": "cpu", "isa": "vnni"}.items() <= bundle.manifest.raw["embedder"].items()
+    bundle = deployed(places, tmp_path / "b.edgefs", precision="int8", isa=ISA)
+    assert {"precision": "int8", "target": "cpu", "isa": ISA}.items() <= bundle.manifest.raw["embedder"].items()
     measured = bundle.manifest.raw["metrics"]["precision"]
     assert measured["gate"]["passes"]
     assert measured["gate"]["right"]["decisions"] >= 500
-    assert measured["sqnr"] > 3  # 4.7 where a processor without VNNI cuts sums off
+    assert measured["sqnr"] > 5
     images = [save(tmp_path / "new", "checks", number) for number in range(12)]
     with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "g") as classifier:
         known = find_images(places[0] / "dots")
@@ -71,6 +72,7 @@ def test_the_same_inputs_give_the_same_bytes(places: tuple[Path, Path], tmp_path
             use_cache=name == "a",
             deployment=DeploySettings(precision="int8", max_drop=WIDE, estimator="minmax"),
         )
+    assert Bundle.open(tmp_path / "a").manifest.raw["embedder"]["isa"] == "vnni"
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
