@@ -1,6 +1,7 @@
 """What int8 and float16 cost and bring: `edgefs export` on real sets, its own gate and timing printed.
 
     python benchmarks/precision.py [--backbones mobilenet_v2 squeezenet1_1 nano] [--sets neu_steel magnetic_tile]
+                                   [--isa avx2]
 
 Every line is a file that was played through the gate: 5-shot episodes from images that neither taught nor calibrated,
 the one-sided 95 % bound of what is lost in accuracy and in the AUROC of unknowns, and the speed against float32 on this
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="+", default=["mobilenet_v2", "squeezenet1_1", "nano"])
     parser.add_argument("--sets", nargs="+", choices=list(_PLACES), default=list(_PLACES))
     parser.add_argument("--precision", choices=["int8", "auto"], default="auto")
+    parser.add_argument("--isa", choices=["vnni", "avx2"], default="vnni", help="of the processor that measures")
     parser.add_argument("--max-drop", type=float, default=0.5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +45,7 @@ def main() -> None:
 
 def one(backbone: str, name: str, options: argparse.Namespace, folder: Path) -> None:
     adapt(data_folder() / _PLACES[name], folder / "run", AdaptSettings(backbone=backbone, shots=5), overwrite=True)
-    deployment = DeploySettings(precision=options.precision, max_drop=options.max_drop)
+    deployment = DeploySettings(precision=options.precision, isa=options.isa, max_drop=options.max_drop)
     print(f"{backbone}, {name}, 5 shots, at most {options.max_drop:g} points", flush=True)
     try:
         deployed = export(folder / "run", folder / "b.edgefs", deployment=deployment).deployed

@@ -149,8 +149,7 @@ def export(
         REPORT: render_report(_report(plan, evaluation, parity, deployed)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }
-    fields = {
-        **_fields(plan, embedder.dim, evaluation, parity, deployed),
+    fields = _fields(plan, embedder.dim, evaluation, parity, deployed) | {
         "version": version,
         "keep_images": keep_images,
     }

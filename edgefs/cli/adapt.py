@@ -12,7 +12,7 @@ import click
 from edgefs.adapting import adapt
 from edgefs.cli import adapt_options as options
 from edgefs.cli.config import take_config
-from edgefs.cli.options import PATH, apply, echo_json, json_option
+from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, apply, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.methods import METHODS
 from edgefs.reporting import Measured
@@ -31,12 +31,15 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
     options.NETWORK,
     options.DATA,
     options.DECISION,
+    FRAME,
     options.IMAGES,
     options.TRAINING,
+    HARDWARE,
     options.FINETUNE,
     options.META,
     options.DOMAIN,
-    options.RUN,
+    options.CACHE,
+    RUN,
 )
 @click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
 @json_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgefs.cli.options import PATH, Option
+from edgefs.cli.options import Option
 from edgefs.methods import HEADS_OF
 from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
 
@@ -86,31 +86,7 @@ IMAGES: tuple[Option, ...] = (
         metavar="HEIGHT WIDTH",
         help="Network input; the backbone's without it.",
     ),
-    click.option(
-        "--roi",
-        nargs=4,
-        type=click.IntRange(min=0),
-        metavar="LEFT TOP WIDTH HEIGHT",
-        help="Region of interest, pixels.",
-    ),
-    click.option(
-        "--rotation",
-        type=click.Choice(["0", "90", "180", "270"]),
-        default="0",
-        show_default=True,
-        help="Counter-clockwise.",
-    ),
     click.option("--resize", type=click.Choice(["stretch", "pad", "crop"]), default="stretch", show_default=True),
-    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
-    click.option(
-        "--window",
-        nargs=2,
-        type=click.IntRange(0, 65535),
-        metavar="BLACK WHITE",
-        default=(0, 65535),
-        show_default=True,
-        help="Of frames with more than 8 bits.",
-    ),
     click.option(
         "--dim",
         type=click.IntRange(min=0),
@@ -133,9 +109,7 @@ TRAINING: tuple[Option, ...] = (
     click.option("--batch", type=click.IntRange(min=1), help="Images, or episodes, of a training step."),
     click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), help="The method's without it."),
     click.option("--schedule", type=click.Choice(["constant", "cosine"]), help="Of the learning rate."),
-    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
     click.option("--time-budget", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Of --method auto."),
-    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
 )
 FINETUNE: tuple[Option, ...] = (
     click.option(
@@ -180,12 +154,8 @@ META: tuple[Option, ...] = (
     click.option("--class-mirrors", is_flag=True, default=None, help="A mirrored class is another one."),
     click.option("--inner-steps", type=click.IntRange(min=1), help="Gradient steps on the head, for anil."),
 )
-RUN: tuple[Option, ...] = (
-    click.option("--name", help="Of the model; the data folder's without it."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
-    click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there."),
+CACHE: tuple[Option, ...] = (
     click.option(
         "--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings."
     ),
-    click.option("--config", type=PATH, help="TOML file of options by their names; flags win."),
 )

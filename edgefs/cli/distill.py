@@ -9,7 +9,7 @@ import click
 
 from edgefs.backbones.students import STUDENTS
 from edgefs.cli.config import take_config
-from edgefs.cli.options import PATH, Option, apply, echo_json, json_option
+from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, Option, apply, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.distilling import DistillSettings, distill
 from edgefs.runs import REPORT
@@ -70,33 +70,11 @@ TRAINING: tuple[Option, ...] = (
     ),
     click.option("--lr", type=click.FloatRange(0, min_open=True), default=_KNOWN.lr, show_default=True),
     click.option("--seed", type=int, default=0, show_default=True),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
-    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
-    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
     click.option(
         "--workers",
         type=click.IntRange(min=0),
         default=_KNOWN.workers,
         help="Processes that render; as many as there are processors without it.",
-    ),
-)
-IMAGES: tuple[Option, ...] = (
-    click.option(
-        "--roi",
-        nargs=4,
-        type=click.IntRange(min=0),
-        metavar="LEFT TOP WIDTH HEIGHT",
-        help="Region of interest of the archive's images, pixels.",
-    ),
-    click.option("--rotation", type=click.Choice(["0", "90", "180", "270"]), default="0", help="Counter-clockwise."),
-    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
-    click.option(
-        "--window",
-        nargs=2,
-        type=click.IntRange(0, 65535),
-        metavar="BLACK WHITE",
-        default=(0, 65535),
-        help="Of frames with more than 8 bits.",
     ),
 )
 
@@ -105,10 +83,7 @@ IMAGES: tuple[Option, ...] = (
 @click.argument("archive", type=PATH, required=False)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
 @click.option("--rendered", is_flag=True, help="Learn from rendered pictures in the place of an archive.")
-@apply(NETWORKS, TRAINING, IMAGES)
-@click.option("--name", help="Of the student; the RUN's without it.")
-@click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there.")
-@click.option("--config", type=PATH, help="TOML file of options by their names; flags win.")
+@apply(NETWORKS, TRAINING, FRAME, HARDWARE, RUN)
 @json_option
 @click.pass_context
 def command(

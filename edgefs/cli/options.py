@@ -18,6 +18,44 @@ Option = Callable[[Any], Any]
 
 PATH = click.Path(path_type=Path)
 
+# Of what learns from images: how a frame is cut before a network sees it, on what it is trained, and its RUN.
+FRAME: tuple[Option, ...] = (
+    click.option(
+        "--roi",
+        nargs=4,
+        type=click.IntRange(min=0),
+        metavar="LEFT TOP WIDTH HEIGHT",
+        help="Region of interest, pixels.",
+    ),
+    click.option(
+        "--rotation",
+        type=click.Choice(["0", "90", "180", "270"]),
+        default="0",
+        show_default=True,
+        help="Counter-clockwise.",
+    ),
+    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
+    click.option(
+        "--window",
+        nargs=2,
+        type=click.IntRange(0, 65535),
+        metavar="BLACK WHITE",
+        default=(0, 65535),
+        show_default=True,
+        help="Of frames with more than 8 bits.",
+    ),
+)
+HARDWARE: tuple[Option, ...] = (
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
+    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
+)
+RUN: tuple[Option, ...] = (
+    click.option("--name", help="Of what is made; the folder's without it."),
+    click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there."),
+    click.option("--config", type=PATH, help="TOML file of options by their names; flags win."),
+)
+
 
 def apply(*groups: tuple[Option, ...]) -> Option:
     """All options of some groups, in their order."""
