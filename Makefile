@@ -33,7 +33,7 @@ device: .venv-device/ready
 arm: .venv/ready
 	PYTHON=$(abspath $(BIN))/python tools/arm/run.sh $(BUNDLES)
 
-# Distil `nano` again, on a GPU in minutes or on two cores in hours, and put its weights into the package; goes on when killed.
+# Distil `nano` anew (hours on two cores) and put its weights into the package; goes on when killed.
 nano: .venv/ready
 	$(BIN)/edgefs distill --rendered --teacher mobilenet_v2 --student nano --epochs $(or $(EPOCHS),40) -o nano-run
 	$(BIN)/python tools/pack_nano.py nano-run

@@ -36,6 +36,7 @@ from edgefs.runs import (
     WEIGHTS,
     Run,
     check_place,
+    name_from,
     write_run,
 )
 from edgefs.settings import AdaptSettings
@@ -200,22 +201,16 @@ def _gallery_head(settings: AdaptSettings) -> str:
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
     """Everything that a training depends on: one that differs in any of it must not be taken up."""
     return {
-        "settings": json.loads(json.dumps(dataclasses.asdict(settings))),
+        "settings": dataclasses.asdict(settings),
         "backbone": backbone.digest,
         "preprocess": preprocess.to_json(),
         "data": dataset.digest,
-        "versions": {name: value for name, value in versions().items() if name in ("edgefs", "torch", "torchvision")},
     }
 
 
 def _name_from(data: Path) -> str:
     """The folder's name where it can be a model's, else `model`."""
-    name = (data.resolve().parent if data.suffix.lower() == ".csv" else data.resolve()).name
-    try:
-        check_name(name)
-    except BundleError:
-        return "model"
-    return name
+    return name_from((data.resolve().parent if data.suffix.lower() == ".csv" else data.resolve()).name, "model")
 
 
 def _backbone(settings: AdaptSettings, tell: Callable[[str], None]) -> Backbone:

@@ -140,20 +140,16 @@ def export(
         judge = plan.judge(vectors)
     evaluation = _evaluate(plan, judge, vectors)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
-    enrolments = enrolments_of(plan.train, vectors, plan.dispositions, jpegs)
     embedder = OnnxEmbedder(model)
     members = {
         MODEL: model,
-        SEED: pack_gallery(enrolments),
+        SEED: pack_gallery(enrolments_of(plan.train, vectors, plan.dispositions, jpegs)),
         GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
         REPORT: render_report(_report(plan, evaluation, parity, deployed)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }
-    fields = _fields(plan, embedder.dim, evaluation, parity, deployed) | {
-        "version": version,
-        "keep_images": keep_images,
-    }
-    packed = pack(fields, members)
+    fields = _fields(plan, embedder.dim, evaluation, parity, deployed)
+    packed = pack({**fields, "version": version, "keep_images": keep_images}, members)
     write_bundle(out, packed)
     return Exported(out, len(packed), parity, evaluation, deployed)
 

@@ -28,6 +28,7 @@ from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.durable import sync_file, sync_folder
 from edgefs_runtime.errors import BundleError, RunError
 from edgefs_runtime.heads.trained import TrainedHeadModel, is_trained
+from edgefs_runtime.manifest import check_name
 from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.version import version_key
 
@@ -179,6 +180,15 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         return
     if any(folder.iterdir()):
         raise RunError(f"{folder}: not empty, and no RUN; choose another place with -o")
+
+
+def name_from(folder: str, otherwise: str) -> str:
+    """A folder's name where it can be a model's."""
+    try:
+        check_name(folder)
+    except BundleError:
+        return otherwise
+    return folder
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:

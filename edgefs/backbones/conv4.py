@@ -8,12 +8,10 @@ computes, and a step of training takes 0.6 of the time on a CPU.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
+from edgefs.backbones.weights import Backbone, from_file, state_digest
 
 CONV4_SIZE = 28  # pixels; any size from 16 works
 CONV4_TAP = "features.3"  # the last block; at 28 pixels its maps are of one pixel, so `find_stages` passes it over
@@ -61,11 +59,6 @@ def load_conv4(weights: str | None) -> Backbone:
     Raises:
         WeightsError: the file can't be read, or doesn't fit.
     """
-    network = conv4_from_seed(0)
-    origin = "random values, to be trained"
-    if weights is not None:
-        fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
-        origin = f"weights file {Path(weights).name}"
-    return Backbone(
-        "conv4", network, CONV4_SIZE, origin, state_digest(network), _MEAN, _STD, trained=weights is not None
-    )
+    network, origin = conv4_from_seed(0), "random values, to be trained"
+    digest = state_digest(network)
+    return from_file(Backbone("conv4", network, CONV4_SIZE, origin, digest, _MEAN, _STD, trained=False), weights)

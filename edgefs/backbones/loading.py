@@ -12,8 +12,8 @@ from edgefs.backbones.conv4 import load_conv4
 from edgefs.backbones.nano import load_nano
 from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
 from edgefs.backbones.students import STUDENT_SIZE, STUDENTS, Student, untrained_student
-from edgefs.backbones.torchvision_models import RANDOM, is_cached, load_torchvision
-from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
+from edgefs.backbones.torchvision_models import is_cached, load_torchvision
+from edgefs.backbones.weights import RANDOM, Backbone, fill, from_file, state_digest
 from edgefs.runs import STUDENT, Run
 from edgefs_runtime.errors import WeightsError
 
@@ -80,26 +80,19 @@ def _student(size: str) -> Callable[[str | None], Backbone]:
     """`nano` comes with its weights, the other sizes have none before they are distilled."""
 
     def load(weights: str | None) -> Backbone:
-        network, origin = untrained_student(size), "random weights: `edgefs distill` trains it"
-        if weights is None and size == "nano":
-            network, origin = load_nano(), "packaged weights"
-        elif weights not in (None, RANDOM):
-            fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
-            origin = f"weights file {Path(weights).name}"
-        trained = not origin.startswith("random")
-        return Backbone(size, network, STUDENT_SIZE, origin, state_digest(network), trained=trained)
+        packaged = size == "nano" and weights is None
+        network = load_nano() if packaged else untrained_student(size)
+        origin = "packaged weights" if packaged else "random weights: `edgefs distill` trains it"
+        backbone = Backbone(size, network, STUDENT_SIZE, origin, state_digest(network), trained=packaged)
+        return from_file(backbone, weights)
 
     return load
 
 
 def _pico(weights: str | None) -> Backbone:
-    network = untrained_pico()
-    origin = "random weights: for methods that train every layer"
-    if weights not in (None, RANDOM):
-        fill(network, {name: value.float() for name, value in read_weights(Path(weights)).items()}, Path(weights))
-        origin = f"weights file {Path(weights).name}"
-    trained = weights not in (None, RANDOM)
-    return Backbone("pico", network, PICO_SIZE, origin, state_digest(network), PICO_MEAN, PICO_STD, trained=trained)
+    network, origin = untrained_pico(), "random weights: for methods that train every layer"
+    digest = state_digest(network)
+    return from_file(Backbone("pico", network, PICO_SIZE, origin, digest, PICO_MEAN, PICO_STD, trained=False), weights)
 
 
 BACKBONES: dict[str, Callable[[str | None], Backbone]] = {

@@ -15,10 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgefs.backbones.weights import Backbone, fill, read_weights, state_digest
+from edgefs.backbones.weights import RANDOM, Backbone, fill, read_weights, state_digest
 from edgefs_runtime.errors import WeightsError
 
-RANDOM = "random"  # instead of a file: for measuring speed, never for accuracy
 _DEFAULT_SIZE = 224  # pixels
 
 

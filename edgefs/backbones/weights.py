@@ -6,6 +6,7 @@ another number of classes is passed over, since no stage lies behind it.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pickle
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from edgefs_runtime.errors import WeightsError
 
+RANDOM = "random"  # instead of a file: the values a network is made with
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red green blue, of values 0 to 1
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state")  # what trainers call the weights in their files
@@ -48,6 +50,20 @@ class Backbone:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     trained: bool = True
+
+
+def from_file(backbone: Backbone, weights: str | None) -> Backbone:
+    """A backbone with the values of a weights file; as it came where none is named, or `random`.
+
+    Raises:
+        WeightsError: the file can't be read, or doesn't fit.
+    """
+    if weights in (None, RANDOM):
+        return backbone
+    path = Path(weights)
+    fill(backbone.network, {name: value.float() for name, value in read_weights(path).items()}, path)
+    origin, digest = f"weights file {path.name}", state_digest(backbone.network)
+    return dataclasses.replace(backbone, origin=origin, digest=digest, trained=True)
 
 
 def state_digest(network: nn.Module) -> str:

@@ -6,9 +6,11 @@
 - `pictures`: where the images come from, a folder or the renderer; `views`: what is cut out of them.
 - `teacher`: what the large network says of a view; `pupil`: the student with what translates it.
 - `objective`: the two in the training loop that all methods share.
+- `preparing`, `distill`, `reporting`: what it begins with, the order of the work, and what is written down.
 """
 
-from edgefs.distilling.distill import Distilled, distill
+from edgefs.distilling.distill import distill
+from edgefs.distilling.reporting import Distilled
 from edgefs.distilling.settings import DistillSettings
 
 __all__ = ["DistillSettings", "Distilled", "distill"]

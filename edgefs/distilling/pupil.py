@@ -91,11 +91,11 @@ class Pupil(nn.Module):
             batch: views, embedding `[N,F]`, maps `[N,C,S,S]`.
         """
         predicted, embedding, own = said
-        _, *targets = batch
-        wanted = self._standardised(targets[0], len(self.levels))
+        _, taught, *targets = batch
+        wanted = self._standardised(taught, len(self.levels))
         found = {
             level.tap: F.mse_loss(maps.float(), self._standardised(target, number))
-            for number, (level, maps, target) in enumerate(zip(self.levels, predicted, targets[1:], strict=True))
+            for number, (level, maps, target) in enumerate(zip(self.levels, predicted, targets, strict=True))
         }
         found["embedding"] = F.mse_loss(embedding.float(), wanted)
         found["relation"] = 1 - alignment(own.float(), wanted)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefs.backbones.torchvision_models import RANDOM
+from edgefs.backbones.weights import RANDOM
 from edgefs.cache import EmbeddingCache, cache_path
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan

@@ -17,7 +17,10 @@ from typing import Any
 
 import torch
 
+from edgefs.versions import versions
 from edgefs_runtime.embedder import canonical_json
+
+_ARITHMETIC = ("edgefs", "torch", "torchvision")  # another version may end with other values
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,10 @@ class Checkpoints:
 
     @classmethod
     def beside(cls, run: Path, origin: Mapping[str, Any]) -> Checkpoints:
-        """For the RUN that is to stand at `run`."""
-        return cls(run.with_name(f".{run.name}.training"), origin)
+        """For the RUN that is to stand at `run`; versions of the software belong to every origin."""
+        known = versions()
+        used = {name: known[name] for name in _ARITHMETIC if name in known}
+        return cls(run.with_name(f".{run.name}.training"), {**origin, "versions": used})
 
     def place(self, name: str) -> Path:
         """The file of one of the run's trainings."""

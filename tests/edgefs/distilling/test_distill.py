@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
+from killing import killed_in_training
 from PIL import Image
 from textures import save, write_set
 
@@ -84,21 +82,13 @@ def test_killed_and_started_again_it_ends_with_the_same_student(archive: Path, t
         return [sys.executable, "-c", script, "distill", str(archive), "-o", str(out), *flags.split()]
 
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, timeout=200)
-    process = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    training = tmp_path / ".killed.training"
-    while process.poll() is None and not (training.exists() and list(training.glob("*.pt"))):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    done = torch.load(next(training.glob("*.pt")), weights_only=True)["epochs"][-1]["number"]
-    assert 0 < done < 12
+    assert 0 < killed_in_training(command(tmp_path / "killed"), tmp_path / "killed") < 12
     subprocess.run(command(tmp_path / "killed"), check=True, capture_output=True, timeout=200)
     whole, killed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed"))
     assert killed == whole
     weights = [(tmp_path / name / "student.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
-    assert not training.exists()
+    assert not (tmp_path / ".killed.training").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")

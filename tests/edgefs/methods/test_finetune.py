@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from killing import killed_in_training
 from onnx import numpy_helper
 from safetensors.torch import load_file
 from textures import draw, save, write_set
@@ -200,23 +199,14 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_figures(da
         return [sys.executable, "-c", ADAPT, support, "adapt", str(data), "-o", str(out), *flags]
 
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, timeout=200)
-    process = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    training = tmp_path / ".killed.training"
-    while process.poll() is None and not (training.exists() and list(training.glob("*.pt"))):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert list(training.glob("*.pt"))
-    done = torch.load(next(training.glob("*.pt")), weights_only=True)["epochs"][-1]["number"]
-    assert 0 < done < 150
+    assert 0 < killed_in_training(command(tmp_path / "killed"), tmp_path / "killed") < 150
     subprocess.run(command(tmp_path / "killed"), check=True, capture_output=True, timeout=200)
     whole, killed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed"))
     assert killed == whole
     assert (tmp_path / "killed" / "embedder.safetensors").read_bytes() == (
         tmp_path / "whole" / "embedder.safetensors"
     ).read_bytes()
-    assert not training.exists()
+    assert not (tmp_path / ".killed.training").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")

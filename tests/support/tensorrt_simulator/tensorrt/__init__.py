@@ -8,6 +8,7 @@ signatures are the real ones is what `make typecheck-tensorrt` shows.
 `SIM_TENSORRT` is the version; `SIM_FAILS` is `parse` or `build`; `SIM_WRONG=1` makes engines compute something else.
 """
 
+import abc
 import enum
 import os
 import struct
@@ -34,12 +35,13 @@ class Dims(tuple):
         return super().__new__(cls, shape)
 
 
-class ILogger:
+class ILogger(abc.ABC):
     Severity = enum.Enum("Severity", "INTERNAL_ERROR ERROR WARNING INFO VERBOSE")
     INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = Severity
 
+    @abc.abstractmethod
     def log(self, severity, msg):
-        raise NotImplementedError
+        """Ours to write."""
 
 
 class HostMemory(bytes):
