@@ -47,7 +47,8 @@ def find_stages(network: nn.Module, size: tuple[int, int], limit: int = MAX_STAG
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, 3, *size))
+            device = next((value.device for value in network.parameters()), torch.device("cpu"))
+            network.eval()(torch.zeros(1, 3, *size, device=device))
     finally:
         network.train(was_training)
         for handle in handles:

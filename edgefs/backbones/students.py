@@ -1,7 +1,8 @@
 """Small networks that learn from larger ones (`edgefs distill`), in sizes by name.
 
-Plain 3 x 3 convolutions, batch norm, ReLU and additions, which onnxruntime runs fast in fp32 and in int8; no depthwise
-convolutions, no squeeze-excite, no hard-swish.
+Plain 3 x 3 convolutions where the maps are large, and inverted residuals where they are small, with batch norm and ReLU
+alone: no squeeze-excite, no hard-swish. On a CPU that is where each is fast: a depthwise convolution over a large map
+costs its memory traffic, which int8 saves little of (EfficientNetV2, Tan and Le 2021, arXiv:2104.00298).
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from torch import Tensor, nn
 STUDENT_SIZE = 128  # pixels, height and width of the input; any multiple of 32 works
 # Channels of the first block and of the four resolutions after it. Multiply-adds at 128 x 128 and weights:
 STUDENTS: dict[str, tuple[int, ...]] = {
-    "nano-s": (8, 16, 32, 48, 96),  # 18 million, 0.25 million
-    "nano": (16, 32, 64, 96, 192),  # 71 million, 1.0 million
-    "nano-l": (24, 56, 112, 176, 352),  # 225 million, 3.3 million
+    "nano-s": (8, 16, 32, 64, 128),  # 19 million, 0.24 million
+    "nano": (16, 32, 64, 128, 256),  # 72 million, 0.92 million
+    "nano-l": (24, 56, 112, 224, 448),  # 211 million, 2.8 million
 }
 
 
 class Student(nn.Module):
-    """Eight blocks from a 128 px image to maps of 4 x 4.
+    """Ten blocks from a 128 px image to maps of 4 x 4.
 
-    Any block's output can be tapped by its name, `features.0` to `features.7`, with
+    Any block's output can be tapped by its name, `features.0` to `features.9`, with
     `torchvision.models.feature_extraction.create_feature_extractor`.
 
     Args:
@@ -32,38 +33,49 @@ class Student(nn.Module):
         super().__init__()
         first, a, b, c, d = STUDENTS[size]
         self.features = nn.Sequential(
-            _convolution(3, first, stride=2),  # 64 x 64 for a 128 px input
-            _convolution(first, a, stride=2),  # 32 x 32
-            _convolution(a, a),
-            Residual(a, b, stride=2),  # 16 x 16
-            Residual(b, b),
-            Residual(b, c, stride=2),  # 8 x 8
-            Residual(c, c),
-            Residual(c, d, stride=2),  # 4 x 4
+            nn.Sequential(*_normed(3, first, 3, stride=2), nn.ReLU()),  # 64 x 64 for a 128 px input
+            nn.Sequential(*_normed(first, a, 3, stride=2), nn.ReLU()),  # 32 x 32
+            nn.Sequential(*_normed(a, a, 3), nn.ReLU()),
+            Inverted(a, b, stride=2, fused=True),  # 16 x 16
+            Inverted(b, b, fused=True),
+            Inverted(b, c, stride=2),  # 8 x 8
+            Inverted(c, c),
+            Inverted(c, c),
+            Inverted(c, d, stride=2),  # 4 x 4
+            Inverted(d, d),
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised float images `[N,3,H,W]` to the average-pooled last block, `[N,192]` of `nano`."""
+        """Normalised float images `[N,3,H,W]` to the average-pooled last block, `[N,256]` of `nano`."""
         features: Tensor = self.features(images)
         return features.mean((2, 3))
 
 
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385), added before the last ReLU."""
+class Inverted(nn.Module):
+    """Widened, filtered, narrowed, beside a shortcut (Sandler et al. 2018, arXiv:1801.04381).
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
+    Args:
+        channels_in: C of the input.
+        channels_out: C of the output.
+        stride: of the filter; there is a shortcut where neither size nor channels change.
+        fused: widen and filter in one plain convolution, to twice the channels; else a depthwise one of three times.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, *, fused: bool = False) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            *_normed(channels_in, channels_out, 3, stride), nn.ReLU(), *_normed(channels_out, channels_out, 3, 1)
+        wide = channels_in * (2 if fused else 3)
+        filtered = (
+            _normed(channels_in, wide, 3, stride)
+            if fused
+            else (*_normed(channels_in, wide, 1), nn.ReLU(), *_normed(wide, wide, 3, stride, groups=wide))
         )
-        same = channels_in == channels_out and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Sequential(*_normed(channels_in, channels_out, 1, stride))
-        self.relu = nn.ReLU()
+        self.body = nn.Sequential(*filtered, nn.ReLU(), *_normed(wide, channels_out, 1))
+        self.added = channels_in == channels_out and stride == 1
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps `[N,channels_in,H,W]` to `[N,channels_out,H/stride,W/stride]`."""
-        added: Tensor = self.relu(self.body(maps) + self.shortcut(maps))
-        return added
+        found: Tensor = self.body(maps)
+        return maps + found if self.added else found
 
 
 def untrained_student(size: str, seed: int = 0) -> Student:
@@ -75,10 +87,8 @@ def untrained_student(size: str, seed: int = 0) -> Student:
     return network
 
 
-def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(*_normed(channels_in, channels_out, 3, stride), nn.ReLU())
-
-
-def _normed(channels_in: int, channels_out: int, kernel: int, stride: int) -> tuple[nn.Module, nn.Module]:
-    convolution = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+def _normed(
+    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> tuple[nn.Module, nn.Module]:
+    convolution = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return convolution, nn.BatchNorm2d(channels_out)

@@ -56,14 +56,7 @@ TRAINING: tuple[Option, ...] = (
         type=click.IntRange(min=1),
         default=_KNOWN.views,
         show_default=True,
-        help="Random crops of each picture, which the teacher is asked about.",
-    ),
-    click.option(
-        "--passes",
-        type=click.IntRange(min=1),
-        default=_KNOWN.passes,
-        show_default=True,
-        help="How often an epoch goes over its views.",
+        help="Random crops of each picture, each of which the teacher is asked about.",
     ),
     click.option(
         "--batch", type=click.IntRange(min=2), default=_KNOWN.batch, show_default=True, help="Views of a step."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -60,11 +61,12 @@ def distill(
     name = settings.name or name_from(out.resolve().name, "student")
     check_name(name)
     device = choose_device(settings.device)
-    given = prepare(archive, settings, steps)
+    given = prepare(archive, settings, device, steps)
     for note in given.notes:
         tell(note)
     checkpoints = Checkpoints.beside(out, given.origin(settings))
-    distilled, student = _train(given, settings, device, checkpoints, steps)
+    with closing(given.pictures):
+        distilled, student = _train(given, settings, device, checkpoints, steps)
     tell(distilled.sentence)
     fields = run_fields(name, archive, settings, given, student, distilled)
     report = distill_report(name, settings, fields, distilled, time.monotonic() - began)
@@ -91,8 +93,7 @@ def _train(
     torch.manual_seed(settings.seed)
     teacher = Teacher(given.teacher, levels, size).to(fabric.device).to(memory_format=torch.channels_last)
     pupil = Pupil(EmbeddingNetwork(student, plan), teacher).to(fabric.device).to(memory_format=torch.channels_last)
-    part = (fabric.global_rank, fabric.world_size)
-    objective = Distillation(pupil, teacher, given.pictures, settings, fabric.device, part, steps)
+    objective = Distillation(pupil, teacher, given.pictures, settings, fabric, steps)
     before = objective.held_out()
     training = TrainingSettings(
         epochs=settings.epochs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.pool
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs.render import render_training_image
+from edgefs.render import render_training_images
 from edgefs_runtime.preprocess import Preprocess
 
 CHUNK = 50  # pictures that are handed on at a time
@@ -27,6 +28,7 @@ class Pictures(Protocol):
     """A source of square pictures, in chunks uint8 `[n,S,S,3]`."""
 
     count: int  # of an epoch
+    kept: int  # never drawn
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
         """The epoch's pictures, of several processes' the `part` (number, of how many)."""
@@ -34,6 +36,10 @@ class Pictures(Protocol):
 
     def held_out(self) -> Iterator[Chunk]:
         """Pictures that are never drawn."""
+        ...
+
+    def close(self) -> None:
+        """End what works on them."""
         ...
 
 
@@ -45,20 +51,34 @@ class Rendered:
         side: height and width, pixels.
         seed: together with epoch and number it determines a chunk.
         workers: processes; with none it is done in this one.
+        ahead: render the next epoch's while this one's are learned from, where a GPU learns and the processor is free.
     """
 
-    def __init__(self, count: int, side: int, seed: int, workers: int) -> None:
-        self.count = count
-        self._side, self._seed, self._workers = side, seed, workers
+    def __init__(self, count: int, side: int, seed: int, workers: int, *, ahead: bool = False) -> None:
+        self.count, self.kept = count, min(_HELD_OUT, count)
+        self._side, self._seed, self._workers, self._ahead = side, seed, workers, ahead
+        self._pool: multiprocessing.pool.Pool | None = None
+        self._begun: dict[tuple[int, int, int], Iterator[Chunk]] = {}
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
         """See `Pictures`."""
         number, parts = part
-        yield from self._render(epoch, self.count // parts, number)
+        count = self.count // parts
+        chunks = self._begun.pop((epoch, count, number), None) or self._render(epoch, count, number)
+        if self._ahead and self._workers:
+            self._begun[epoch + 1, count, number] = self._render(epoch + 1, count, number)
+        yield from chunks
 
     def held_out(self) -> Iterator[Chunk]:
         """See `Pictures`."""
-        yield from self._render(0, min(_HELD_OUT, self.count), 0)
+        yield from self._render(0, self.kept, 0)
+
+    def close(self) -> None:
+        """See `Pictures`."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool.join()
+            self._pool = None
 
     def _render(self, epoch: int, count: int, part: int) -> Iterator[Chunk]:
         tasks = [
@@ -66,16 +86,10 @@ class Rendered:
             for first in range(0, count, CHUNK)
         ]
         if not self._workers:
-            yield from map(_render_chunk, tasks)
-            return
-        with multiprocessing.get_context("spawn").Pool(self._workers) as pool:
-            yield from pool.imap(_render_chunk, tasks)
-
-
-def _render_chunk(task: tuple[tuple[int, ...], int, int]) -> Chunk:
-    seed, count, side = task
-    rng = np.random.default_rng(seed)
-    return np.stack([render_training_image(rng, side) for _ in range(count)])
+            return map(render_training_images, tasks)
+        if self._pool is None:
+            self._pool = multiprocessing.get_context("spawn").Pool(self._workers)
+        return self._pool.imap(render_training_images, tasks)
 
 
 class Archive:
@@ -90,9 +104,9 @@ class Archive:
 
     def __init__(self, samples: Sequence[Sample], count: int, preprocess: Preprocess, seed: int) -> None:
         order = np.random.default_rng((seed, 0)).permutation(len(samples))
-        kept = min(max(len(samples) // 10, 1), _HELD_OUT)
-        self._held_out = [samples[number].path for number in order[:kept]]
-        self._paths = [samples[number].path for number in order[kept:]]
+        self.kept = min(max(len(samples) // 10, 1), _HELD_OUT)
+        self._held_out = [samples[number].path for number in order[: self.kept]]
+        self._paths = [samples[number].path for number in order[self.kept :]]
         self._preprocess, self._seed = preprocess, seed
         self._decoded: dict[Path, Chunk] = {}
         self.count = min(count, len(self._paths))
@@ -106,6 +120,9 @@ class Archive:
     def held_out(self) -> Iterator[Chunk]:
         """See `Pictures`."""
         yield from self._read(self._held_out)
+
+    def close(self) -> None:
+        """See `Pictures`: nothing to end."""
 
     def _read(self, paths: Sequence[Path]) -> Iterator[Chunk]:
         with ThreadPoolExecutor(_THREADS) as pool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from edgefs.backbones import Backbone, load_backbone
 from edgefs.backbones.nano import load_nano
 from edgefs.backbones.students import untrained_student
@@ -56,7 +58,7 @@ class Given:
         }
 
 
-def prepare(archive: Path | None, settings: DistillSettings, steps: Steps) -> Given:
+def prepare(archive: Path | None, settings: DistillSettings, device: torch.device, steps: Steps) -> Given:
     """Load teacher and student and read the images.
 
     Raises:
@@ -72,7 +74,7 @@ def prepare(archive: Path | None, settings: DistillSettings, steps: Steps) -> Gi
     if not teacher.trained and settings.teacher_weights is None:
         raise WeightsError(f"--teacher {teacher.name} has random values and knows nothing; pass --teacher-weights FILE")
     stages_of(teacher, (settings.teacher_size or teacher.size,) * 2)  # before an hour of reading images
-    pictures, digest, about = _pictures(archive, settings, steps)
+    pictures, digest, about = _pictures(archive, settings, device, steps)
     notes = (
         f"Teacher: {teacher.name}, {teacher.origin}, at {settings.teacher_size or teacher.size} pixels.",
         f"Student: {student.name} at {settings.size} pixels, from {student.origin}.",
@@ -92,11 +94,15 @@ def _student(settings: DistillSettings, *, rendered: bool) -> Backbone:
     return Backbone(settings.student, network, settings.size, phrase, state_digest(network))
 
 
-def _pictures(archive: Path | None, settings: DistillSettings, steps: Steps) -> tuple[Pictures, str, str]:
+def _pictures(
+    archive: Path | None, settings: DistillSettings, device: torch.device, steps: Steps
+) -> tuple[Pictures, str, str]:
     """The source of pictures, its digest, and a sentence about it."""
     drawn = f"{settings.epochs} epochs, {counted(settings.views, 'view')} of each"
     if archive is None:
-        rendered = Rendered(settings.pictures, _RENDERED_SIDE, settings.seed, settings.workers)
+        rendered = Rendered(
+            settings.pictures, _RENDERED_SIDE, settings.seed, settings.workers, ahead=device.type == "cuda"
+        )
         return rendered, "rendered", f"Pictures: {settings.pictures:,} rendered anew in each of {drawn}."
     progress = steps("read images")
     samples, left_out = read_unlabelled(find_images(archive), archive, _FEWEST, "to learn from", progress)

@@ -19,7 +19,7 @@ from edgefs.distilling.views import resized
 from edgefs.embedding import EmbeddingNetwork
 
 _OUTLIERS = 6.0  # deviations at which a target is cut
-WEIGHTS = {"maps": 4.0, "embedding": 1.0, "relation": 0.5}
+WEIGHTS = {"maps": 2.0, "embedding": 2.0, "relation": 1.0}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Pupil(nn.Module):
         maps = self.network.stages(self.network.normalised(views.permute(0, 2, 3, 1)))
         own = self.network.joined(maps)
         predicted = [
-            head(resized(maps[level.tap], level.side)) for head, level in zip(self.heads, self.levels, strict=True)
+            head(resized(maps[level.tap].float(), level.side))
+            for head, level in zip(self.heads, self.levels, strict=True)
         ]
         return predicted, self.embedding_head(own), own
 

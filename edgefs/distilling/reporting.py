@@ -95,7 +95,6 @@ def distill_report(
         "student": f"{settings.student}, {settings.size} x {settings.size} pixels",
         "pictures": fields["data"]["given"],
         "of an epoch": f"at most {counted(settings.pictures, 'picture')}, {counted(settings.views, 'view')} of each",
-        "passes": str(settings.passes),
         "epochs": str(settings.epochs),
         "learning rate": f"{settings.lr:g}",
         "batch": str(settings.batch),

@@ -24,8 +24,7 @@ class DistillSettings:
         size: height and width of what the student sees, pixels, a multiple of 32.
         epochs: each draws new pictures and new views of them.
         pictures: of an epoch, at most.
-        views: random crops of each picture.
-        passes: how often an epoch goes over its views; the teacher is asked once.
+        views: random crops of each picture, each of which the teacher is asked about.
         batch: views of a step.
         lr: the largest learning rate; a cosine brings it to nothing.
         roi: region of interest of an archive's images (left, top, width, height), pixels.
@@ -48,8 +47,7 @@ class DistillSettings:
     size: int = STUDENT_SIZE
     epochs: int = 12
     pictures: int = 3000
-    views: int = 2
-    passes: int = 4
+    views: int = 4
     batch: int = 64
     lr: float = 2e-3
     roi: tuple[int, int, int, int] | None = None

@@ -7,6 +7,6 @@ numpy and Pillow only: the device can render too.
 """
 
 from edgefs.render.parts import PART_KINDS, render_part, write_line
-from edgefs.render.training import render_training_image
+from edgefs.render.training import render_training_image, render_training_images
 
-__all__ = ["PART_KINDS", "render_part", "render_training_image", "write_line"]
+__all__ = ["PART_KINDS", "render_part", "render_training_image", "render_training_images", "write_line"]

@@ -7,6 +7,8 @@ is that no two images are alike; nothing here is meant to be any real data set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -31,6 +33,13 @@ def render_training_image(rng: Generator, size: int) -> NDArray[np.uint8]:
         uint8 RGB `[size,size,3]`.
     """
     return _photographed(rng, _lit(rng, _scene(rng, size)))
+
+
+def render_training_images(task: tuple[Sequence[int], int, int]) -> NDArray[np.uint8]:
+    """Several of one seed, for a pool of processes: (seed, how many, size) to uint8 RGB `[count,size,size,3]`."""
+    seed, count, size = task
+    rng = np.random.default_rng(seed)
+    return np.stack([render_training_image(rng, size) for _ in range(count)])
 
 
 def _scene(rng: Generator, size: int) -> Picture:

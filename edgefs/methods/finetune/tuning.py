@@ -145,7 +145,9 @@ class Tuning:
         """`[n,F]` of images as they are, not turned."""
         rows = torch.tensor(list(positions)) * self.support.views
         cut.eval()
-        return torch.cat([cut(*self.support.bank.rows(chunk)) for chunk in torch.split(rows, 256)])
+        device = self.task.device  # the bank is in the computer's own memory, the network where it trains
+        banks = [self.support.bank.rows(chunk) for chunk in torch.split(rows, 256)]
+        return torch.cat([cut(*(value.to(device) for value in values)).cpu() for values in banks])
 
     def _rates(self, backbone: Backbone, options: FinetuneSettings) -> Callable[[str], float]:
         """The factor of a parameter's rate: less for each stage before the last."""

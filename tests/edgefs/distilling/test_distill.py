@@ -39,7 +39,7 @@ def archive(tmp_path: Path) -> Path:
 
 def test_a_student_of_an_archive_serves_as_a_backbone_up_to_the_device(archive: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    settings = DistillSettings(**SHORT, epochs=4, passes=4)
+    settings = DistillSettings(**SHORT, epochs=4, views=8)
     run, distilled = distill(archive, tmp_path / "student", settings, tell=told.append)
     assert "45 images; 2 files left out" in told[2]
     assert distilled.history.best > 0
@@ -60,22 +60,22 @@ def test_a_student_of_an_archive_serves_as_a_backbone_up_to_the_device(archive: 
 
 
 def test_rendered_pictures_teach_too_and_the_same_seed_gives_the_same_student(tmp_path: Path) -> None:
-    settings = DistillSettings(**SHORT, epochs=1, pictures=24, views=1, passes=1)
+    settings = DistillSettings(**SHORT, epochs=1, pictures=24, views=1)
     first, _ = distill(None, tmp_path / "a", settings)
     second, _ = distill(None, tmp_path / "b", settings)
-    other, _ = distill(None, tmp_path / "c", DistillSettings(**SHORT, epochs=1, pictures=24, views=1, passes=1, seed=1))
+    other, _ = distill(None, tmp_path / "c", DistillSettings(**SHORT, epochs=1, pictures=24, views=1, seed=1))
     digests = [run.fields["backbone"]["digest"] for run in (first, second, other)]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_nano_goes_on_from_its_packaged_weights_on_an_archive(archive: Path, tmp_path: Path) -> None:
-    settings = DistillSettings(teacher="nano", student="nano", epochs=1, passes=1, batch=8, views=1, lr=1e-4)
+    settings = DistillSettings(teacher="nano", student="nano", epochs=1, batch=8, views=1, lr=1e-4)
     _, distilled = distill(archive, tmp_path / "student", settings)
     assert distilled.before["relation"] < 0.05  # it is its own teacher, and finds the same alike
 
 
 def test_killed_and_started_again_it_ends_with_the_same_student(archive: Path, tmp_path: Path) -> None:
-    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 12 --passes 2"
+    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 12 --views 4"
 
     def command(out: Path) -> list[str]:
         script = "from edgefs.cli import main; main()"
@@ -93,7 +93,7 @@ def test_killed_and_started_again_it_ends_with_the_same_student(archive: Path, t
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")
 def test_two_processes_train_together(archive: Path, tmp_path: Path) -> None:
-    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 1 --passes 1 --devices 2"
+    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 1 --devices 2"
     script = tmp_path / "command.py"
     script.write_text("from edgefs.cli import main\nmain()\n")
     command = [sys.executable, str(script), "distill", str(archive), "-o", str(tmp_path / "student"), *flags.split()]
@@ -131,7 +131,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(archive: Path, tmp_path: Path,
 
 
 def test_a_student_is_no_model_and_a_model_no_student(archive: Path, tmp_path: Path) -> None:
-    settings = DistillSettings(**SHORT, epochs=1, views=1, passes=1)
+    settings = DistillSettings(**SHORT, epochs=1, views=1)
     distill(archive, tmp_path / "student", settings)
     with pytest.raises(RunError, match="knows no classes yet"):
         export(tmp_path / "student", tmp_path / "b.edgefs")
