@@ -154,19 +154,21 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
     n, dim = rows.shape
     counts = np.bincount(classes)
     order = np.argsort(classes, kind="stable")
-    residuals, classes = rows[order], classes[order]  # class by class, so that each is one slice
-    means = np.empty((len(counts), dim))
+    classes = classes[order]  # class by class, so that each is one slice
+    stacked = np.empty((n + len(counts), dim))
+    residuals, means = stacked[:n], stacked[n:]
+    residuals[:] = rows[order]
     for label, end in enumerate(np.cumsum(counts).tolist()):
         own = residuals[end - int(counts[label]) : end]
         means[label] = own.mean(axis=0)
         own -= means[label]
     between = float(counts @ np.einsum("kd,kd->k", means, means))
     if n < dim:
-        scatter = residuals @ residuals.T
+        products = stacked @ stacked.T
+        scatter, towards = products[:n, :n], products[:n, n:]
         alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
         factor = _factor(scatter, alpha / beta)
-        towards = residuals @ means.T
-        solved = factor.T @ (factor @ towards)  # G⁻¹WMᵀ
+        solved = _solve(factor, towards)  # G⁻¹WMᵀ
         weights = (means.T - residuals.T @ solved) / alpha
         row_mean, whitened = solved / beta, factor.T
         start, slope = 1 / beta, -alpha / beta**2
@@ -174,7 +176,7 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
         scatter = residuals.T @ residuals
         alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
         factor = _factor(beta * scatter, alpha)
-        weights = factor.T @ (factor @ means.T)
+        weights = _solve(factor, means.T)
         row_mean, whitened = residuals @ weights, residuals @ factor.T
         start, slope = 0.0, 1.0
     mean_mean = means @ weights
@@ -214,20 +216,44 @@ def _factor(matrix: Matrix, ridge: float) -> Matrix:
 
 
 def _invert(matrix: Matrix) -> None:
-    """Replace a matrix by its inverted Cholesky factor.
+    """Replace a matrix, of which the lower triangle is read, by its inverted Cholesky factor.
 
     By halves: L = [L₁ 0; B L₂] with B = A₂₁R₁ᵀ and L₂ of A₂₂ − BBᵀ, and R = [R₁ 0; −R₂BR₁ R₂]. Nearly all of the work
-    is matrix products, and L itself is never needed: numpy has no triangular solver that would use it.
+    is matrix products, and L itself is never needed: numpy has no triangular solver that would use it. It has no
+    product with a triangle either, so each goes by strips that leave out most of the zeros.
     """
     n = len(matrix)
     if n <= _BLOCK:
         matrix[:] = np.tril(np.linalg.inv(np.linalg.cholesky(matrix)))
         return
     half = n // 2
-    first, second = matrix[:half, :half], matrix[half:, half:]
+    first, corner, second = matrix[:half, :half], matrix[half:, :half], matrix[half:, half:]
     _invert(first)
-    below = matrix[half:, :half] @ first.T
-    second -= below @ below.T
+    below, towards = np.empty_like(corner), np.empty_like(corner)
+    for strip in _strips(half):
+        np.matmul(corner[:, : strip.stop], first[strip, : strip.stop].T, out=below[:, strip])
+    for strip in _strips(n - half):
+        second[strip, : strip.stop] -= below[strip] @ below[: strip.stop].T
     _invert(second)
-    matrix[half:, :half] = -(second @ below) @ first
+    for strip in _strips(n - half):
+        np.matmul(second[strip, : strip.stop], below[: strip.stop], out=towards[strip])
+    for strip in _strips(half):
+        np.matmul(towards[:, strip.start :], first[strip.start :, strip], out=corner[:, strip])
+    np.negative(corner, out=corner)
     matrix[:half, half:] = 0.0
+
+
+def _solve(factor: Matrix, columns: Matrix) -> Matrix:
+    """RᵀRX: what the matrix whose inverted factor R is takes to columns X `[n,K]`."""
+    halfway, found = np.empty_like(columns), np.empty_like(columns)
+    for strip in _strips(len(factor)):
+        halfway[strip] = factor[strip, : strip.stop] @ columns[: strip.stop]
+    for strip in _strips(len(factor)):
+        found[strip] = factor[strip.start :, strip].T @ halfway[strip.start :]
+    return found
+
+
+def _strips(n: int) -> list[slice]:
+    """At most six parts of n rows, none needlessly short."""
+    step = max(_BLOCK // 2, -(-n // 6))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
