@@ -6,10 +6,12 @@ can't differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, Literal, NamedTuple
+from functools import lru_cache
+from time import gmtime, strftime, time_ns
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.decision import Decision, Verdict
 from edgefs_runtime.errors import BundleError
-from edgefs_runtime.heads import Answer, LeftOut, TrainedHead, fit_head
+from edgefs_runtime.heads import LeftOut, TrainedHead, fit_head
 from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.snapshot import Snapshot
 
@@ -111,7 +113,7 @@ class Judge:
         if self._trained is not None:
             self._head, self.temperature = self._trained.over(self._head), self._trained.temperature
         self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
-        self._is_ok = np.array([disposition == "ok" for disposition in snapshot.dispositions])
+        self._is_ok = tuple(disposition == "ok" for disposition in snapshot.dispositions)
         self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
 
     @property
@@ -145,53 +147,42 @@ class Judge:
 
     def _rejection_of_ok(self, left_out: LeftOut) -> Rejection:
         """How parts near an ok class are refused so that all overkill together keeps its budget."""
-        ok = self._is_ok[self.snapshot.classes] & np.isfinite(left_out.strangeness)
+        ok = np.array(self._is_ok)[self.snapshot.classes] & np.isfinite(left_out.strangeness)
         spoiled = np.zeros(len(ok), bool)
-        spoiled[ok] = self._is_judged_defect(left_out.scores[ok], self.gallery_temperature)
+        spoiled[ok] = [
+            self._is_judged_defect(scores.index(max(scores)), _softmax(scores, self.gallery_temperature))
+            for scores in left_out.scores[ok].tolist()
+        ]
         self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
         rows = ok & ~spoiled
         reference = LeftOut(left_out.scores[rows], left_out.strangeness[rows])
         return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
 
-    def _is_judged_defect(self, scores: NDArray[np.float64], temperature: float) -> NDArray[np.bool_]:
-        """Which rows of scores `[N,C]` are judged NG by their class, refused or not."""
+    def _is_judged_defect(self, nearest: int, probabilities: list[float]) -> bool:
+        """Whether a part is judged NG by its class, refused or not."""
         if self.settings.escape_cost is None:
-            return np.asarray(~self._is_ok[scores.argmax(axis=1)])
-        return np.asarray(self._defect(_softmax(scores / temperature)) > 1 / (1 + self.settings.escape_cost))
+            return not self._is_ok[nearest]
+        return self._defect(probabilities) > 1 / (1 + self.settings.escape_cost)
 
-    def _defect(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability `[N]` of being a defect, as if good parts and defects came equally often.
+    def _defect(self, probabilities: list[float]) -> float:
+        """Probability of being a defect, as if good parts and defects came equally often.
 
-        Probabilities of classes `[N,C]` take classes as equally likely: five kinds of defect beside one class of good
-        parts would make nearly everything a defect.
+        Probabilities of classes take classes as equally likely: five kinds of defect beside one class of good parts
+        would make nearly everything a defect.
         """
-        if self._is_ok.all() or not self._is_ok.any():
-            return np.full(len(probabilities), float(not self._is_ok.any()))
-        defect, ok = probabilities[:, ~self._is_ok].mean(axis=1), probabilities[:, self._is_ok].mean(axis=1)
-        return np.asarray(defect / (defect + ok))
+        goods = sum(self._is_ok)
+        if goods in (0, len(self._is_ok)):
+            return float(not goods)
+        ok = sum(probability for probability, is_ok in zip(probabilities, self._is_ok, strict=True) if is_ok)
+        defect = (sum(probabilities) - ok) / (len(self._is_ok) - goods)
+        return defect / (defect + ok / goods)
 
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
         """One decision for each row of `[N,D]`."""
         answer = self._head.answer(vectors)
-        seen = self._seen(answer)
-        time, ids = _now(), part_ids or [None] * len(vectors)
-        return [self._decision(answer.scores[row], seen, row, ids[row], time) for row in range(len(vectors))]
-
-    def _seen(self, answer: Answer) -> _Seen:
-        """What decides about N rows, beside their scores."""
-        near_ok = self._is_ok[answer.scores.argmax(axis=1)]
-        p_values, budgets = self._rejection.p_values(answer), np.full(len(near_ok), self._rejection.budget)
-        if self._of_ok is not self._rejection:
-            p_values = np.where(near_ok, self._of_ok.p_values(answer), p_values)
-            budgets[near_ok] = self._of_ok.budget
-        return _Seen(
-            probabilities=_softmax(answer.scores / self.temperature),
-            strangeness=self._rejection.strangeness(answer),
-            p_values=p_values,
-            refused=p_values <= budgets,  # NaN, without a rule, refuses nothing
-            near_ok=near_ok,
-            defect=self._is_judged_defect(answer.scores, self.temperature),
-        )
+        rows = zip(answer.scores.tolist(), answer.strangeness.tolist(), part_ids or [None] * len(vectors), strict=True)
+        time = _now()
+        return [self._decision(scores, strangeness, part_id, time) for scores, strangeness, part_id in rows]
 
     def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """How strange rows `[N,D]` look to all classes, `[N]`: what p-values are read from; larger is stranger."""
@@ -219,59 +210,62 @@ class Judge:
             time=_now(),
         )
 
-    def _decision(self, scores: NDArray[np.float64], seen: _Seen, row: int, part_id: str | None, time: str) -> Decision:
+    def _decision(self, scores: list[float], strangeness: float, part_id: str | None, time: str) -> Decision:
+        """About one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
+
+        Args:
+            scores: of the classes.
+            strangeness: the head's.
+            part_id: the caller's name for the part.
+            time: when.
+        """
         labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
-        order = np.argsort(-scores, kind="stable")[:_RANKED].tolist()
-        best, probabilities = order[0], seen.probabilities[row]
-        refused, rejection = bool(seen.refused[row]), self._of_ok if seen.near_ok[row] else self._rejection
-        second = float(probabilities[order[1]]) if len(order) > 1 else 0.0
-        p_value = float(seen.p_values[row])
-        verdict: Verdict = "NG" if seen.defect[row] else "OK"
+        order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
+        best, probabilities = order[0], _softmax(scores, self.temperature)
+        rejection = self._of_ok if self._is_ok[best] else self._rejection
+        p_value = rejection.p_value(strangeness - float(rejection.centres[best]))
+        refused = p_value <= rejection.budget  # NaN, without a rule, refuses nothing
+        is_defect = self._is_judged_defect(best, probabilities)
+        verdict: Verdict = "NG" if is_defect else "OK"
+        reason = ""
+        if refused:
+            reason = f"unknown: p = {p_value:.2g} is within the budget of {rejection.budget:.2g}"
+        elif is_defect == self._is_ok[best]:
+            share, cost = self._defect(probabilities), self.settings.escape_cost
+            reason = f"probability of a defect {share:.2g}, and an escape costs {cost:g} overkills"
         return Decision(
             verdict=self.settings.unknown if refused else verdict,
             label=None if refused else labels[best],
             nearest=labels[best],
             disposition=None if refused else dispositions[best],
-            score=float(scores[best]),
-            probability=float(probabilities[best]),
+            score=scores[best],
+            probability=probabilities[best],
             p_value=None if rejection.rule == "none" else p_value,
-            strangeness=float(seen.strangeness[row]),
+            strangeness=strangeness - float(self._rejection.centres[best]),
             p_rule=rejection.rule,
-            margin=float(probabilities[best]) - second,
-            ranking=tuple((labels[place], float(probabilities[place])) for place in order),
+            margin=probabilities[best] - (probabilities[order[1]] if len(order) > 1 else 0.0),
+            ranking=tuple((labels[place], probabilities[place]) for place in order),
             regions=(),
-            reason=self._reason(seen, row, rejection),
+            reason=reason,
             part_id=part_id,
             bundle=self._bundle,
             gallery=self.snapshot.sequence,
             time=time,
         )
 
-    def _reason(self, seen: _Seen, row: int, rejection: Rejection) -> str:
-        """Why the verdict is not that of the nearest class; empty where it is."""
-        if seen.refused[row]:
-            return f"unknown: p = {seen.p_values[row]:.2g} is within the budget of {rejection.budget:.2g}"
-        if seen.defect[row] == seen.near_ok[row]:
-            share = float(self._defect(seen.probabilities[row][None])[0])
-            return f"probability of a defect {share:.2g}, and an escape costs {self.settings.escape_cost:g} overkills"
-        return ""
 
-
-class _Seen(NamedTuple):
-    """Of N rows, see `Judge._seen`; arrays `[N]` but for `probabilities` `[N,C]`."""
-
-    probabilities: NDArray[np.float64]
-    strangeness: NDArray[np.float64]
-    p_values: NDArray[np.float64]
-    refused: NDArray[np.bool_]
-    near_ok: NDArray[np.bool_]  # the nearest class is of good parts
-    defect: NDArray[np.bool_]  # what it is judged by its class
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+def _softmax(scores: list[float], temperature: float) -> list[float]:
+    largest = max(scores)
+    powers = [math.exp((score - largest) / temperature) for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(seconds: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds))

@@ -13,7 +13,9 @@ Both are read off the gallery's own rows, each judged as if its part were not th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +29,14 @@ Rule = Literal["conformal", "student-t", "none"]
 _PRIOR_ROWS = 2  # how many rows the mean of all counts for in a class's own
 _COARSE = np.logspace(-3, 5, 41)  # of the head's default temperature
 _FINE = np.logspace(-0.2, 0.2, 21)  # around the best of them
+
+
+class StrangeHalf(NamedTuple):
+    """Of scores, what lies above their median: its root mean square distance from it, and how many there are."""
+
+    median: float
+    spread: float
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -50,24 +60,22 @@ class Rejection:
         return np.asarray(answer.strangeness - self.centres[answer.scores.argmax(axis=1)])
 
     def p_values(self, answer: Answer) -> NDArray[np.float64]:
-        """Share `[N]` of rows of known classes that look at least this strange; NaN under the rule `none`."""
-        n, strangeness = len(self.reference), self.strangeness(answer)
+        """`p_value` of N rows, `[N]`."""
+        return np.array([self.p_value(one) for one in self.strangeness(answer).tolist()], np.float64)
+
+    def p_value(self, strangeness: float) -> float:
+        """Share of rows of known classes that look at least this strange; NaN under the rule `none`."""
+        n = len(self.reference)
         if self.rule == "conformal":
-            as_strange = n - np.searchsorted(self.reference, strangeness, side="left")
-            return np.asarray((1 + as_strange) / (n + 1), np.float64)
+            return (1 + n - int(self.reference.searchsorted(strangeness))) / (n + 1)
         if self.rule == "student-t":
-            half = strange_half(self.reference)
-            deviations: NDArray[np.float64] = (strangeness - half.median) / (half.spread * np.sqrt(1 + 1 / n))
-            return student_t_upper_tail(deviations, half.rows)
-        return np.full(len(strangeness), np.nan)
+            half = self._half
+            return student_t_upper_tail((strangeness - half.median) / (half.spread * math.sqrt(1 + 1 / n)), half.rows)
+        return math.nan
 
-
-class StrangeHalf(NamedTuple):
-    """Of scores, what lies above their median: its root mean square distance from it, and how many there are."""
-
-    median: float
-    spread: float
-    rows: int
+    @cached_property
+    def _half(self) -> StrangeHalf:
+        return strange_half(self.reference)
 
 
 def strange_half(scores: NDArray[np.float64]) -> StrangeHalf:

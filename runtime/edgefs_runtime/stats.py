@@ -1,6 +1,6 @@
 """The few tail probabilities that a decision and a report need, without scipy, which a device need not carry.
 
-- `student_t_upper_tail`: how strange a score is against few rows (on the decision path: tens of microseconds).
+- `student_t_upper_tail`: how strange a score is against few rows.
 - `clopper_pearson`: the exact interval of a rate.
 - `betainc`: the regularised incomplete beta function that both of them are.
 """
@@ -8,10 +8,7 @@
 from __future__ import annotations
 
 import math
-from typing import overload
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import lru_cache
 
 
 def betainc(a: float, b: float, x: float) -> float:
@@ -28,34 +25,19 @@ def betainc(a: float, b: float, x: float) -> float:
     return _betainc(a, b, x, 1.0 - x)
 
 
-@overload
-def student_t_upper_tail(t: float, df: float) -> float: ...
-
-
-@overload
-def student_t_upper_tail(t: NDArray[np.floating], df: float) -> NDArray[np.float64]: ...
-
-
-def student_t_upper_tail(t: float | NDArray[np.floating], df: float) -> float | NDArray[np.float64]:
+def student_t_upper_tail(t: float, df: float) -> float:
     """P(T > t) for Student's t with `df` degrees of freedom; relative accuracy 1e-10 far into the tail.
 
-    Args:
-        t: one value, or an array of any shape; NaN gives NaN, infinity gives 0.
-        df: degrees of freedom, above 0.
-
-    Returns:
-        A float for a float, float64 of the same shape for an array.
+    NaN gives NaN, infinity gives 0.
 
     Raises:
         ValueError: `df` is not a positive, finite number.
     """
     if not 0 < df < math.inf:
         raise ValueError(f"Student's t needs a positive, finite number of degrees of freedom; got {df}")
-    if isinstance(t, np.ndarray):
-        return _student_t_upper_tails(t.astype(np.float64), float(df))
     if math.isnan(t):
         return math.nan
-    half = 0.5 * _betainc(0.5 * df, 0.5, *_shares(abs(float(t)), df))
+    half = 0.5 * _betainc(0.5 * df, 0.5, *_shares(abs(t), df))
     return half if t >= 0 else 1.0 - half
 
 
@@ -107,46 +89,20 @@ def _betainc(a: float, b: float, x: float, complement: float) -> float:
     return math.exp(a * math.log(x) + b * math.log(complement) - _log_a_beta(a, b)) / fraction
 
 
-def _student_t_upper_tails(t: NDArray[np.float64], df: float) -> NDArray[np.float64]:
-    """The same as for one value; two passes, because a share on the far side of the mean needs a and b swapped."""
-    ratio = np.abs(t) / math.sqrt(df)
-    scale = np.hypot(1.0, ratio)
-    with np.errstate(invalid="ignore"):  # infinity / infinity is mended in the next line
-        x, complement = (1.0 / scale) ** 2, (ratio / scale) ** 2
-    complement[np.isinf(t)] = 1.0
-    far = x > (0.5 * df + 1) / (0.5 * df + 2.5)
-    half = np.empty_like(t)
-    half[~far] = 0.5 * _betaincs(0.5 * df, 0.5, x[~far], complement[~far])
-    half[far] = 0.5 - 0.5 * _betaincs(0.5, 0.5 * df, complement[far], x[far])
-    return np.where(t < 0, 1.0 - half, half)
-
-
-def _betaincs(a: float, b: float, x: NDArray[np.float64], complement: NDArray[np.float64]) -> NDArray[np.float64]:
-    """I_x(a, b) of many x, all on the side where the fraction converges."""
-    if x.size == 0:
-        return x
-    fraction = np.ones_like(x)
-    for terms in np.multiply.outer(_coefficients(a, b), x):
-        np.divide(terms, fraction, out=fraction)
-        fraction += 1.0
-    with np.errstate(divide="ignore"):  # log 0: the tail at infinity is 0
-        powers = a * np.log(x) + b * np.log(complement)
-    return np.asarray(np.exp(powers - _log_a_beta(a, b)) / fraction)
-
-
-def _coefficients(a: float, b: float) -> list[float]:
-    """d_k / x of DLMF 8.17.23, last first.
+@lru_cache(maxsize=16)
+def _coefficients(a: float, b: float) -> tuple[float, ...]:
+    """d_k / x of DLMF 8.17.23, last first; a gallery asks for the same ones at every decision.
 
     Evaluating the fraction from its end needs no guard against a zero denominator (Lentz's method has one in each
-    step), so the same two operations serve one float and an array. The price is that the number of terms is fixed
-    beforehand: it grows with the root of the larger parameter, and the tests hold it against scipy.
+    step). The price is that the number of terms is fixed beforehand: it grows with the root of the larger parameter,
+    and the tests hold it against scipy.
     """
-    m = np.arange(_terms(a, b) // 2, -1, -1, dtype=np.float64)
-    pairs = np.empty((len(m), 2))
-    pairs[:, 0] = -(a + m) * (a + b + m) / ((a + 2 * m) * (a + 2 * m + 1))  # d_(2m+1)
-    with np.errstate(invalid="ignore"):
-        pairs[:, 1] = m * (b - m) / ((a + 2 * m - 1) * (a + 2 * m))  # d_(2m); there is no d_0
-    return [float(value) for value in pairs.ravel()[:-1]]
+    found = []
+    for m in range(_terms(a, b) // 2, -1, -1):
+        found.append(-(a + m) * (a + b + m) / ((a + 2 * m) * (a + 2 * m + 1)))  # d_(2m+1)
+        if m:  # there is no d_0
+            found.append(m * (b - m) / ((a + 2 * m - 1) * (a + 2 * m)))  # d_(2m)
+    return tuple(found)
 
 
 def _terms(a: float, b: float) -> int:
