@@ -3,7 +3,7 @@
     python benchmarks/nano.py [--seeds 5] [--episodes 100] [--students RUN …] [--only accuracy|time|renderer]
 
 Accuracy: per cent right, balanced over classes, 6-way episodes with 15 queries a class of exported bundles through the
-runtime, frozen, `lda`; mean over the episodes of all seeds with the 95 % interval of the mean. The slice is the first
+runtime, frozen, `blend`; mean over the episodes of all seeds with the 95 % interval of the mean. The slice is the first
 eleven blocks of MobileNetV2 at 112 pixels. Imprinting is the nearest mean of the last stage's average (Qi et al. 2018);
 it needs `pip install easyfsl`, as the other peers. RUNs of `edgefs distill` are measured as `nano` is.
 
@@ -92,12 +92,12 @@ def accuracy(backbones: list[str], options: argparse.Namespace) -> None:
 
 def episodes(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
     """Our head on our embedding, and imprinting on the last stage."""
-    right: dict[str, dict[str, list]] = {"lda": {"accuracy": []}, "imprinting": {"accuracy": []}}
+    right: dict[str, dict[str, list]] = {"blend": {"accuracy": []}, "imprinting": {"accuracy": []}}
     imprint, _ = PEERS["imprinting"]
     for support, queries in draw_episodes(material.samples, plan):
-        judge = Judge(snapshot_of(support, material.ours, dispositions_of(support)), decision("lda"))
+        judge = Judge(snapshot_of(support, material.ours, dispositions_of(support)), decision("blend"))
         answers = judge.decide(rows_of(queries, material.ours))
-        right["lda"]["accuracy"].append(balanced([answer.nearest for answer in answers], queries))
+        right["blend"]["accuracy"].append(balanced([answer.nearest for answer in answers], queries))
         labels = sorted({sample.label for sample in support})
         classes = np.array([labels.index(sample.label) for sample in support])
         nearest = imprint(rows_of(support, material.last), classes, rows_of(queries, material.last))

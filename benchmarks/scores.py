@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgefs_runtime.heads import Answer, LdaHead, LeftOut, PrototypeHead
+from edgefs_runtime.heads import Answer, BlendHead, LdaHead, LeftOut, PrototypeHead
 from edgefs_runtime.heads.gaussian import fit_shared_gaussian
 from edgefs_runtime.snapshot import Snapshot
 
@@ -14,7 +14,7 @@ Score = Callable[[Snapshot, np.ndarray], tuple[LeftOut, Answer]]
 
 
 def edgefs(snapshot: Snapshot, asked: np.ndarray) -> tuple[LeftOut, Answer]:
-    head = LdaHead(snapshot)
+    head = BlendHead(snapshot)
     return head.left_out(), head.answer(asked)
 
 

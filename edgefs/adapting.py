@@ -53,7 +53,7 @@ from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
 
-_FALLBACK = "lda"
+_FALLBACK = "blend"
 
 
 def adapt(

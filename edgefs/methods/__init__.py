@@ -24,11 +24,11 @@ METHODS: dict[str, Callable[[Task], Adapted]] = {
     "domain": adapt_domain,
 }
 HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
-    "features": ("lda", "linear", "prototype", *TRAINED_HEADS),
+    "features": ("blend", "lda", "linear", "prototype", *TRAINED_HEADS),
     "finetune": ("cosine", "linear"),
-    "meta": ("prototype", "lda", "linear"),
-    "auto": ("lda",),
-    "domain": ("lda", "prototype", "linear"),
+    "meta": ("prototype", "blend", "lda", "linear"),
+    "auto": ("blend",),
+    "domain": ("blend", "lda", "prototype", "linear"),
 }
 
 __all__ = ["HEADS_OF", "METHODS", "Adapted", "Task"]

@@ -58,7 +58,7 @@ def check_classes(kind: str, labels: Sequence[str]) -> None:
     import skl2onnx  # noqa: F401
 
     if len(labels) < 2:
-        raise DataError(f"--head {kind} tells classes apart, and {labels[0]!r} is the only one; use --head lda")
+        raise DataError(f"--head {kind} tells classes apart, and {labels[0]!r} is the only one; use --head blend")
 
 
 def train_head(kind: str, task: Task, embedded: Embedded) -> TrainedOn:

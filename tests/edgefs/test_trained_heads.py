@@ -29,7 +29,7 @@ def settings(kind: str, **others: object) -> AdaptSettings:
 
 
 def test_the_method_offers_them_beside_the_gallerys() -> None:
-    assert HEADS_OF["features"] == ("lda", "linear", "prototype", "svm", "random-forest", "logistic")
+    assert HEADS_OF["features"] == ("blend", "lda", "linear", "prototype", "svm", "random-forest", "logistic")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -37,7 +37,7 @@ def test_a_head_travels_from_a_run_to_a_device(kind: str, textures: Path, tmp_pa
     run, measured = adapt(textures, tmp_path / "run", settings(kind, shots=5))
     assert run.fields["head"]["kind"] == kind
     assert run.fields["head"]["labels"] == ["dots", "good", "stripes"]
-    assert run.fields["fallback_head"] == {"kind": "lda"}
+    assert run.fields["fallback_head"] == {"kind": "blend"}
     assert any(note.startswith(f"Head: {kind} with ") for note in run.fields["notes"])
     exported = export(tmp_path / "run", tmp_path / "parts.edgefs")
     assert exported.parity.flips == 0
@@ -50,11 +50,11 @@ def test_a_head_travels_from_a_run_to_a_device(kind: str, textures: Path, tmp_pa
     with zipfile.ZipFile(tmp_path / "parts.edgefs") as archive:
         manifest = json.loads(archive.read("manifest.json"))
         assert archive.read("head.onnx") == (tmp_path / "run" / "head.onnx").read_bytes()
-    assert (manifest["head"], manifest["fallback_head"]) == (run.fields["head"], {"kind": "lda"})
+    assert (manifest["head"], manifest["fallback_head"]) == (run.fields["head"], {"kind": "blend"})
     with Classifier.open(tmp_path / "parts.edgefs", gallery=tmp_path / "g.gallery") as classifier:
         assert classifier.judge.head == kind
         classifier.enroll("checks", [save(tmp_path / "new", "checks", number) for number in range(5)])
-        assert classifier.judge.head == "lda"
+        assert classifier.judge.head == "blend"
         asked = [save(tmp_path / "new", "checks", 50), save(tmp_path / "new", "dots", 50)]
         assert [decision.nearest for decision in classifier.predict(asked)] == ["checks", "dots"]
         classifier.undo()
@@ -95,7 +95,7 @@ def test_one_part_of_each_class_takes_fixed_settings_and_says_so(kind: str, text
 
 def test_a_single_class_is_refused_before_anything_is_embedded(tmp_path: Path) -> None:
     data = write_set(tmp_path / "good-only", 6, ("good",))
-    with pytest.raises(DataError, match="--head svm tells classes apart, and 'good' is the only one; use --head lda"):
+    with pytest.raises(DataError, match="--head svm tells classes apart, and 'good' is the only one; use --head blend"):
         adapt(data, tmp_path / "run", settings("svm", good_only=True))
     assert not (tmp_path / "run").exists()
 

@@ -38,44 +38,49 @@ def rows(n: int, dim: int = 12) -> np.ndarray:
     return np.random.default_rng(99).standard_normal((n, dim)).astype(np.float32)
 
 
-def covariance(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def covariance(vectors: np.ndarray, classes: np.ndarray, borrowed: float = 0.0) -> np.ndarray:
     residuals = vectors - means_of(vectors, classes)[classes]
-    ridge, weight = ridge_and_weight(vectors, classes)
+    ridge, weight = ridge_and_weight(vectors, classes, borrowed)
     return ridge * np.eye(vectors.shape[1]) + weight * residuals.T @ residuals
 
 
-def ridge_and_weight(vectors: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
-    residuals = vectors - means_of(vectors, classes)[classes]
-    n, dim = vectors.shape
-    return SHRINKAGE * (residuals**2).sum() / n / dim, (1 - SHRINKAGE) / n
+def ridge_and_weight(vectors: np.ndarray, classes: np.ndarray, borrowed: float = 0.0) -> tuple[float, float]:
+    means, (n, dim) = means_of(vectors, classes)[classes], vectors.shape
+    within, between = (((one - other) ** 2).sum() / n for one, other in ((vectors, means), (means, means.mean(axis=0))))
+    return SHRINKAGE * (within + borrowed * between) / dim, (1 - SHRINKAGE) / n
 
 
 def means_of(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.stack([vectors[classes == label].mean(axis=0) for label in range(classes.max() + 1)])
 
 
-def exact_distances(vectors: np.ndarray, classes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def exact_distances(vectors: np.ndarray, classes: np.ndarray, asked: np.ndarray, borrowed: float = 0.0) -> np.ndarray:
     """Squared Mahalanobis distances `[N,C]`, with the D x D matrix written out."""
-    inverse = np.linalg.inv(covariance(vectors, classes))
+    inverse = np.linalg.inv(covariance(vectors, classes, borrowed))
     steps = asked[:, None, :] - means_of(vectors, classes)[None]
     return np.einsum("ncd,de,nce->nc", steps, inverse, steps)
+
+
+def errors_of_means(snapshot: Snapshot, vectors: np.ndarray, classes: np.ndarray, borrowed: float) -> np.ndarray:
+    """What is taken off the squared distances to each class, `[C]`."""
+    views, numbers = snapshot.views, np.bincount(snapshot.classes)
+    first = np.arange(len(vectors)) % views == 0
+    model = fit_shared_gaussian(vectors, classes, SHRINKAGE, borrowed)
+    own = model.left_out(np.repeat(snapshot.parts, views), first).classes[
+        np.arange(len(first) // views), classes[first]
+    ]
+    judged = np.isfinite(own)
+    spread = own[judged] / (1 + 1 / (numbers[snapshot.classes[judged]] - 1))
+    of_class = [spread[snapshot.classes[judged] == label] for label in range(len(numbers))]
+    return np.array([(one.sum() + 2 * spread.mean()) / (len(one) + 2) for one in of_class]) / numbers
 
 
 @pytest.mark.parametrize("counts", [{"a": 5, "b": 5}, {"a": 40, "b": 3}, {"a": 1, "b": 7}])  # n < D, n > D
 @pytest.mark.parametrize("views", [1, 3])
 def test_lda_scores_are_discriminants_with_the_error_of_each_mean_taken_off(counts: dict[str, int], views: int) -> None:
     snapshot, asked = gallery(counts, views=views), rows(6)
-    vectors = snapshot.vectors.reshape(-1, 12).astype(np.float64)
-    classes, parts = np.repeat(snapshot.classes, views), np.repeat(snapshot.parts, views)
-    first = np.arange(len(vectors)) % views == 0
-    left_out = fit_shared_gaussian(vectors, classes, SHRINKAGE).left_out(parts, first).classes
-    own = left_out[np.arange(len(snapshot.classes)), snapshot.classes]
-    numbers = np.array(list(counts.values()))
-    judged = np.isfinite(own)
-    spread = own[judged] / (1 + 1 / (numbers[snapshot.classes[judged]] - 1))
-    of_class = [spread[snapshot.classes[judged] == label] for label in range(len(counts))]
-    error = np.array([(one.sum() + 2 * spread.mean()) / (len(one) + 2) for one in of_class]) / numbers
-    distances = exact_distances(vectors, classes, asked) - error
+    vectors, classes = snapshot.vectors.reshape(-1, 12).astype(np.float64), np.repeat(snapshot.classes, views)
+    distances = exact_distances(vectors, classes, asked) - errors_of_means(snapshot, vectors, classes, 0.0)
     head = fit_head({"kind": "lda", "shrinkage": SHRINKAGE}, snapshot)
     scores, strangeness = head.answer(asked)
     # Scores are log-posteriors up to a term that all classes share.
@@ -87,6 +92,56 @@ def test_lda_scores_are_discriminants_with_the_error_of_each_mean_taken_off(coun
     everything = np.linalg.inv(ridge * np.eye(12) + weight * vectors.T @ vectors)
     background = np.einsum("nd,de,ne->n", asked, everything, asked)
     np.testing.assert_allclose(strangeness, distances.min(axis=1) - 0.95 * background, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("counts", [{"a": 5, "b": 5}, {"a": 40, "b": 3}, {"a": 1, "b": 7, "c": 2}])  # n < D, n > D
+@pytest.mark.parametrize("views", [1, 3])
+def test_blended_scores_are_the_mean_of_discriminants_and_a_regression(counts: dict[str, int], views: int) -> None:
+    snapshot, asked = gallery(counts, views=views), rows(6)
+    vectors, classes = snapshot.vectors.reshape(-1, 12).astype(np.float64), np.repeat(snapshot.classes, views)
+    numbers = np.array(list(counts.values()))
+    borrowed = 8 / numbers.mean() ** 3  # few images tell too little of the scatter within
+    error, means = errors_of_means(snapshot, vectors, classes, borrowed), means_of(vectors, classes)
+    ridge, weight = ridge_and_weight(vectors, classes, borrowed)
+    everything = np.linalg.inv(ridge * np.eye(12) + weight * vectors.T @ vectors)
+
+    def both(questions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Discriminants, up to a term that all classes share, and the regression."""
+        distances = exact_distances(vectors, classes, questions, borrowed) - error
+        return -0.5 * distances, questions @ everything @ means.T * np.sqrt(numbers)
+
+    def spread(found: np.ndarray) -> float:
+        return float(np.std(found - found.mean(axis=1, keepdims=True)))
+
+    (discriminants, regression), (of_means, regressed) = both(asked), both(means)
+    share = 8 * (1 / numbers).mean()
+    expected = (discriminants + share * regression * spread(of_means) / spread(regressed)) / (1 + share)
+    head = fit_head({"kind": "blend", "shrinkage": SHRINKAGE}, snapshot)
+    scores, strangeness = head.answer(asked)
+    steps = expected - expected[:, :1]
+    np.testing.assert_allclose(scores - scores[:, :1], steps, rtol=5e-5, atol=5e-5 * np.abs(steps).max())
+    assert head.scores(asked).tobytes() == scores.tobytes()
+    background = np.einsum("nd,de,ne->n", asked, everything, asked)
+    np.testing.assert_allclose(strangeness, -2 * discriminants.max(axis=1) - 0.95 * background, rtol=1e-4, atol=1e-3)
+
+
+def test_a_class_just_taught_does_not_take_what_belongs_to_known_ones() -> None:
+    """Four classes of twenty images and one of a single image, all spheres of one size, equally far from each other."""
+    rng, dim = np.random.default_rng(7), 200
+    centres, truth = 0.5 * rng.standard_normal((5, dim)), np.repeat(np.arange(5), 200)
+    enrolments = [
+        Enrolment(
+            label=str(label),
+            disposition="defect",
+            vectors=(centres[label] + rng.standard_normal((count, dim))).astype(np.float32),
+            digests=tuple(f"{label} {row}" for row in range(count)),
+        )
+        for label, count in enumerate((20, 20, 20, 20, 1))
+    ]
+    asked = (centres[truth] + rng.standard_normal((len(truth), dim))).astype(np.float32)
+    right = fit_head({"kind": "blend"}, build_snapshot(enrolments, 0)).scores(asked).argmax(axis=1) == truth
+    assert right[truth < 4].mean() > 0.95  # lda alone: 0.86
+    assert right[truth == 4].mean() > 0.95  # linear alone: 0.87
 
 
 def test_a_class_of_few_rows_does_not_lose_to_one_of_many() -> None:
@@ -129,6 +184,8 @@ def test_lda_left_out_is_what_a_fit_without_the_part_says(groups: bool, views: i
         everything = np.linalg.inv(model.alpha * np.eye(dim) + model.beta * kept.T @ kept)
         expected = np.einsum("nd,de,ne->n", asked, everything, asked)
         np.testing.assert_allclose(found.background[snapshot.parts == part], expected, rtol=1e-8)
+        expected = asked @ everything @ means.T
+        np.testing.assert_allclose(found.regression[snapshot.parts == part], expected, rtol=1e-7, atol=1e-9)
 
 
 def test_parts_of_different_sizes_are_left_out_together() -> None:
@@ -147,7 +204,8 @@ def test_parts_of_different_sizes_are_left_out_together() -> None:
     np.testing.assert_allclose(found.classes[held], np.einsum("ncd,de,nce->nc", steps, inverse, steps), rtol=1e-8)
 
 
-def test_adding_and_removing_a_class_leaves_the_same_bits() -> None:
+@pytest.mark.parametrize("kind", ["blend", "lda"])
+def test_adding_and_removing_a_class_leaves_the_same_bits(kind: str) -> None:
     before, asked = gallery({"a": 6, "b": 5}), rows(4)
     with_more = gallery({"a": 6, "b": 5, "c": 4})
     kept = with_more.classes < 2
@@ -159,7 +217,7 @@ def test_adding_and_removing_a_class_leaves_the_same_bits() -> None:
         classes=with_more.classes[kept],
         parts=with_more.parts[kept],
     )
-    first, second = (fit_head({"kind": "lda"}, snapshot).answer(asked) for snapshot in (before, after))
+    first, second = (fit_head({"kind": kind}, snapshot).answer(asked) for snapshot in (before, after))
     assert first.scores.tobytes() == second.scores.tobytes()
     assert first.strangeness.tobytes() == second.strangeness.tobytes()
 

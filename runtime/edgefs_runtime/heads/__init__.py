@@ -10,6 +10,7 @@ from typing import Any
 
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.heads.base import Answer, Head, LeftOut
+from edgefs_runtime.heads.blend import BlendHead
 from edgefs_runtime.heads.lda import LdaHead
 from edgefs_runtime.heads.linear import LinearHead
 from edgefs_runtime.heads.prototype import PrototypeHead
@@ -17,6 +18,7 @@ from edgefs_runtime.heads.trained import TrainedHead, TrainedHeadModel
 from edgefs_runtime.snapshot import Snapshot
 
 HEADS: dict[str, Callable[..., Head]] = {
+    "blend": BlendHead,
     "lda": LdaHead,
     "linear": LinearHead,
     "prototype": PrototypeHead,
@@ -25,6 +27,7 @@ HEADS: dict[str, Callable[..., Head]] = {
 __all__ = [
     "HEADS",
     "Answer",
+    "BlendHead",
     "Head",
     "LdaHead",
     "LeftOut",

@@ -9,7 +9,8 @@ else is a product with it. The rows of one part leave together in closed form by
 weight of the scatter are held, which makes it exact.
 
 The background is one Gaussian of everything, about the origin, with the same ridge and weight: T = αI + βXᵀX. It
-differs from A by the K class means alone, so that its distances cost K numbers each.
+differs from A by the K class means alone, so that its distances cost K numbers each. So does ridge regression on the
+classes, whose weights are T⁻¹Mᵀ up to a factor for each class (Hastie, Buja & Tibshirani 1995).
 """
 
 from __future__ import annotations
@@ -28,10 +29,17 @@ _CHUNK = 2_000_000  # numbers in the largest array that leave-one-out holds at a
 
 
 class Distances(NamedTuple):
-    """Squared distances of N rows: `classes` `[N,K]`, infinite to a class that was gone, and `background` `[N]`."""
+    """Of N rows.
+
+    Attributes:
+        classes: squared distances `[N,K]`, infinite to a class that was gone.
+        background: squared distances `[N]`.
+        regression: zᵀT⁻¹m_c `[N,K]`, 0 for a class that was gone.
+    """
 
     classes: Matrix
     background: Matrix
+    regression: Matrix
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,14 @@ class SharedGaussian:
             parts: `[n]`; rows with the same number leave together. A part lies within one class.
             asked: `[n]`, the rows that are judged; every part has some, parts of one size equally many.
         """
-        classes, background = np.empty((len(parts), len(self.counts))), np.empty(len(parts))
+        classes, regression = np.empty((2, len(parts), len(self.counts)))
+        background = np.empty(len(parts))
         judged = asked[self.order]
         for members in self._chunks(parts[self.order]):
             chosen = np.argsort(~judged[members], axis=1, kind="stable")[:, : int(judged[members[0]].sum())]
             rows = self.order[np.take_along_axis(members, chosen, axis=1)]
-            classes[rows], background[rows] = self._without(members, chosen)
-        return Distances(classes[asked], background[asked])
+            classes[rows], background[rows], regression[rows] = self._without(members, chosen)
+        return Distances(classes[asked], background[asked], regression[asked])
 
     def _chunks(self, parts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Rows `[m,k]` of m parts of k rows each: as a rule all parts are of one size, and go together."""
@@ -93,8 +102,12 @@ class SharedGaussian:
             for start in range(0, len(members), step):
                 yield members[start : start + step]
 
-    def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[Matrix, Matrix]:
-        """Distances `[m,f,K]` and `[m,f]` of the chosen f of each part's k rows, corrected for the part's own share."""
+    def regression(self) -> Matrix:
+        """`[K,K]`, what takes products L to zᵀT⁻¹m_c: L times it."""
+        return np.asarray(np.eye(len(self.counts)) - self.background @ self.mean_mean)
+
+    def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> Distances:
+        """As `left_out`, `[m,f,K]` and `[m,f]`, of the chosen f of each part's k rows."""
         m, k = members.shape
         label, each = self.classes[members[:, 0]], np.arange(m)
         remaining = self.counts[label] - k
@@ -120,8 +133,9 @@ class SharedGaussian:
         cross = np.take_along_axis(cross, chosen[:, None, :, None], axis=2)  # [m,k,f,K]
         solved = np.linalg.solve(core, cross.reshape(m, k, -1)).reshape(cross.shape)
         distances = np.take_along_axis(distances, chosen[:, :, None], axis=1)
-        return distances + np.einsum("mjic,mjic->mic", cross, solved), self._background_without(
-            block, own, step + among[:, None, :], among[each, label], chosen
+        return Distances(
+            distances + np.einsum("mjic,mjic->mic", cross, solved),
+            *self._background_without(block, own, step + among[:, None, :], label, chosen),
         )
 
     def _products(self, members: NDArray[np.int64]) -> Matrix:
@@ -132,24 +146,47 @@ class SharedGaussian:
         return np.asarray(whitened @ whitened.transpose(0, 2, 1))
 
     def _background_without(
-        self, block: Matrix, own: Matrix, products: Matrix, own_mean: Matrix, chosen: NDArray[np.int64]
-    ) -> Matrix:
-        """Distances `[m,f]` to the background without the part; `products` `[m,k,K]` are x_j · μ_c."""
+        self, block: Matrix, own: Matrix, products: Matrix, label: NDArray[np.int64], chosen: NDArray[np.int64]
+    ) -> tuple[Matrix, Matrix]:
+        """Distances `[m,f]` to the background without the part, and the regression `[m,f,K]` without it.
+
+        Args:
+            block: `[m,k,k]`, products of the part's residuals.
+            own: `[m,k]`, of the residuals and the own mean.
+            products: `[m,k,K]`, x_j · μ_c.
+            label: `[m]`, the part's class.
+            chosen: `[m,f]`.
+        """
+        each, k = np.arange(len(label)), block.shape[1]
+        own_mean = self.mean_mean[label, label]
         rows = block + own[:, :, None] + own[:, None, :] + own_mean[:, None, None]  # x_j · x_i under A⁻¹
         rows = rows - products @ self.background @ products.transpose(0, 2, 1)  # and under T⁻¹
-        core = np.eye(block.shape[1]) / self.beta - rows
+        core = np.eye(k) / self.beta - rows
         cross = np.take_along_axis(rows, chosen[:, None, :], axis=2)  # [m,k,f]
         plain = np.take_along_axis(np.diagonal(rows, axis1=1, axis2=2), chosen, axis=1)
-        return np.asarray(plain + np.einsum("mji,mji->mi", cross, np.linalg.solve(core, cross)))
+        solved = np.linalg.solve(core, cross)
+        products = products @ self.regression()  # x_j · μ_c under T⁻¹
+        regression = np.take_along_axis(products, chosen[:, :, None], axis=1) + solved.transpose(0, 2, 1) @ products
+        lost = (cross + rows @ solved).sum(axis=1)  # [m,f]: of what the own mean loses
+        remaining = (self.counts[label] - k)[:, None]
+        regression[each, :, label] = np.where(
+            remaining > 0,
+            (self.counts[label][:, None] * regression[each, :, label] - lost) / np.maximum(remaining, 1),
+            0.0,
+        )
+        return np.asarray(plain + np.einsum("mji,mji->mi", cross, solved)), regression
 
 
-def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: float) -> SharedGaussian:
+def fit_shared_gaussian(
+    rows: Matrix, classes: NDArray[np.int64], shrinkage: float, borrowed: float = 0.0
+) -> SharedGaussian:
     """Fit class means and their shared covariance.
 
     Args:
         rows: X `[n,D]`, about the origin.
         classes: `[n]`, 0 to K − 1, each present.
         shrinkage: λ in (0, 1]; 1 leaves a sphere.
+        borrowed: times the scatter between the class means that is added to tr(S) for the ridge.
     """
     n, dim = rows.shape
     counts = np.bincount(classes)
@@ -162,11 +199,10 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
         own = residuals[end - int(counts[label]) : end]
         means[label] = own.mean(axis=0)
         own -= means[label]
-    between = float(counts @ np.einsum("kd,kd->k", means, means))
     if n < dim:
         products = stacked @ stacked.T
         scatter, towards = products[:n, :n], products[:n, n:]
-        alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
+        alpha, beta = _ridge(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
         factor = _factor(scatter, alpha / beta)
         solved = _solve(factor, towards)  # G⁻¹WMᵀ
         weights = (means.T - residuals.T @ solved) / alpha
@@ -174,7 +210,7 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
         start, slope = 1 / beta, -alpha / beta**2
     else:
         scatter = residuals.T @ residuals
-        alpha, beta = _ridge(float(np.trace(scatter)), between, n, dim, shrinkage)
+        alpha, beta = _ridge(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
         factor = _factor(beta * scatter, alpha)
         weights = _solve(factor, means.T)
         row_mean, whitened = residuals @ weights, residuals @ factor.T
@@ -198,9 +234,23 @@ def fit_shared_gaussian(rows: Matrix, classes: NDArray[np.int64], shrinkage: flo
     )
 
 
-def _ridge(within: float, between: float, n: int, dim: int, shrinkage: float) -> tuple[float, float]:
-    """α and β, from the sums of squares within and between the classes."""
-    spread, whole = within / n, (within + between) / n
+def _ridge(
+    within: float, means: Matrix, counts: NDArray[np.int64], shrinkage: float, borrowed: float
+) -> tuple[float, float]:
+    """α and β.
+
+    Args:
+        within: the sum of squares within the classes.
+        means: M `[K,D]`.
+        counts: `[K]`, rows of each class.
+        shrinkage: λ.
+        borrowed: see `fit_shared_gaussian`.
+    """
+    n, dim = int(counts.sum()), means.shape[1]
+    lengths = float(counts @ np.einsum("kd,kd->k", means, means)) / n
+    middle = counts @ means / n
+    spread = within / n + borrowed * max(0.0, lengths - float(middle @ middle))
+    whole = within / n + lengths
     if spread <= 1e-12 * (1 + whole):
         # One row a class, or the same image several times: no scatter is known, so classes are spheres of the size
         # of the whole.

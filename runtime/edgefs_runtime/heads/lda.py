@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.heads.base import Answer, LeftOut
-from edgefs_runtime.heads.gaussian import Matrix, fit_shared_gaussian
+from edgefs_runtime.heads.gaussian import Matrix, SharedGaussian, fit_shared_gaussian
 from edgefs_runtime.snapshot import Snapshot
 
 _PRIOR_ROWS = 2  # how many images the pooled spread counts for in a class's own
@@ -43,7 +43,9 @@ class LdaHead:
         self.default_temperature = _ALONE if views == 1 else _ALONE_WITH_VIEWS
         rows = snapshot.rows.astype(np.float64)
         self._classes = snapshot.classes
-        model = fit_shared_gaussian(rows.reshape(-1, rows.shape[2]), np.repeat(snapshot.classes, views), shrinkage)
+        model = fit_shared_gaussian(
+            rows.reshape(-1, rows.shape[2]), np.repeat(snapshot.classes, views), shrinkage, self._borrowed(snapshot)
+        )
         asked = np.arange(len(rows) * views) % views == 0
         self._left_out = model.left_out(np.repeat(snapshot.parts, views), asked)
         # Without a second row in any class, or beside nothing else, the background is all there is.
@@ -51,6 +53,14 @@ class LdaHead:
         self._counts = np.bincount(snapshot.classes)  # images
         self._images_left = self._counts[snapshot.classes] - np.bincount(snapshot.parts)[snapshot.parts]
         self._spread = self._spread_of_classes()
+        self._keep(model)
+
+    def _borrowed(self, snapshot: Snapshot) -> float:
+        """Share of the scatter between the class means that is taken for scatter within."""
+        return 0.0
+
+    def _keep(self, model: SharedGaussian) -> None:
+        """What questions need of the fit, which is not kept."""
         # A question reads all of this once, so half the bytes are half the time; what was fitted is float64.
         self._weights = model.weights.T.astype(np.float32)  # [K,D]
         self._factor = model.factor.astype(np.float32)
@@ -60,14 +70,14 @@ class LdaHead:
 
     def scores(self, vectors: NDArray[np.float32]) -> Matrix:
         """Discriminants `[N,K]` of rows `[N,D]`: log-posteriors up to a term all classes share."""
-        return np.asarray(_products(self._weights, vectors) - self._offsets, np.float64)
+        return np.asarray(products_with(self._weights, vectors) - self._offsets, np.float64)
 
     def answer(self, vectors: NDArray[np.float32]) -> Answer:
         """Scores, and strangeness."""
-        products = _products(self._weights, vectors).astype(np.float64)
+        products = products_with(self._weights, vectors).astype(np.float64)
         scores = products - self._offsets
         lengths = self._lengths(vectors)
-        background = lengths - _dots(_products(self._background, products), products)
+        background = lengths - _dots(products_with(self._background, products), products)
         return Answer(scores, lengths - 2 * scores.max(axis=1) - self._share * background)
 
     def left_out(self) -> LeftOut:
@@ -93,14 +103,14 @@ class LdaHead:
     def _lengths(self, vectors: NDArray[np.float32]) -> Matrix:
         """Squared length `[N]` of rows `[N,D]` under the inverse covariance."""
         if self._residuals is None:
-            white = _products(self._factor, vectors).astype(np.float64)
+            white = products_with(self._factor, vectors).astype(np.float64)
             return _dots(white, white)
         plain = vectors.astype(np.float64)
-        within = _products(self._factor, _products(self._residuals, vectors)).astype(np.float64)
+        within = products_with(self._factor, products_with(self._residuals, vectors)).astype(np.float64)
         return np.asarray((_dots(plain, plain) - _dots(within, within)) / self._alpha)
 
 
-def _products(rows: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
+def products_with(rows: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
     """Inner products `[N,n]` of vectors `[N,D]` with rows `[n,D]`.
 
     A single vector is multiplied in this thread alone. A matrix product would wake BLAS's threads, which on a small

@@ -24,8 +24,9 @@ def data(tmp_path: Path) -> Path:
 def test_every_way_is_compared_and_the_choice_is_explained(data: Path, tmp_path: Path) -> None:
     run, measured = adapt(data, tmp_path / "run", QUICK)
     explained = next(note for note in run.fields["notes"] if note.startswith("Chosen: "))
-    for way in ("features + lda", "features + linear", "features + prototype", "features + svm", "finetune"):
-        assert f"{way}: " in explained
+    for head in ("blend", "lda", "linear", "prototype", "svm"):
+        assert f"features + {head}: " in explained
+    assert "finetune: " in explained
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "chosen by auto" in report
     assert "finetune" in report

@@ -144,7 +144,7 @@ def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: P
         assert classifier.judge.head == "linear"
         taught = classifier.enroll("checks", [draw("checks", number) for number in range(5)], force=True)
         assert taught.head_note
-        assert classifier.judge.head == "lda"
+        assert classifier.judge.head == "blend"
 
 
 def test_a_search_chooses_among_a_few_and_says_so(data: Path, tmp_path: Path) -> None:
