@@ -223,7 +223,7 @@ class Judge:
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
         best, probabilities = order[0], _softmax(scores, self.temperature)
         rejection = self._of_ok if self._is_ok[best] else self._rejection
-        p_value = rejection.p_value(strangeness - float(rejection.centres[best]))
+        p_value = rejection.p_value(rejection.beside(strangeness, best))
         refused = p_value <= rejection.budget  # NaN, without a rule, refuses nothing
         is_defect = self._is_judged_defect(best, probabilities)
         verdict: Verdict = "NG" if is_defect else "OK"
@@ -241,7 +241,7 @@ class Judge:
             score=scores[best],
             probability=probabilities[best],
             p_value=None if rejection.rule == "none" else p_value,
-            strangeness=strangeness - float(self._rejection.centres[best]),
+            strangeness=self._rejection.beside(strangeness, best),
             p_rule=rejection.rule,
             margin=probabilities[best] - (probabilities[order[1]] if len(order) > 1 else 0.0),
             ranking=tuple((labels[place], probabilities[place]) for place in order),

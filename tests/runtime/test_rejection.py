@@ -67,6 +67,25 @@ def test_a_wide_class_is_not_refused_for_the_sake_of_a_narrow_one() -> None:
     assert rejection.p_values(asked([9.0], nearest=0))[0] <= 0.05
 
 
+def test_a_class_known_from_few_images_is_refused_at_the_budget_too() -> None:
+    """Its parts look strange more by chance: twice as far from what is usual, beside classes of many images."""
+    rng, refused = np.random.default_rng(8), []
+    classes = np.repeat([0, 1, 2, 3], [40, 40, 40, 5])
+    for _ in range(60):
+        left = LeftOut(np.zeros((125, 4)), rng.standard_normal(125) * np.where(classes == 3, 2.0, 1.0))
+        scores = np.tile([0.0, 0.0, 0.0, 1.0], (200, 1))
+        asked = Answer(scores, 2 * rng.standard_normal(200))
+        refused.append(fit_rejection(left, classes, 0.05).p_values(asked) <= 0.05)
+    assert np.mean(refused) < 0.12  # 0.21 if spreads were taken as equal
+
+
+def test_classes_of_as_many_images_share_one_spread() -> None:
+    rng = np.random.default_rng(9)
+    classes = np.repeat([0, 1], 20)
+    rejection = fit_rejection(LeftOut(np.zeros((40, 2)), rng.standard_normal(40) * (1 + 3 * classes)), classes, 0.05)
+    assert rejection.spreads.tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("apart", [0.0, 8.0])
 def test_the_budget_is_not_overrun_when_classes_differ(apart: float) -> None:
     rng = np.random.default_rng(6)
