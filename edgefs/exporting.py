@@ -26,7 +26,7 @@ from edgefs.precision import Deployed, DeploySettings, Subject, deploy
 from edgefs.progress import Progress, Steps, silent
 from edgefs.report import Report, render_report
 from edgefs.runs import GALLERY_WEIGHTS, WEIGHTS, Run
-from edgefs.teaching import Embedded, enrolments_of, rows_of, snapshot_of
+from edgefs.teaching import Embedded, enrolments_of, rows_of
 from edgefs.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs.versions import versions
 from edgefs_export.golden_inputs import golden_inputs
@@ -44,6 +44,9 @@ from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
 from edgefs_runtime.heads.trained import gallery_head
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.refining import refinements, sentences_of
+from edgefs_runtime.snapshot import Enrolment, build_snapshot
+from edgefs_runtime.teaching import Teaching
 from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
 from edgefs_runtime.version import __version__
 
@@ -64,6 +67,7 @@ class Exported:
         parity: torch against onnxruntime, both in float32.
         evaluation: of the exported model on the RUN's test images; None where there are none.
         deployed: the precision, and what was measured to choose it.
+        refined: classes that unlabelled images refined, with the number of images; None where none were given.
     """
 
     path: Path
@@ -71,6 +75,7 @@ class Exported:
     parity: Parity
     evaluation: Evaluation | None
     deployed: Deployed
+    refined: Mapping[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,10 @@ class _Plan:
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
 
-    def judge(self, vectors: Embedded) -> Judge:
-        """Decides by the images learned from, in the embedding given."""
-        snapshot = snapshot_of(self.train, vectors, self.dispositions)
+    def judge(self, vectors: Embedded, refined: Sequence[Enrolment] = ()) -> Judge:
+        """Decides by the images learned from, in the embedding given, and by what refines their classes."""
+        taught = enrolments_of(self.train, vectors, self.dispositions)
+        snapshot = build_snapshot([*taught, *refined], 0, vectors.views)
         return Judge(snapshot, self.decision, trained=TrainedHead(self.head, snapshot) if self.head else None)
 
 
@@ -102,6 +108,7 @@ def export(
     name: str | None = None,
     version: str = "1",
     keep_images: KeepImages = "none",
+    unlabelled: Sequence[Path] | None = None,
     deployment: DeploySettings = _AS_IT_IS,
     use_cache: bool = True,
     steps: Steps = silent,
@@ -115,6 +122,7 @@ def export(
         name: of the model; None takes the RUN's.
         version: of the model.
         keep_images: `support` puts thumbnails of the images learned from into the bundle.
+        unlabelled: images that refine classes of few images, as `Classifier.refine` does it on a device.
         deployment: precision, processor, and what may be lost.
         use_cache: remember embeddings between exports of the same network.
         steps: told how the work goes on.
@@ -123,11 +131,16 @@ def export(
         RunError: not a whole RUN.
         DataError: an image is gone or changed.
         GateError: the precision asked for loses more than is allowed.
-        ExportError: the network can't be exported, computes something else, or the place can't be written.
+        ExportError: the network can't be exported, computes something else, or the place can't be written; or the
+            head is a trained one, which unlabelled images can't refine.
     """
     if out.is_dir():
         raise ExportError(f"{out}: a folder stands there; name a file, such as {out / (folder.name + SUFFIX)}")
     plan = _read(Run.open(folder), data, name)
+    if plan.head is not None and unlabelled is not None:
+        raise ExportError(
+            f"--unlabelled refines what is computed from the gallery, and the head {plan.head.kind} is trained"
+        )
     exact = _to_onnx(plan, steps)
     vectors = _embed_by_runtime(plan, *exact, use_cache, steps)
     judge = plan.judge(vectors)
@@ -138,20 +151,25 @@ def export(
     if model != exact[0]:
         vectors = _embed_by_runtime(plan, model, deployed.gallery_model, use_cache, steps)
         judge = plan.judge(vectors)
+    embedder = OnnxEmbedder(model)
+    refined = _refined(plan, judge, embedder, unlabelled or ())
+    judge = plan.judge(vectors, [enrolment for enrolment, _ in refined]) if refined else judge
     evaluation = _evaluate(plan, judge, vectors)
     jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
-    embedder = OnnxEmbedder(model)
+    used = None if unlabelled is None else {enrolment.label: images for enrolment, images in refined}
     members = {
         MODEL: model,
-        SEED: pack_gallery(enrolments_of(plan.train, vectors, plan.dispositions, jpegs)),
+        SEED: pack_gallery(
+            [*enrolments_of(plan.train, vectors, plan.dispositions, jpegs), *(one for one, _ in refined)]
+        ),
         GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
-        REPORT: render_report(_report(plan, evaluation, parity, deployed)).encode(),
+        REPORT: render_report(_report(plan, evaluation, parity, deployed, used)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }
-    fields = _fields(plan, embedder.dim, evaluation, parity, deployed)
+    fields = _fields(plan, embedder.dim, evaluation, parity, deployed, used)
     packed = pack({**fields, "version": version, "keep_images": keep_images}, members)
     write_bundle(out, packed)
-    return Exported(out, len(packed), parity, evaluation, deployed)
+    return Exported(out, len(packed), parity, evaluation, deployed, used)
 
 
 def load_network(run: Run) -> EmbeddingNetwork:
@@ -301,6 +319,12 @@ def _embed(
     return Embedded({**of_support.asked, **asked}, taught, len(symmetries))
 
 
+def _refined(plan: _Plan, judge: Judge, embedder: Embedder, images: Sequence[Path]) -> list[tuple[Enrolment, int]]:
+    """What unlabelled images add to classes, with the number of images; in the embedding that ships."""
+    seen = Teaching(plan.preprocess, embedder).unlabelled(images)
+    return refinements(judge.snapshot, seen, ()) if seen else []
+
+
 def _compare(plan: _Plan, judge: Judge, vectors: Embedded, expected: Embedded) -> Parity:
     samples, everything = plan.test or plan.train, (*plan.train, *plan.test)
     return Parity.of(
@@ -324,7 +348,14 @@ def _evaluate(plan: _Plan, judge: Judge, vectors: Embedded) -> Evaluation | None
     )
 
 
-def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity, deployed: Deployed) -> dict[str, Any]:
+def _fields(
+    plan: _Plan,
+    dim: int,
+    evaluation: Evaluation | None,
+    parity: Parity,
+    deployed: Deployed,
+    refined: Mapping[str, int] | None,
+) -> dict[str, Any]:
     """The manifest, less what packing adds. Nothing in it tells when or where the bundle was made."""
     run, height, width = plan.run.fields, *plan.preprocess.size
     backbone = run["backbone"]
@@ -347,7 +378,12 @@ def _fields(plan: _Plan, dim: int, evaluation: Evaluation | None, parity: Parity
         ],
         "method": run["method"],
         "backbone": {"name": backbone["name"], "origin": backbone["origin"], "digest": backbone["digest"]},
-        "data": {"digest": run["data"]["digest"], "shots": run["settings"]["shots"], "seed": run["seed"]},
+        "data": {
+            "digest": run["data"]["digest"],
+            "shots": run["settings"]["shots"],
+            "seed": run["seed"],
+            **({"refined": dict(refined)} if refined is not None else {}),
+        },
         "metrics": {
             "test": evaluation.to_json() if evaluation else None,
             "parity": parity.to_json(),
@@ -362,7 +398,13 @@ def _counts(samples: Sequence[Sample]) -> dict[str, int]:
     return {label: sum(sample.label == label for sample in samples) for label in labels}
 
 
-def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity, deployed: Deployed) -> Report:
+def _report(
+    plan: _Plan,
+    evaluation: Evaluation | None,
+    parity: Parity,
+    deployed: Deployed,
+    refined: Mapping[str, int] | None,
+) -> Report:
     run = plan.run.fields
     size = plan.preprocess.size
     return Report(
@@ -372,6 +414,7 @@ def _report(plan: _Plan, evaluation: Evaluation | None, parity: Parity, deployed
             f"As float32 ONNX: on {counted(parity.images, 'image')} its embeddings differ from torch's by at "
             f"most {parity.worst:.1e}; the nearest class is another one on {parity.flips or 'none'} of them.",
             *deployed.notes,
+            *([] if refined is None else sentences_of(refined)),
         ),
         settings=(
             ("method", run["method"]),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from edgefs.cli.options import PATH, apply, echo_json, json_option
+from edgefs.cli.options import PATH, apply, echo_json, echo_refined, image_files, json_option
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.terminal import progress_bars
 from edgefs.exporting import Exported, export
@@ -27,6 +27,12 @@ from edgefs.precision import GateError
     show_default=True,
     help="Put thumbnails of the images learned from into the bundle.",
 )
+@click.option(
+    "--unlabelled",
+    type=PATH,
+    metavar="DIR",
+    help="Refine classes of at most five images by the images in DIR, where that is safe, as `gallery refine` does.",
+)
 @apply(PRECISION)
 @click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
 @json_option
@@ -37,6 +43,7 @@ def command(
     name: str | None,
     model_version: str,
     keep_images: Literal["none", "support"],
+    unlabelled: Path | None,
     use_cache: bool,
     as_json: bool,
     **given: Any,
@@ -56,6 +63,7 @@ def command(
                 name=name,
                 version=model_version,
                 keep_images=keep_images,
+                unlabelled=image_files([unlabelled]) if unlabelled else None,
                 deployment=deployment(given),
                 use_cache=use_cache,
                 steps=steps,
@@ -77,6 +85,7 @@ def _json(exported: Exported) -> dict[str, Any]:
         "parity": exported.parity.to_json(),
         "precision": {**deployed.to_json(), "trials": [trial.to_json() for trial in deployed.trials]},
         "test": evaluation.to_json() if evaluation else None,
+        **({} if exported.refined is None else {"refined": dict(exported.refined)}),
     }
 
 
@@ -88,6 +97,8 @@ def _echo(exported: Exported) -> None:
     )
     for line in told(exported.deployed):
         click.echo(line)
+    if exported.refined is not None:
+        echo_refined(exported.refined)
     if evaluation is not None:
         click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
     click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")

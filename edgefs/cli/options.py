@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -142,12 +142,12 @@ def echo_json(fields: Any) -> None:
     click.echo(json.dumps(fields, ensure_ascii=False))
 
 
-def echo_refined(gained: dict[str, int]) -> None:
+def echo_refined(gained: Mapping[str, int]) -> None:
     """What unlabelled images refined."""
-    for label, used in gained.items():
-        click.echo(f"Refined {label} by {used} unlabelled image{'' if used == 1 else 's'}.")
-    if not gained:
-        click.echo("Nothing refined: no unlabelled image belongs surely enough to a class of few images.")
+    from edgefs_runtime.refining import sentences_of
+
+    for sentence in sentences_of(gained):
+        click.echo(sentence)
 
 
 def image_files(given: Sequence[Path]) -> list[Path]:

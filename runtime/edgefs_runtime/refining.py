@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,13 @@ def refinements(
         if enrolment.label not in done:
             found.append((enrolment, len(used)))
     return found
+
+
+def sentences_of(gained: Mapping[str, int]) -> list[str]:
+    """What was refined by how many images, for people."""
+    if not gained:
+        return ["Nothing refined: no unlabelled image belongs surely enough to a class of few images."]
+    return [f"Refined {label} by {used} unlabelled image{'' if used == 1 else 's'}." for label, used in gained.items()]
 
 
 def means_of(buffer: NDArray[np.float32], labels: Labels, views: int) -> dict[int, NDArray[np.float32]]:

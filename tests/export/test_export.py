@@ -10,11 +10,13 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
-from textures import write_set
+from textures import KINDS, save, write_set
 from tiny import GOLDEN, make
 
+from edgefs.adapting import adapt
 from edgefs.exporting import export, load_network
 from edgefs.runs import Run
+from edgefs.settings import AdaptSettings
 from edgefs.torch_embedder import TorchEmbedder
 from edgefs_export.graph import MAX_IR, OPSET
 from edgefs_export.parity import Parity
@@ -221,3 +223,39 @@ def test_a_full_disk_is_said_in_a_line_and_leaves_the_earlier_bundle(run: Path, 
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert out.read_bytes() == earlier
     assert [path.name for path in out.parent.iterdir()] == ["b.edgefs"]
+
+
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> Path:
+    """Thirty more images of each class in one folder, and one that is none."""
+    for kind in KINDS[:3]:
+        for number in range(400, 430):
+            save(tmp_path / "unlabelled", kind, number)
+    (tmp_path / "unlabelled" / "torn.png").write_bytes(b"nothing")
+    return tmp_path / "unlabelled"
+
+
+def test_unlabelled_images_refine_the_seed_as_they_would_on_the_device(
+    data: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=1, name="parts"))
+    export(tmp_path / "run", tmp_path / "plain.edgefs")
+    refined = export(tmp_path / "run", tmp_path / "refined.edgefs", unlabelled=find_images(unlabelled)).refined
+    assert refined
+    asked = find_images(data)
+    with Classifier.open(tmp_path / "plain.edgefs", gallery=tmp_path / "g.gallery") as classifier:
+        before = [decision.score for decision in classifier.predict(asked)]
+        assert classifier.refine(find_images(unlabelled)) == refined
+        after = [decision.score for decision in classifier.predict(asked)]
+    assert after != before
+    with Classifier.open(tmp_path / "refined.edgefs", gallery=tmp_path / "h.gallery") as classifier:
+        np.testing.assert_allclose([decision.score for decision in classifier.predict(asked)], after, rtol=1e-5)
+        assert not classifier.refine(find_images(unlabelled)).keys() & refined.keys()  # a class is refined once
+        assert classifier.bundle.manifest.raw["data"]["refined"] == refined
+
+
+def test_a_trained_head_is_not_refined(data: Path, unlabelled: Path, tmp_path: Path) -> None:
+    adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, head="logistic", name="parts"))
+    with pytest.raises(ExportError, match="and the head logistic is trained"):
+        export(tmp_path / "run", tmp_path / "b.edgefs", unlabelled=find_images(unlabelled))
+    assert not (tmp_path / "b.edgefs").exists()
