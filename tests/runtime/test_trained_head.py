@@ -38,7 +38,7 @@ def test_it_decides_and_the_gallery_says_how_strange_a_part_is(tmp_path: Path, p
     bundle = with_head(tmp_path / "h.edgefs", model())
     images = [*pictures("dots", 3), *pictures("good", 3), *pictures("checks", 3)]
     with Classifier.open(bundle, seed_only=True) as one, Classifier.open(TINY, seed_only=True) as other:
-        assert (one.judge.head, one.judge.is_trained, other.judge.head) == ("linear", True, "lda")
+        assert (one.judge.head, one.judge.is_trained, other.judge.head) == ("linear", True, "blend")
         rows = one.embed(images)
         head = TrainedHead(model(), seed_of(one.bundle))
         powers = np.exp(head.scores(rows) / 0.1)
@@ -62,7 +62,7 @@ def test_the_first_enroll_brings_the_gallerys_head_and_undo_the_trained_one(turn
         assert nearest(classifier, dots) == {"good"}
         taught = classifier.enroll("checks", pictures("checks", 5))
         assert "The trained head linear knows only the images it was exported with" in taught.head_note
-        assert "lda decides" in taught.head_note
+        assert "blend decides" in taught.head_note
         assert nearest(classifier, dots) == {"dots"}
         assert classifier.enroll("checks", pictures("checks", 1, first=200)).head_note == ""
         classifier.undo()
@@ -85,7 +85,7 @@ def test_more_images_of_a_known_class_are_rows_it_does_not_know(turned: Path, pi
 def test_a_class_forgotten_and_brought_back(turned: Path, pictures: Pictures) -> None:
     with Classifier.open(turned) as classifier:
         classifier.forget("stripes")
-        assert "lda decides" in classifier.head_note
+        assert "blend decides" in classifier.head_note
         assert nearest(classifier, pictures("dots", 2)) == {"dots"}
         classifier.undo()
         assert "decides again" in classifier.head_note
@@ -103,7 +103,7 @@ def test_a_merge_that_brings_rows_and_one_that_brings_none(turned: Path, picture
         assert (classifier.head_note, classifier.judge.is_trained) == ("", True)
     with Classifier.open(turned, gallery=tmp_path / "new.gallery") as classifier:
         classifier.merge(tmp_path / "copy.gallery")
-        assert "lda decides" in classifier.head_note
+        assert "blend decides" in classifier.head_note
         assert not classifier.judge.is_trained
 
 

@@ -58,7 +58,7 @@ def test_the_table_says_the_same_in_words(bundle: Path) -> None:
     assert run.returncode == 0
     for words in (
         "5 rendered frames of 64 x 48 pixels",
-        "fp32, 32 x 32, lda, 24 images in the gallery",
+        "fp32, 32 x 32, blend, 24 images in the gallery",
         "p90      p99    p99.9",
         "the same while enrolling",
         "p99 needs 299, p99.9 needs 2,995",

@@ -22,15 +22,15 @@ def turned(tmp_path: Path) -> Path:
 
 
 def test_show_says_which_head_decides_and_which_will(turned: Path) -> None:
-    assert "linear, trained; lda once anything is taught or forgotten" in edgefs("show", turned).stdout
+    assert "linear, trained; blend once anything is taught or forgotten" in edgefs("show", turned).stdout
 
 
 def test_every_act_that_changes_who_decides_says_so(turned: Path, pictures: Pictures, tmp_path: Path) -> None:
-    away, back = "from now on lda decides", "the trained head linear decides again"
+    away, back = "from now on blend decides", "the trained head linear decides again"
     assert "linear decides" in edgefs("gallery", "classes", turned).stdout
     first = edgefs("enroll", turned, "checks", *pictures("checks", 5))
     assert away in first.stdout
-    assert "lda decides" in edgefs("gallery", "classes", turned).stdout
+    assert "blend decides" in edgefs("gallery", "classes", turned).stdout
     assert away not in edgefs("enroll", turned, "checks", *pictures("checks", 1, 300)).stdout
     edgefs("gallery", "undo", turned)
     assert back in edgefs("gallery", "undo", turned).stdout
