@@ -95,6 +95,7 @@ def shipped(folder: Path, seed: int, loss: str) -> tuple[float, str]:
     settings = AdaptSettings(
         method="domain",
         backbone="pico",
+        head="lda",
         seed=seed,
         domain=DomainSettings(source=str(folder / "source"), domain_loss=loss),  # type: ignore[arg-type]
     )

@@ -5,7 +5,7 @@
 
 Every line is a file that was played through the gate: 5-shot episodes from images that neither taught nor calibrated,
 the one-sided 95 % bound of what is lost in accuracy and in the AUROC of unknowns, and the speed against float32 on this
-machine (medians, interleaved, one thread). `auto` is what `--precision auto` would ship.
+machine (medians, interleaved, one thread). The head is `lda`. `auto` is what `--precision auto` would ship.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ def main() -> None:
 
 
 def one(backbone: str, name: str, options: argparse.Namespace, folder: Path) -> None:
-    adapt(data_folder() / _PLACES[name], folder / "run", AdaptSettings(backbone=backbone, shots=5), overwrite=True)
+    adapt(
+        data_folder() / _PLACES[name],
+        folder / "run",
+        AdaptSettings(backbone=backbone, head="lda", shots=5),
+        overwrite=True,
+    )
     deployment = DeploySettings(precision=options.precision, isa=options.isa, max_drop=options.max_drop)
     print(f"{backbone}, {name}, 5 shots, at most {options.max_drop:g} points", flush=True)
     try:

@@ -54,7 +54,7 @@ def main() -> None:
             for shots in options.shots:
                 figures: Figures = {}
                 for seed in options.seeds:
-                    settings = AdaptSettings(backbone="mobilenet_v2", shots=shots, seed=seed)
+                    settings = AdaptSettings(backbone="mobilenet_v2", head="lda", shots=shots, seed=seed)
                     run, _ = adapt(data / SETS[name], Path(folder) / "run", settings, overwrite=True)
                     export(Path(folder) / "run", Path(folder) / "b.edgefs")
                     root = data / SETS[name] if (data / SETS[name]).is_dir() else (data / SETS[name]).parent
