@@ -49,10 +49,9 @@ class BlendHead(LdaHead):
 
     def _keep(self, model: SharedGaussian) -> None:
         super()._keep(model)
-        regression = model.regression()
-        regressed = model.mean_mean @ regression * np.sqrt(self._counts)
+        regressed = model.mean_mean @ model.regression * np.sqrt(self._counts)
         self._scale = _spread(model.mean_mean - self._offsets) / max(_spread(regressed), 1e-12)
-        blended = self._blended(model.weights, model.weights @ regression, self._counts)
+        blended = self._blended(model.weights, model.weights @ model.regression, self._counts)
         self._blended_weights = blended.T.astype(np.float32)
         self._blended_offsets = (1 - self._regression) * self._offsets
 

@@ -51,6 +51,7 @@ class SharedGaussian:
         mean_mean: MA⁻¹Mᵀ `[K,K]`.
         row_mean: WA⁻¹Mᵀ `[n,K]`.
         background: H `[K,K]`, so that zᵀA⁻¹z − zᵀT⁻¹z = lᵀHl.
+        regression: `[K,K]`, so that zᵀT⁻¹Mᵀ = lᵀ·regression.
         order: `[n]`, where each row stood that was fitted; here they stand class by class.
         classes: `[n]`, of the rows.
         counts: `[K]`, rows of each class.
@@ -65,6 +66,7 @@ class SharedGaussian:
     mean_mean: Matrix
     row_mean: Matrix
     background: Matrix
+    regression: Matrix
     order: NDArray[np.int64]
     classes: NDArray[np.int64]
     counts: NDArray[np.int64]
@@ -101,10 +103,6 @@ class SharedGaussian:
             step = max(1, _CHUNK // (k * (self.whitened.shape[1] + k * len(self.counts))))
             for start in range(0, len(members), step):
                 yield members[start : start + step]
-
-    def regression(self) -> Matrix:
-        """`[K,K]`, what takes products L to zᵀT⁻¹m_c: L times it."""
-        return np.asarray(np.eye(len(self.counts)) - self.background @ self.mean_mean)
 
     def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> Distances:
         """As `left_out`, `[m,f,K]` and `[m,f]`, of the chosen f of each part's k rows."""
@@ -165,7 +163,7 @@ class SharedGaussian:
         cross = np.take_along_axis(rows, chosen[:, None, :], axis=2)  # [m,k,f]
         plain = np.take_along_axis(np.diagonal(rows, axis1=1, axis2=2), chosen, axis=1)
         solved = np.linalg.solve(core, cross)
-        products = products @ self.regression()  # x_j · μ_c under T⁻¹
+        products = products @ self.regression  # x_j · μ_c under T⁻¹
         regression = np.take_along_axis(products, chosen[:, :, None], axis=1) + solved.transpose(0, 2, 1) @ products
         lost = (cross + rows @ solved).sum(axis=1)  # [m,f]: of what the own mean loses
         remaining = (self.counts[label] - k)[:, None]
@@ -216,11 +214,13 @@ def fit_shared_gaussian(
         row_mean, whitened = residuals @ weights, residuals @ factor.T
         start, slope = 0.0, 1.0
     mean_mean = means @ weights
+    background = np.linalg.inv(np.diag(1 / (beta * counts)) + mean_mean)
     return SharedGaussian(
         weights=weights,
         mean_mean=mean_mean,
         row_mean=row_mean,
-        background=np.linalg.inv(np.diag(1 / (beta * counts)) + mean_mean),
+        background=background,
+        regression=np.eye(len(counts)) - background @ mean_mean,
         order=order,
         classes=classes,
         counts=counts,
