@@ -252,7 +252,8 @@ class Classifier:
         Raises:
             GalleryError: a challenge part that passes would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.refining import REFINED, refinements
+        from edgefs_runtime.refining import refinements
+        from edgefs_runtime.snapshot import REFINED
 
         seen = self._teaching.unlabelled(images)
         if not seen:

@@ -103,7 +103,7 @@ class Judge:
         self.settings = settings
         self._bundle = bundle
         self._head = fit_head(settings.head, snapshot)
-        left_out = self._head.left_out()
+        left_out = _of_images(self._head.left_out(), snapshot)
         self.gallery_temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
         if settings.crossfit is not None:
             self.gallery_temperature *= settings.crossfit.temperature_of(snapshot)
@@ -252,6 +252,16 @@ class Judge:
             gallery=self.snapshot.sequence,
             time=time,
         )
+
+
+def _of_images(left_out: LeftOut, snapshot: Snapshot) -> LeftOut:
+    """Without what rows say that are means: a mean looks less strange than any image of its class."""
+    if not snapshot.means:
+        return left_out
+    means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))
+    scores, strangeness = left_out.scores.copy(), left_out.strangeness.copy()
+    scores[means, snapshot.classes[means]], strangeness[means] = -np.inf, np.nan
+    return LeftOut(scores, strangeness)
 
 
 def _softmax(scores: list[float], temperature: float) -> list[float]:

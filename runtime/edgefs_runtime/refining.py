@@ -32,10 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.heads.lda import LdaHead
-from edgefs_runtime.snapshot import Enrolment, Snapshot
+from edgefs_runtime.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.teaching import Seen
-
-REFINED = "mean of unlabelled images"  # the part that such an image bears
 
 _NEIGHBOURS = 10  # k
 _COPY = 0.1  # of the views' scatter: squared distance of two rows that show the same

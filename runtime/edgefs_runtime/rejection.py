@@ -52,7 +52,8 @@ class Rejection:
         centres: float64 `[C]`, what is taken off the strangeness of a row nearest to each class.
         spreads: float64 `[C]`, what it is divided by then; 1 where all classes have as many images.
         budget: share of rows of known classes that may be refused, 0 to 1.
-        rule: `none` where fewer than two rows have anything to be compared with: then nothing is refused.
+        rule: `none` where fewer than two rows of most classes have anything to be compared with: the others say too
+            little of a class known from one image. Then nothing is refused.
     """
 
     reference: NDArray[np.float64]
@@ -116,7 +117,8 @@ def fit_rejection(left_out: LeftOut, classes: NDArray[np.int64], budget: float) 
     spreads = _spreads(residuals, of, np.maximum(np.bincount(classes, minlength=n_classes) - 1, 1))
     reference = np.sort(residuals / spreads[of])
     n = len(reference)
-    if budget <= 0 or n < 2 or np.median(reference) == reference[-1]:  # no strange half
+    few = 2 * np.count_nonzero(counts > 1) < len(np.unique(classes))
+    if budget <= 0 or n < 2 or few or np.median(reference) == reference[-1]:  # the last: no strange half
         return Rejection(reference, centres, spreads, budget, "none")
     return Rejection(reference, centres, spreads, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
 

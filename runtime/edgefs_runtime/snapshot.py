@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 State = Literal["pending", "approved"]
 
 
+REFINED = "mean of unlabelled images"  # the part that such an image bears
+
+
 @dataclass(frozen=True)
 class Enrolment:
     """k images of one class, taught together.
@@ -81,6 +84,8 @@ class Snapshot:
         sequence: number of operations behind it; 0 = the seed alone.
         views: V, embeddings of each image.
         alignments: those of this device that stand, each with the number of the act that made it, oldest first.
+        means: numbers of the parts that are none, but means of unlabelled images: they say where a class lies, and
+            nothing of how its images spread.
     """
 
     vectors: NDArray[np.float32]
@@ -91,6 +96,7 @@ class Snapshot:
     sequence: int
     views: int = 1
     alignments: tuple[tuple[int, Alignment], ...] = ()
+    means: tuple[int, ...] = ()
 
     def as_seen(self, enrolment: Enrolment) -> Enrolment:
         """An enrolment of this device as the gallery compares it."""
@@ -148,6 +154,8 @@ def build_snapshot(
     labels = tuple(sorted({enrolment.label for enrolment in enrolments}))
     index = {label: position for position, label in enumerate(labels)}
     defects = {enrolment.label for enrolment in enrolments if enrolment.disposition == "defect"}
+    parts = _part_numbers(enrolments)
+    groups = [group for enrolment in enrolments for group in enrolment.groups]
     return Snapshot(
         vectors=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
         labels=labels,
@@ -155,10 +163,11 @@ def build_snapshot(
         classes=np.concatenate(
             [np.full(len(enrolment.vectors), index[enrolment.label], np.int64) for enrolment in enrolments]
         ),
-        parts=_part_numbers(enrolments),
+        parts=parts,
         sequence=sequence,
         views=views,
         alignments=tuple(alignments),
+        means=_means(parts.tolist(), groups),
     )
 
 
@@ -180,13 +189,15 @@ def extended(
     chosen = np.ones(len(enrolment.vectors), bool) if taught is None else taught
     first = int(snapshot.parts.max(initial=-1)) + 1
     own = np.full(int(chosen.sum()), labels.index(enrolment.label), np.int64)
+    numbers = first + np.array(parts, np.int64)
     return dataclasses.replace(
         snapshot,
         vectors=np.concatenate([snapshot.vectors, enrolment.vectors[chosen]]),
         labels=labels,
         dispositions=tuple(of[label] for label in labels),
         classes=np.concatenate([moved[snapshot.classes], own]),
-        parts=np.concatenate([snapshot.parts, first + np.array(parts, np.int64)[chosen]]),
+        parts=np.concatenate([snapshot.parts, numbers[chosen]]),
+        means=(*snapshot.means, *_means(numbers.tolist(), enrolment.groups)),
     )
 
 
@@ -209,6 +220,10 @@ def check_label(label: str) -> None:
         raise GalleryError(
             f"the label {label[:40]!r} is not usable: at most 200 printable characters, no space at either end"
         )
+
+
+def _means(parts: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:
+    return tuple(sorted({part for part, group in zip(parts, groups, strict=True) if group == REFINED}))
 
 
 def _part_numbers(enrolments: Sequence[Enrolment]) -> NDArray[np.int64]:

@@ -10,8 +10,9 @@ import pytest
 from textures import draw
 
 from edgefs_runtime import Classifier, GalleryError
-from edgefs_runtime.heads import LdaHead
+from edgefs_runtime.heads import LdaHead, LeftOut, fit_head
 from edgefs_runtime.refining import means_of, pseudo_label
+from edgefs_runtime.rejection import fit_temperature
 from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device
@@ -122,6 +123,29 @@ def test_what_refining_adds_is_logged_and_undone_in_one_act(bundle: Path, pictur
             classifier.undo()
         classifier.undo()
         assert [decision.score for decision in classifier.predict(asked)] == before
+
+
+def test_a_mean_is_no_example_of_what_looks_usual(bundle: Path, pictures: Pictures) -> None:
+    """Thresholds and temperature are those of the images: a mean lies nearer to its class than any of them."""
+    with Classifier.open(bundle) as classifier:
+        for label in ("good", "dots", "stripes"):
+            classifier.enroll(label, pictures(label, 4), force=True)
+            classifier.forget(label)
+            classifier.enroll(label, pictures(label, 4), force=True)
+        gained = classifier.refine([path for kind in ("good", "dots") for path in pictures(kind, 60, first=400)])
+        snapshot, judge = classifier.judge.snapshot, classifier.judge
+        assert len(gained) == len(snapshot.means)
+        assert np.isin(snapshot.parts, snapshot.means).sum() == 3 * len(gained)
+        images = ~np.isin(snapshot.parts, snapshot.means)
+        assert images.sum() == 12
+        head = fit_head(judge.settings.head, snapshot)
+        left_out = head.left_out()
+        alone = LeftOut(left_out.scores[images], left_out.strangeness[images])
+        assert judge.temperature == fit_temperature(alone, snapshot.classes[images], head.default_temperature)
+        with Classifier.open(bundle) as reader:  # from the snapshot file, while there is an owner
+            assert (reader.judge.snapshot.means, reader.judge.temperature) == (snapshot.means, judge.temperature)
+    with Classifier.open(bundle) as reader:  # from the database
+        assert (reader.judge.snapshot.means, reader.judge.temperature) == (snapshot.means, judge.temperature)
 
 
 def test_unusable_unlabelled_images_are_passed_over(bundle: Path, tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_class_known_from_few_images_is_refused_at_the_budget_too() -> None:
     assert np.mean(refused) < 0.12  # 0.21 if spreads were taken as equal
 
 
+def test_two_classes_of_many_images_say_nothing_of_four_of_one() -> None:
+    classes = np.repeat([0, 1, 2, 3, 4, 5], [10, 10, 1, 1, 1, 1])
+    strangeness = np.where(classes < 2, np.random.default_rng(3).standard_normal(24), np.nan)
+    assert fit_rejection(LeftOut(np.zeros((24, 6)), strangeness), classes, 0.05).rule == "none"
+    assert fit_rejection(LeftOut(np.zeros((22, 6)), strangeness[:22]), classes[:22], 0.05).rule == "conformal"
+
+
 def test_classes_of_as_many_images_share_one_spread() -> None:
     rng = np.random.default_rng(9)
     classes = np.repeat([0, 1], 20)

@@ -23,7 +23,7 @@ from edgefs_runtime.durable import replace_file
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.snapshot import Snapshot
 
-MAGIC = b"EFSSNAP2"  # 1 knew no alignments
+MAGIC = b"EFSSNAP3"  # 1 knew no alignments, 2 no means
 
 
 def snapshot_path(gallery: Path) -> Path:
@@ -44,6 +44,7 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
         "sequence": snapshot.sequence,
         "labels": snapshot.labels,
         "dispositions": snapshot.dispositions,
+        "means": snapshot.means,
         "shape": (len(snapshot.vectors), seed.dim),
         "alignments": [(number, len(data)) for number, data in alignments],
     }
@@ -84,6 +85,7 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         alignments=tuple(
             _alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
         ),
+        means=tuple(header["means"]),
     )
 
 
