@@ -20,6 +20,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
     reason_option,
+    unlabelled_files,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def command(
 
     Five images of different parts are a good start. All are enrolled or none. `edgefs gallery undo` takes it back.
     """
-    files, others = image_files(images), image_files([unlabelled]) if unlabelled else []
+    files, others = image_files(images), unlabelled_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery, provider=provider) as classifier:
         if check:

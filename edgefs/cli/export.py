@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from edgefs.cli.options import PATH, apply, echo_json, echo_refined, image_files, json_option
+from edgefs.cli.options import PATH, apply, echo_json, echo_refined, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.terminal import progress_bars
 from edgefs.exporting import Exported, export
@@ -63,7 +63,7 @@ def command(
                 name=name,
                 version=model_version,
                 keep_images=keep_images,
-                unlabelled=image_files([unlabelled]) if unlabelled else None,
+                unlabelled=unlabelled_files([unlabelled]) if unlabelled else None,
                 deployment=deployment(given),
                 use_cache=use_cache,
                 steps=steps,

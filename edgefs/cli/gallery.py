@@ -15,11 +15,11 @@ from edgefs.cli.options import (
     echo_json,
     echo_refined,
     gallery_option,
-    image_files,
     json_option,
     open_classifier,
     provider_option,
     reason_option,
+    unlabelled_files,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def refine(
     The last 200 are looked at. What surely belongs to a class is averaged and counts for three images more of it;
     often nothing is sure enough. `edgefs gallery undo` takes it back.
     """
-    files = image_files(images)
+    files = unlabelled_files(images)
     with open_classifier(bundle, gallery, provider=provider) as classifier:
         gained = classifier.refine(files, force=force, actor=actor, reason=reason)
     if as_json:

@@ -150,6 +150,20 @@ def echo_refined(gained: Mapping[str, int]) -> None:
         click.echo(sentence)
 
 
+def unlabelled_files(given: Sequence[Path]) -> list[Path]:
+    """As `image_files`, of images of which single ones may fail: what is not there at all is a slip of the pen.
+
+    Raises:
+        ImageError: a file or a folder does not exist, or a folder holds no image.
+    """
+    from edgefs_runtime.errors import ImageError
+
+    for path in given:
+        if not path.exists():
+            raise ImageError(f"{path}: no such file or folder")
+    return image_files(given)
+
+
 def image_files(given: Sequence[Path]) -> list[Path]:
     """The files given, and the images below the folders given.
 

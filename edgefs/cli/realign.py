@@ -13,11 +13,11 @@ from edgefs.cli.options import (
     bundle_argument,
     echo_json,
     gallery_option,
-    image_files,
     json_option,
     open_classifier,
     provider_option,
     reason_option,
+    unlabelled_files,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def command(
     challenge parts taken since guard it: add them with `edgefs challenge add --retaken` first. `edgefs gallery undo`
     takes it back.
     """
-    files = image_files(images)
+    files = unlabelled_files(images)
     with open_classifier(bundle, gallery, provider=provider) as classifier:
         if check:
             realigned = classifier.check_realign(files, kind=kind)

@@ -248,3 +248,11 @@ def test_unlabelled_images_refine_or_say_that_they_do_not(bundle: Path, pictures
     shots = [shot.rename(tmp_path / shot.name) for shot in pictures("checks", 3)]
     result = edgefs("enroll", bundle, "checks", *shots, "--unlabelled", unlabelled, "--json")
     assert "refined" in json.loads(result.stdout)
+    nowhere = tmp_path / "nowhere"
+    acts = (("gallery", "refine", bundle), ("realign", bundle), ("enroll", bundle, "checks", *shots, "--unlabelled"))
+    before = edgefs("gallery", "log", bundle).stdout
+    for act in acts:
+        failed = edgefs(*act, nowhere)
+        assert failed.returncode == 1
+        assert failed.stderr.strip() == f"Error: {nowhere}: no such file or folder"
+    assert edgefs("gallery", "log", bundle).stdout == before
