@@ -114,7 +114,7 @@ def test_blended_scores_are_the_mean_of_discriminants_and_a_regression(counts: d
         return float(np.std(found - found.mean(axis=1, keepdims=True)))
 
     (discriminants, regression), (of_means, regressed) = both(asked), both(means)
-    share = 8 * (1 / numbers).mean()
+    share = 8 * (numbers**-1.5).mean()
     expected = (discriminants + share * regression * spread(of_means) / spread(regressed)) / (1 + share)
     head = fit_head({"kind": "blend", "shrinkage": SHRINKAGE}, snapshot)
     scores, strangeness = head.answer(asked)

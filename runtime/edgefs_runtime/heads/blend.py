@@ -35,11 +35,11 @@ class BlendHead(LdaHead):
     Args:
         snapshot: the gallery's rows.
         shrinkage: λ in (0, 1]; the share of the covariance that is a sphere.
-        regression: its weight beside the discriminants' one, by the number of images of a class; 4 to 8 do as well.
+        regression: its weight beside the discriminants' one where classes have one image; 4 to 8 do as well.
     """
 
     def __init__(self, snapshot: Snapshot, shrinkage: float = 0.5, regression: float = 8.0) -> None:
-        by_images = regression * float((1 / np.bincount(snapshot.classes)).mean())
+        by_images = regression * float((np.bincount(snapshot.classes) ** -1.5).mean())
         self._regression = by_images / (1 + by_images)  # its share
         super().__init__(snapshot, shrinkage)
         self.default_temperature = _ALONE if snapshot.views == 1 else _ALONE_WITH_VIEWS
