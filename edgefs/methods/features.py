@@ -1,7 +1,8 @@
 """Feature extraction: the backbone stays as it is, and its intermediate stages are the embedding.
 
 min over θc of L(θc; φ(Dt), Yt): φ is frozen, only the head is computed. Which stages and poolings φ consists of is
-chosen by leave-one-part-out over the support, which is exact and nearly free (`Head.left_out`). All stages together are
+chosen by leave-one-part-out over the support, which is exact and nearly free (`Head.left_out`); by `lda`, whatever head
+will decide, since what counts as clearly better was measured with it. All stages together are
 hard to beat from few images, and of two dozen choices some look better by chance: another choice must win by three
 standard errors of the paired difference.
 """
@@ -31,7 +32,7 @@ from edgefs.teaching import Embedded, Vectors, snapshot_of
 from edgefs.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
 from edgefs_runtime.embedder import canonical_json
 from edgefs_runtime.errors import WeightsError
-from edgefs_runtime.heads import fit_head
+from edgefs_runtime.heads import LdaHead
 from edgefs_runtime.preprocess import SYMMETRIES
 from edgefs_runtime.snapshot import Snapshot
 
@@ -185,7 +186,7 @@ def _choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: _Views
     trials = []
     for symmetries in choices if len(task.dispositions) > 1 else choices[:1]:
         snapshot = snapshot_of(support, views.of(symmetries), task.dispositions)
-        trials.append(_weighted(fit_head(task.decision.head, snapshot).left_out().scores, snapshot))
+        trials.append(_weighted(LdaHead(snapshot).left_out().scores, snapshot))
     best = clearly_best(trials, _TOLD_BETTER)
     sentence = f"Views of an image that teaches: {1 + len(choices[best])}"
     if task.symmetries is not None:
@@ -232,7 +233,7 @@ def _try(name: str, plan: EmbeddingPlan, full: EmbeddingPlan, task: Task, vector
     columns = _columns(full, plan)
     narrowed = {sample.digest: vectors[sample.digest][columns] for sample in support}
     snapshot = snapshot_of(support, Embedded(narrowed, narrowed), task.dispositions)
-    return _Trial(name, plan, _weighted(fit_head(task.decision.head, snapshot).left_out().scores, snapshot))
+    return _Trial(name, plan, _weighted(LdaHead(snapshot).left_out().scores, snapshot))
 
 
 def _weighted(scores: NDArray[np.float64], snapshot: Snapshot) -> NDArray[np.float64]:
