@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from edgefs.cli.options import PATH, apply, echo_json, echo_refined, json_option, unlabelled_files
+from edgefs.cli.options import PATH, apply, echo_json, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.terminal import progress_bars
 from edgefs.exporting import Exported, export
@@ -85,7 +85,7 @@ def _json(exported: Exported) -> dict[str, Any]:
         "parity": exported.parity.to_json(),
         "precision": {**deployed.to_json(), "trials": [trial.to_json() for trial in deployed.trials]},
         "test": evaluation.to_json() if evaluation else None,
-        **({} if exported.refined is None else {"refined": dict(exported.refined)}),
+        **({} if exported.refined is None else {"refined": dict(exported.refined.classes)}),
     }
 
 
@@ -97,8 +97,8 @@ def _echo(exported: Exported) -> None:
     )
     for line in told(exported.deployed):
         click.echo(line)
-    if exported.refined is not None:
-        echo_refined(exported.refined)
+    for line in exported.refined.sentences if exported.refined else ():
+        click.echo(line)
     if evaluation is not None:
         click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
     click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")

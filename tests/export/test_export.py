@@ -241,17 +241,32 @@ def test_unlabelled_images_refine_the_seed_as_they_would_on_the_device(
     adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=1, name="parts"))
     export(tmp_path / "run", tmp_path / "plain.edgefs")
     refined = export(tmp_path / "run", tmp_path / "refined.edgefs", unlabelled=find_images(unlabelled)).refined
-    assert refined
+    assert refined is not None
+    assert refined.classes
+    assert refined.passed_over == 0
     asked = find_images(data)
     with Classifier.open(tmp_path / "plain.edgefs", gallery=tmp_path / "g.gallery") as classifier:
         before = [decision.score for decision in classifier.predict(asked)]
-        assert classifier.refine(find_images(unlabelled)) == refined
+        assert classifier.refine(find_images(unlabelled)) == refined.classes
         after = [decision.score for decision in classifier.predict(asked)]
     assert after != before
     with Classifier.open(tmp_path / "refined.edgefs", gallery=tmp_path / "h.gallery") as classifier:
         np.testing.assert_allclose([decision.score for decision in classifier.predict(asked)], after, rtol=1e-5)
-        assert not classifier.refine(find_images(unlabelled)).keys() & refined.keys()  # a class is refined once
-        assert classifier.bundle.manifest.raw["data"]["refined"] == refined
+        assert not classifier.refine(find_images(unlabelled)).keys() & refined.classes.keys()  # a class is refined once
+        assert classifier.bundle.manifest.raw["data"]["refined"] == refined.classes
+
+
+def test_images_of_the_run_refine_nothing(data: Path, unlabelled: Path, tmp_path: Path) -> None:
+    """Else the bundle's figures would be those of images that taught it."""
+    adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=1, name="parts"))
+    known = find_images(data)
+    expected = export(tmp_path / "run", tmp_path / "a.edgefs", unlabelled=find_images(unlabelled)).refined
+    exported = export(tmp_path / "run", tmp_path / "b.edgefs", unlabelled=[*find_images(unlabelled), *known])
+    assert expected is not None
+    assert exported.refined is not None
+    assert exported.refined.classes == expected.classes
+    assert exported.refined.passed_over == len(known)
+    assert "36 unlabelled images passed over" in exported.refined.sentences[-1]
 
 
 def test_a_trained_head_is_not_refined(data: Path, unlabelled: Path, tmp_path: Path) -> None:
