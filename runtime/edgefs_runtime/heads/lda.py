@@ -39,12 +39,15 @@ class LdaHead:
     """
 
     def __init__(self, snapshot: Snapshot, shrinkage: float = 0.5) -> None:
-        views = snapshot.views
-        self.default_temperature = _ALONE if views == 1 else _ALONE_WITH_VIEWS
-        rows = snapshot.rows.astype(np.float64)
+        self.default_temperature = _ALONE if snapshot.views == 1 else _ALONE_WITH_VIEWS
+        self._fit(snapshot, shrinkage)
+
+    def _fit(self, snapshot: Snapshot, shrinkage: float, borrowed: float = 0.0) -> SharedGaussian:
+        """Fit, and keep what questions need of the fit, which is larger."""
+        views, rows = snapshot.views, snapshot.rows.astype(np.float64)
         self._classes = snapshot.classes
         model = fit_shared_gaussian(
-            rows.reshape(-1, rows.shape[2]), np.repeat(snapshot.classes, views), shrinkage, self._borrowed(snapshot)
+            rows.reshape(-1, rows.shape[2]), np.repeat(snapshot.classes, views), shrinkage, borrowed
         )
         asked = np.arange(len(rows) * views) % views == 0
         self._left_out = model.left_out(np.repeat(snapshot.parts, views), asked)
@@ -53,20 +56,13 @@ class LdaHead:
         self._counts = np.bincount(snapshot.classes)  # images
         self._images_left = self._counts[snapshot.classes] - np.bincount(snapshot.parts)[snapshot.parts]
         self._spread = self._spread_of_classes()
-        self._keep(model)
-
-    def _borrowed(self, snapshot: Snapshot) -> float:
-        """Share of the scatter between the class means that is taken for scatter within."""
-        return 0.0
-
-    def _keep(self, model: SharedGaussian) -> None:
-        """What questions need of the fit, which is not kept."""
         # A question reads all of this once, so half the bytes are half the time; what was fitted is float64.
         self._weights = model.weights.T.astype(np.float32)  # [K,D]
         self._factor = model.factor.astype(np.float32)
         self._residuals = None if model.residuals is None else model.residuals.astype(np.float32)
         self._background, self._alpha = model.background, model.alpha
         self._offsets = 0.5 * (np.diag(model.mean_mean) - self._spread / self._counts)
+        return model
 
     def scores(self, vectors: NDArray[np.float32]) -> Matrix:
         """Discriminants `[N,K]` of rows `[N,D]`: log-posteriors up to a term all classes share."""
