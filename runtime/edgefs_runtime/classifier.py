@@ -253,14 +253,12 @@ class Classifier:
             GalleryError: a challenge part that passes would fail, or the gallery can't be written.
         """
         from edgefs_runtime.refining import refinements
-        from edgefs_runtime.snapshot import REFINED
 
         seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
         with self._holding.acting() as gallery:
-            done = gallery.labels_with_part(REFINED)
-            gained = refinements(gallery.snapshot(), seen, done, actor=actor, reason=reason)
+            gained = refinements(gallery.snapshot(), seen, gallery.refined_labels(), actor=actor, reason=reason)
             if gained:
                 gallery.enroll_together([enrolment for enrolment, _ in gained], self._holding.guard(force, "refined"))
         return {enrolment.label: used for enrolment, used in gained}

@@ -98,12 +98,16 @@ def test_the_same_buffer_gives_the_same_labels_and_nothing_comes_of_nothing() ->
     assert (pseudo_label(snapshot, rows[:3]) == -1).all()
 
 
+def know_from(classifier: Classifier, pictures: Pictures, images: int) -> None:
+    """Make each class of the bundle known from so many images, and from none of its seed."""
+    for label in ("good", "dots", "stripes"):
+        classifier.forget(label)
+        classifier.enroll(label, pictures(label, images), force=True)
+
+
 def test_what_refining_adds_is_logged_and_undone_in_one_act(bundle: Path, pictures: Pictures) -> None:
     with Classifier.open(bundle) as classifier:
-        for label in ("good", "dots", "stripes"):
-            classifier.enroll(label, pictures(label, 2), force=True)
-            classifier.forget(label)
-            classifier.enroll(label, pictures(label, 2), force=True)
+        know_from(classifier, pictures, 2)
         asked = [draw(kind, number, 32) for kind in ("good", "dots", "stripes") for number in range(300, 310)]
         before = [decision.score for decision in classifier.predict(asked)]
         unlabelled = [path for kind in ("good", "dots", "stripes") for path in pictures(kind, 40, first=400)]
@@ -128,12 +132,10 @@ def test_what_refining_adds_is_logged_and_undone_in_one_act(bundle: Path, pictur
 def test_a_mean_is_no_example_of_what_looks_usual(bundle: Path, pictures: Pictures) -> None:
     """Thresholds and temperature are those of the images: a mean lies nearer to its class than any of them."""
     with Classifier.open(bundle) as classifier:
-        for label in ("good", "dots", "stripes"):
-            classifier.enroll(label, pictures(label, 4), force=True)
-            classifier.forget(label)
-            classifier.enroll(label, pictures(label, 4), force=True)
+        know_from(classifier, pictures, 4)
         gained = classifier.refine([path for kind in ("good", "dots") for path in pictures(kind, 60, first=400)])
         snapshot, judge = classifier.judge.snapshot, classifier.judge
+        assert gained
         assert len(gained) == len(snapshot.means)
         assert np.isin(snapshot.parts, snapshot.means).sum() == 3 * len(gained)
         images = ~np.isin(snapshot.parts, snapshot.means)
@@ -141,6 +143,7 @@ def test_a_mean_is_no_example_of_what_looks_usual(bundle: Path, pictures: Pictur
         head = fit_head(judge.settings.head, snapshot)
         left_out = head.left_out()
         alone = LeftOut(left_out.scores[images], left_out.strangeness[images])
+        assert judge.temperature != fit_temperature(left_out, snapshot.classes, head.default_temperature)
         assert judge.temperature == fit_temperature(alone, snapshot.classes[images], head.default_temperature)
         with Classifier.open(bundle) as reader:  # from the snapshot file, while there is an owner
             assert (reader.judge.snapshot.means, reader.judge.temperature) == (snapshot.means, judge.temperature)

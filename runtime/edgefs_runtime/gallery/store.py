@@ -29,7 +29,7 @@ from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.undoing import Act, removal, undo_rows
 from edgefs_runtime.gallery.verify import check_connection, load
-from edgefs_runtime.snapshot import Enrolment, Snapshot
+from edgefs_runtime.snapshot import REFINED, Enrolment, Snapshot
 
 _logger = logging.getLogger(__name__)
 
@@ -155,11 +155,11 @@ class Gallery:
             self._append([event])
             return self.sequence
 
-    def labels_with_part(self, part: str) -> set[str]:
-        """Classes of which an image that counts shows a part of this name."""
+    def refined_labels(self) -> set[str]:
+        """Classes that a mean of unlabelled images was added to, and counts."""
         with self._lock:
             view = self._ledger.view(self._seed.device)
-            return {event.label for event in view if part in json.loads(event.parts)}
+            return {event.label for event in view if REFINED in json.loads(event.parts)}
 
     def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
         """Take a class away, pending rows too, and return the number of its images.
