@@ -20,7 +20,8 @@ from edgefs.data.parts import draw_key
 from edgefs.exporting import export
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.images import content_digest, find_images
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.listing import find_images
 
 SHOTS = 5  # that teach a class on the device
 

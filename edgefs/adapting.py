@@ -20,6 +20,7 @@ from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains, load_domains
+from edgefs.data.layouts import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.methods.classifiers import TRAINED_HEADS
@@ -102,7 +103,7 @@ def adapt(
         WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
-        REPORT: render_report(report).encode(),
+        REPORT: render_report(report).encode("utf-8", "replace"),  # a file name may hold bytes that are no text
         **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
     if adapted.gallery is not None:
@@ -210,7 +211,7 @@ def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess,
 
 def _name_from(data: Path) -> str:
     """The folder's name where it can be a model's, else `model`."""
-    return name_from((data.resolve().parent if data.suffix.lower() == ".csv" else data.resolve()).name, "model")
+    return name_from((data.resolve().parent if data.suffix.lower() in TABLE_SUFFIXES else data.resolve()).name, "model")
 
 
 def _backbone(settings: AdaptSettings, tell: Callable[[str], None]) -> Backbone:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.heads import TrainedHead
+from edgefs_runtime.labels import difference, spelling_in, twin_of
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import build_snapshot
 from edgefs_runtime.version import __version__
@@ -96,13 +98,15 @@ def evaluate(
     """
     judged = _run(subject) if subject.is_dir() else _bundle(subject, gallery)
     dataset = load_dataset(data, group_from=group_from, minimum_classes=1, progress=steps("read images"))
+    dataset = _as_known(dataset, judged.dispositions)
     samples, notes = _choose(dataset, judged)
     progress = steps("decide")
     decisions = []
     for done, sample in enumerate(samples, start=1):
         decisions.append(judged.decide(sample))
         progress(done, len(samples))
-    strangers: dict[str, Disposition] = dict.fromkeys(set(ok) - judged.dispositions.keys(), "ok")
+    named = {spelling_in(dataset.classes, label) for label in ok}
+    strangers: dict[str, Disposition] = dict.fromkeys(named - judged.dispositions.keys(), "ok")
     truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
     evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
     side = Side(samples, tuple(decisions), evaluation)
@@ -161,6 +165,16 @@ def _embed_drawn(dataset: Dataset, plan: EpisodePlan, judged: _Subject, steps: S
     return Embedded(asked, taught, judged.views)
 
 
+def _as_known(dataset: Dataset, known: Collection[str]) -> Dataset:
+    """The dataset with its labels spelled as the model spells them: a gallery of before may compose them otherwise."""
+    spelled = {label: spelling_in(known, label) for label in dataset.classes}
+    return dataclasses.replace(
+        dataset,
+        samples=tuple(dataclasses.replace(sample, label=spelled[sample.label]) for sample in dataset.samples),
+        classes=tuple(sorted(spelled.values())),
+    )
+
+
 def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
     notes = [judged.description, *dataset.notes]
     samples = dataset.samples
@@ -175,6 +189,8 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     unknown = sorted({sample.label for sample in fresh} - judged.dispositions.keys())
     if unknown:
         notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
+        twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
+        notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
     return fresh, tuple(notes)
 
 

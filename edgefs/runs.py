@@ -146,7 +146,9 @@ def write_run(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes
     """
     check_place(folder, overwrite=overwrite)
     described = {**fields, "format_version": RUN_FORMAT, "files": {name: _sha256(data) for name, data in files.items()}}
-    contents = {**files, RUN: json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True).encode()}
+    text = json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True)
+    # A file name may hold bytes that are no text: \udcXX in JSON, from which the name comes back as it was.
+    contents = {**files, RUN: text.encode("utf-8", "backslashreplace")}
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
     try:
         temporary.mkdir(parents=True)

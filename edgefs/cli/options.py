@@ -155,6 +155,7 @@ def unlabelled_files(given: Sequence[Path]) -> list[Path]:
 
     Raises:
         ImageError: a file or a folder does not exist, or a folder holds no image.
+        DataError: a folder can't be read.
     """
     from edgefs_runtime.errors import ImageError
 
@@ -165,18 +166,23 @@ def unlabelled_files(given: Sequence[Path]) -> list[Path]:
 
 
 def image_files(given: Sequence[Path]) -> list[Path]:
-    """The files given, and the images below the folders given.
+    """The files given, and the images below the folders given; says what of these was passed over.
 
     Raises:
         ImageError: a folder holds no image.
+        DataError: a folder can't be read.
     """
     from edgefs_runtime.errors import ImageError
-    from edgefs_runtime.images import find_images
+    from edgefs_runtime.listing import list_images, passed_over
 
     files: list[Path] = []
+    not_images: list[Path] = []
     for path in given:
-        found = find_images(path) if path.is_dir() else [path]
+        found, others = list_images(path) if path.is_dir() else ([path], [])
         if not found:
-            raise ImageError(f"{path}: no image (.jpg, .png, .bmp, .tif ...) in this folder")
+            said = f"; {passed_over(others)}".rstrip(".") if others else ""
+            raise ImageError(f"{path}: no image (.jpg, .png, .bmp, .tif ...) in this folder{said}")
         files += found
+        not_images += others
+    echo_note(passed_over(not_images))
     return files

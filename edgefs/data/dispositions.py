@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgefs_runtime.decision import Disposition, default_disposition
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.labels import normal_label
 
 
 def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:
@@ -12,6 +13,7 @@ def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, 
     Raises:
         DataError: a class of good parts is named that is not there.
     """
+    ok = tuple(normal_label(label) for label in ok)
     strangers = sorted(set(ok) - set(classes))
     if strangers:
         raise DataError(f"--ok {strangers[0]}: no class of that name; the classes are {', '.join(classes)}")

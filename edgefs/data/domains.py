@@ -24,7 +24,8 @@ from edgefs.data.wording import counted
 from edgefs.progress import Steps
 from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError
-from edgefs_runtime.images import IMAGE_SUFFIXES
+from edgefs_runtime.labels import normal_label
+from edgefs_runtime.listing import entries, passed_over
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there
@@ -88,9 +89,8 @@ def unlabelled_folder(data: Path) -> Path | None:
     """The folder whose images have no labels; None where the target is labelled."""
     for folder in (data, data / "train"):
         if folder.is_dir():
-            entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-            loose = any(entry.is_file() and entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries)
-            if loose and not any(entry.is_dir() for entry in entries if entry.name.lower() not in ("test", "train")):
+            found = entries(folder)
+            if found.images and not any(one.name.lower() not in ("test", "train") for one in found.folders):
                 return folder
     return None
 
@@ -111,7 +111,8 @@ def _load(place: Path, settings: AdaptSettings, steps: Steps, step: str) -> Data
     dataset = load_dataset(place, group_from=settings.group_from, leave_out_blank=True, progress=steps(step))
     if not settings.without:
         return dataset
-    kept = tuple(sample for sample in dataset.samples if sample.label not in settings.without)
+    without = {normal_label(label) for label in settings.without}
+    kept = tuple(sample for sample in dataset.samples if sample.label not in without)
     return dataclasses.replace(dataset, samples=kept, classes=tuple(sorted({sample.label for sample in kept})))
 
 
@@ -137,7 +138,8 @@ def _unlabelled(
             f"--task-labels {settings.domain.task_labels} needs labelled images of the target and {folder} has none; "
             "use --task-labels source, or put some images into class folders"
         )
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
+    found = entries(folder)
+    paths = sorted(found.images)  # the order that trainings were always given them in
     images, left_out = read_unlabelled(
         paths, folder, _FEWEST, "without a label, to tell what the target looks like", steps("read target images")
     )
@@ -154,6 +156,7 @@ def _unlabelled(
         f"Domains: {counted(len(learned), 'labelled source image')}, "
         f"{counted(len(shown), 'target image')} without a label.",
         f"The gallery is {counted(len(gallery), 'image')} of the source, as the adapted network sees them.",
+        *filter(None, [passed_over(found.others)]),
         *([f"{counted(twice, 'test image')} also stand among the unlabelled ones."] if twice else []),
     ]
     dataset = Dataset(

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgefs.data.groups import group_by_name
-from edgefs.data.layouts import Listing, list_folder
+from edgefs.data.labels import check_names, twin_notes
+from edgefs.data.layouts import SPLIT_NAMES, TABLE_SUFFIXES, Listing, list_folder
+from edgefs.data.levels import wrapped
 from edgefs.data.reading import Progress, read_images
 from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
 from edgefs.data.tables import list_table
 from edgefs.data.wording import counted
 from edgefs_runtime.decision import default_disposition
-from edgefs_runtime.errors import DataError, GalleryError
-from edgefs_runtime.snapshot import check_label
+from edgefs_runtime.errors import DataError
+from edgefs_runtime.labels import normal_label
+from edgefs_runtime.listing import entries, passed_over
 
 
 def load_dataset(
@@ -43,11 +46,11 @@ def load_dataset(
             label, a CSV file that can't be understood, or a `group_from` that is invalid or matches nothing.
     """
     listing = _list(Path(root))
-    _drop_classes(listing, without)
+    _drop_classes(listing, [normal_label(label) for label in without])
     if not listing.images:
         raise DataError(_nothing_found(Path(root), listing))
-    for label in sorted(listing.labels):
-        _check_name(label, listing.root)
+    check_names(listing.labels, listing.root)
+    listing.notes += twin_notes(listing.labels)
     if group_from is not None:
         group_by_name(listing, group_from)
     samples, unreadable = read_images(listing.images, progress)
@@ -56,8 +59,11 @@ def load_dataset(
     samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]
     left_out = [*listing.left_out, *unreadable, *contradicting, *blank]
     samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
-    good = {label for label in listing.labels if label in ok or default_disposition(label) == "ok"}
+    named = {normal_label(label) for label in ok}
+    good = {label for label in listing.labels if label in named or default_disposition(label) == "ok"}
     _check_classes(samples, left_out, listing, 1 if listing.labels == good else minimum_classes)
+    if said := passed_over(listing.other_files):
+        listing.notes.append(said)
     return Dataset(
         root=listing.root,
         layout=listing.layout,
@@ -65,7 +71,7 @@ def load_dataset(
         classes=tuple(sorted({sample.label for sample in samples})),
         left_out=tuple(sorted(left_out, key=lambda item: (relative_name(item.path, listing.root), item.reason))),
         digest=dataset_digest(samples, listing.root),
-        other_files=listing.other_files,
+        other_files=len(listing.other_files),
         notes=tuple(listing.notes),
     )
 
@@ -74,7 +80,7 @@ def _list(root: Path) -> Listing:
     try:
         if root.is_dir():
             return list_folder(root)
-        if root.is_file() and root.suffix.lower() == ".csv":
+        if root.is_file() and root.suffix.lower() in TABLE_SUFFIXES:
             return list_table(root)
     except OSError as error:
         raise DataError(f"{error.filename or root}: can't be read ({error.strerror})") from error
@@ -98,15 +104,12 @@ def _nothing_found(root: Path, listing: Listing) -> str:
     found = counted(len(listing.labels), "folder") if listing.labels else "no folders"
     return (
         f"{root}: no image found; expected one folder of images (.jpg, .png, .bmp, .tif ...) per class, found {found} "
-        f"and {counted(listing.other_files, 'other file')}"
+        f"and {counted(len(listing.other_files), 'other file')}{_said(listing.other_files)}"
     )
 
 
-def _check_name(label: str, root: Path) -> None:
-    try:
-        check_label(label)
-    except GalleryError as error:
-        raise DataError(f"{root}: {error}") from error
+def _said(others: Sequence[Path]) -> str:
+    return f"; {passed_over(others)}".rstrip(".") if others else ""
 
 
 def _without_contradictions(samples: list[Sample], root: Path) -> tuple[list[Sample], list[LeftOut]]:
@@ -131,23 +134,30 @@ def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: List
         listed = {image.path for image in listing.images if image.label == label}
         reasons = [item for item in left_out if item.path in listed]
         why = (
-            f"all {len(listed)} were left out, {reasons[0].path.name}: {reasons[0].reason}" if reasons else "none found"
+            f"all {len(listed)} were left out, {reasons[0].path.name}: {reasons[0].reason}"
+            if reasons
+            else f"none found{_said(listing.others.get(label, ()))}"
         )
         raise DataError(
             f"{listing.root}: class {label!r} has no usable image ({why}); add images to it or remove the class"
         )
+    deeper = _deeper_classes(listing)
     if len(counts) < minimum_classes:
         label, number = next(iter(counts.items()))
         raise DataError(
             f"{listing.root}: only one class, {label!r} with {counted(number, 'image')}; "
-            f"at least {minimum_classes} are needed, each in a folder of its own{_deeper_classes(listing, label)}"
+            f"at least {minimum_classes} are needed, each in a folder of its own{f'; {deeper}' if deeper else ''}"
         )
+    if deeper:
+        listing.notes.append(f"{next(iter(counts))} was taken for the only class; {deeper}.")
 
 
-def _deeper_classes(listing: Listing, label: str) -> str:
-    """Where the classes may be meant to lie: one folder below the only one."""
-    below = sorted({image.path.parent for image in listing.images})
-    parents = {folder.parent for folder in below}
-    if listing.layout == "flat" and len(below) > 1 and parents == {listing.root / label}:
-        return f"; if {', '.join(folder.name for folder in below[:4])} are the classes, pass {next(iter(parents))}"
-    return ""
+def _deeper_classes(listing: Listing) -> str:
+    """Where the classes may be meant to lie, below the only one; empty where nothing speaks for it."""
+    beneath = wrapped(listing.root) if listing.layout == "flat" and len(listing.labels) == 1 else None
+    if beneath is None:
+        return ""
+    names = [folder.name for folder in entries(beneath).folders]
+    if "train" in {SPLIT_NAMES.get(name.lower()) for name in names}:
+        return f"{beneath} holds {', '.join(names[:4])}: pass that folder"
+    return f"if {', '.join(names[:4])} are the classes, pass {beneath}"

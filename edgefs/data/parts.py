@@ -64,7 +64,7 @@ def part_counts(parts: Iterable[Part]) -> Counter[str]:
 
 def draw_key(seed: int, *names: str) -> bytes:
     """Sorting by this key is a permutation that the seed picks."""
-    return hashlib.sha256("\0".join([str(seed), *names]).encode()).digest()
+    return hashlib.sha256("\0".join([str(seed), *names]).encode("utf-8", "surrogateescape")).digest()
 
 
 def _part(samples: Sequence[Sample], positions: list[int]) -> Part:

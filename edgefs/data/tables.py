@@ -1,39 +1,51 @@
-"""Reads a CSV file of labelled images: `path,label[,split][,group]`, UTF-8 with or without a byte order mark.
+"""Reads a table of labelled images: `path,label[,split][,group]`, as spreadsheets write it.
 
-Paths are relative to the folder of the CSV file. Other columns are passed over.
+Separated by commas, semicolons or tabs; UTF-8 with or without a byte order mark, or UTF-16 with one. The columns may
+stand in any order and be written in any case; others are passed over. Paths are relative to the table's folder.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgefs.data.layouts import SPLIT_NAMES, Listed, Listing, clean_label
+from edgefs.data.layouts import SPLIT_NAMES, Listed, Listing
 from edgefs.data.samples import LeftOut
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.labels import guess_text, normal_label
+
+_SEPARATORS = (",", ";", "\t")
+_COLUMNS = ("path", "label", "split", "group")
 
 
 def list_table(table: Path) -> Listing:
-    """List the images that a CSV file names.
+    """List the images that a table names.
 
     Raises:
-        DataError: not UTF-8, no columns `path` and `label`, or a split that is none of train, val and test.
+        DataError: neither UTF-8 nor UTF-16, no columns `path` and `label`, or a split that is none of train, val and
+            test.
         OSError: the file can't be read.
     """
     listing = Listing(table.parent, "csv")
     seen: set[Listed] = set()
-    for line, row in _rows(table):
-        if not row["path"] or not row["label"]:
-            missing = "label" if row["path"] else "path"
-            listing.left_out.append(
-                LeftOut(table.parent / row["path"], f"line {line} of {table.name} has no {missing}")
-            )
+    header, rows = _read(table)
+    for line, cells in rows:
+        row = dict(zip(header, cells, strict=False))
+        reason = _incomplete(row, cells, header)
+        if reason:
+            where = table.parent / row.get("path", "")
+            listing.left_out.append(LeftOut(where, f"line {line} of {table.name} {reason}"))
             continue
         image = Listed(
             path=_locate(table.parent, row["path"]),
-            label=clean_label(row["label"]),
+            label=normal_label(row["label"]),
             split=_split_of(row.get("split", ""), table, line),
-            group=row.get("group", ""),
+            group=unicodedata.normalize("NFC", row.get("group", "")),
         )
         if image in seen:
             listing.left_out.append(LeftOut(image.path, f"listed again on line {line} of {table.name}"))
@@ -42,36 +54,95 @@ def list_table(table: Path) -> Listing:
         listing.images.append(image)
         listing.labels.add(image.label)
     _check_all_or_none(listing, table)
+    if others := [name for name in header if name and name not in _COLUMNS]:
+        listing.notes.append(f"Columns of {table.name} that were not used: {', '.join(others)}.")
     return listing
 
 
-def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, cells by lower-case column name) of each row that is not blank."""
+def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the columns in lower case, and (line number, cells) of each row that is not blank."""
+    text = _decoded(table)
+    for separator in (*_SEPARATORS, None):
+        try:
+            rows = _rows(text, separator or ",")
+            line, first = next(rows, (0, []))
+            if line and first[0].lower().startswith("sep="):  # Excel's own mark
+                line, first = next(rows, (0, []))
+            header = [normal_label(name).casefold() for name in first]
+            if separator is None or {"path", "label"} <= set(header):
+                _check_header(table, header, text)
+                return header, list(rows)
+        except csv.Error as error:
+            raise DataError(f"{table}: is not a CSV file ({error})") from error
+    raise AssertionError("the last turn of the loop returns or raises")
+
+
+def _decoded(table: Path) -> str:
+    raw = table.read_bytes()
+    codec = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines)
-            header = [name.strip().lower() for name in next(reader, [])]
-            if not {"path", "label"} <= set(header):
-                raise DataError(
-                    f"{table}: expected a first line with the columns path,label[,split][,group] separated by commas; "
-                    f"found {','.join(header)[:80] or 'an empty file'}"
-                )
-            empty = dict.fromkeys(header, "")
-            return [
-                (reader.line_num, empty | dict(zip(header, (cell.strip() for cell in cells), strict=False)))
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
+        text = raw.decode(codec)
     except UnicodeDecodeError as error:
-        raise DataError(f"{table}: is not UTF-8 text; save it as 'CSV UTF-8' and try again") from error
-    except csv.Error as error:
-        raise DataError(f"{table}: is not a CSV file ({error})") from error
+        guess = guess_text(raw)
+        reads = f" (it reads as {guess[1]})" if guess else ""
+        raise DataError(f"{table}: is not UTF-8 text{reads}; save it as 'CSV UTF-8' and try again") from error
+    if "\0" in text:
+        raise DataError(f"{table}: is not UTF-8 text (it holds zero bytes); save it as 'CSV UTF-8' and try again")
+    return text
+
+
+def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and trimmed cells of each row that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    for cells in reader:
+        trimmed = [cell.strip() for cell in cells]
+        if any(trimmed):
+            yield reader.line_num, trimmed
+
+
+def _check_header(table: Path, header: Sequence[str], text: str) -> None:
+    if not {"path", "label"} <= set(header):
+        found = text.strip().splitlines()[0][:80] if text.strip() else "an empty file"
+        raise DataError(
+            f"{table}: expected a first line with the columns path,label[,split][,group] separated by commas, "
+            f"semicolons or tabs; found {found}"
+        )
+    twice = next((name for name in _COLUMNS if header.count(name) > 1), None)
+    if twice:
+        raise DataError(f"{table}: two columns are called {twice!r}; keep one of them")
+
+
+def _incomplete(row: dict[str, str], cells: Sequence[str], header: Sequence[str]) -> str:
+    """Why a row can't be used; empty when it can."""
+    for column in ("path", "label"):
+        if not normal_label(row.get(column, "")):
+            return f"has no {column}"
+    if any(cells[len(header) :]):
+        return f"has {len(cells)} cells and the first line {len(header)}: write quotes around a text with the separator"
+    return ""
 
 
 def _locate(folder: Path, written: str) -> Path:
-    """The file a row names; tables written on Windows separate folders with backslashes."""
-    path = folder / written
-    return folder / written.replace("\\", "/") if "\\" in written and not path.exists() else path
+    """The file a row names; backslashes are Windows', and a Mac composes letters otherwise than other systems."""
+    tried = [written, written.replace("\\", "/")] if "\\" in written else [written]
+    paths = [Path(os.path.normpath(folder / one)) for one in tried]
+    return next((path for path in paths if path.exists()), _composed_alike(folder, tried[-1]) or paths[-1])
+
+
+def _composed_alike(folder: Path, written: str) -> Path | None:
+    """The one file whose path differs from what is written in the composition of its letters only."""
+    current = folder
+    for part in (current / written).parts if Path(written).is_absolute() else Path(written).parts:
+        current = current / part
+        if current.exists():
+            continue
+        wanted = unicodedata.normalize("NFC", part)
+        beside = current.parent.iterdir() if current.parent.is_dir() else iter(())
+        alike = [path for path in beside if unicodedata.normalize("NFC", path.name) == wanted]
+        if len(alike) != 1:
+            return None
+        current = alike[0]
+    return Path(os.path.normpath(current))
 
 
 def _split_of(written: str, table: Path, line: int) -> str:

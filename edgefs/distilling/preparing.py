@@ -21,7 +21,7 @@ from edgefs.distilling.settings import DistillSettings
 from edgefs.embedding import stages_of
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError, WeightsError
-from edgefs_runtime.images import find_images
+from edgefs_runtime.listing import list_images, passed_over
 from edgefs_runtime.preprocess import Preprocess
 
 _RENDERED_SIDE = 192  # pixels of a rendered picture, before views are cut out of it
@@ -105,7 +105,9 @@ def _pictures(
         )
         return rendered, "rendered", f"Pictures: {settings.pictures:,} rendered anew in each of {drawn}."
     progress = steps("read images")
-    samples, left_out = read_unlabelled(find_images(archive), archive, _FEWEST, "to learn from", progress)
+    images, others = list_images(archive)
+    images.sort()  # the order that trainings were always given them in
+    samples, left_out = read_unlabelled(images, archive, _FEWEST, "to learn from", progress)
     preprocess = Preprocess(
         size=(_ARCHIVE_SIDE, _ARCHIVE_SIDE),
         roi=settings.roi,
@@ -116,5 +118,6 @@ def _pictures(
     once = list({sample.digest: sample for sample in samples}.values())
     pictures = Archive(once, settings.pictures, preprocess, settings.seed)
     gone = f"; {counted(len(left_out), 'file')} left out" if left_out else ""
+    said = f" {passed_over(others)}" if others else ""
     digest = dataset_digest(once, archive)
-    return pictures, digest, f"Pictures: {len(once):,} images{gone}, {pictures.count:,} in each of {drawn}."
+    return pictures, digest, f"Pictures: {len(once):,} images{gone}, {pictures.count:,} in each of {drawn}.{said}"

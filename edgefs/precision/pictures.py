@@ -17,7 +17,8 @@ from edgefs_calibration.sampling import balanced, k_center
 from edgefs_runtime.embedder import OnnxEmbedder
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
-from edgefs_runtime.images import content_digest, find_images
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.listing import list_images, passed_over
 from edgefs_runtime.preprocess import Preprocess
 
 _LOOKED_AT = 1000  # images of a folder
@@ -61,7 +62,7 @@ def of_folder(
     """
     if not folder.is_dir():
         raise DataError(f"--calibration {folder}: no such folder; expected a folder of images")
-    paths = find_images(folder)
+    paths, others = list_images(folder)
     different = {content_digest(path): path for path in paths}
     named = sorted(different.items(), key=lambda item: draw_key(0, "calibration", item[0]))[:_LOOKED_AT]
     seen: dict[str, tuple[Path, NDArray[np.uint8]]] = {}  # by digest
@@ -76,7 +77,7 @@ def of_folder(
     if len(seen) < MIN_IMAGES:
         raise DataError(
             f"--calibration {folder}: {len(seen)} different, usable images of {len(paths)}; "
-            f"int8 needs at least {MIN_IMAGES}"
+            f"int8 needs at least {MIN_IMAGES}{f'; {passed_over(others)}'.rstrip('.') if others else ''}"
         )
     labels = [path.parent.name for path, _ in seen.values()]
     pictures = np.stack([pixels for _, pixels in seen.values()])

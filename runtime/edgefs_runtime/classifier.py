@@ -206,26 +206,27 @@ class Classifier:
         """Teach images of a class, all or none, and decide by them from now on.
 
         Args:
-            label: the class, new or known.
+            label: the class, new or known, in any spelling (`edgefs_runtime.labels`).
             images: what it looks like; five of different parts are a good start.
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
             keep_images: keep thumbnails in the gallery; by default as the bundle does.
-            force: enroll although the images look like another class, or challenge parts would fail.
+            force: enroll although the images look like another class, the label is another's but for case or width, or
+                challenge parts would fail.
             actor: who teaches, for the audit log.
             reason: why, for the audit log.
 
         Raises:
             ImageError: an image can't be read or shows nothing; nothing is enrolled then.
-            GalleryError: the label is not usable, no image was given, the images look like another class, a challenge
-                part that passes would fail, or the gallery can't be written.
+            GalleryError: the label is not usable or another's but for case or width, no image was given, the images
+                look like another class, a challenge part that passes would fail, or the gallery can't be written.
         """
         from edgefs_runtime.advice import find_conflict
 
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._holding.dispositions)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
-        judge = self._holding.judge
+        label, judge = enrolment.label, self._holding.judge
         is_new = judge is None or label not in judge.snapshot.labels
         conflict = "" if force or judge is None else find_conflict(judge, judge.snapshot.as_seen(enrolment))
         if conflict:

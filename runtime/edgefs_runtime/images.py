@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.formats import further_formats
 
 MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"})
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # by content; Pillow's others run Ghostscript and worse
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,17 +33,6 @@ _UPRIGHT = {
 }  # what undoes each EXIF orientation
 
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Image files below `folder` at any depth, sorted; hidden files and folders are passed over."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
 
 
 def content_digest(source: bytes | Path) -> str:
@@ -69,7 +58,7 @@ def open_image(source: ImageSource) -> Image.Image:
         data = source if isinstance(source, bytes) else read_file(Path(source))
         if not data:
             raise ImageError("empty file (0 bytes)")
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=(*_FORMATS, *further_formats(data[:32]))) as image:
             return _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"larger than {MAX_PIXELS:,} pixels, refused before decoding") from error

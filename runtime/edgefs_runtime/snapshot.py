@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.labels import check_label, class_names
 
 if TYPE_CHECKING:
     from edgefs_runtime.alignment import Alignment
@@ -151,10 +152,12 @@ def build_snapshot(
         raise GalleryError(f"the gallery mixes embeddings of {sorted(dimensions)} dimensions")
     if dimensions.pop() % views:
         raise GalleryError(f"the gallery does not hold {views} embeddings of each image")
-    labels = tuple(sorted({enrolment.label for enrolment in enrolments}))
-    index = {label: position for position, label in enumerate(labels)}
-    defects = {enrolment.label for enrolment in enrolments if enrolment.disposition == "defect"}
-    parts = _part_numbers(enrolments)
+    names = class_names({enrolment.label for enrolment in enrolments})
+    labels = tuple(sorted(set(names.values())))
+    position = {name: number for number, name in enumerate(labels)}
+    index = {label: position[name] for label, name in names.items()}
+    defects = {names[enrolment.label] for enrolment in enrolments if enrolment.disposition == "defect"}
+    parts = _part_numbers(enrolments, names)
     groups = [group for enrolment in enrolments for group in enrolment.groups]
     return Snapshot(
         vectors=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
@@ -206,30 +209,14 @@ def first_views(enrolment: Enrolment, views: int) -> NDArray[np.float32]:
     return enrolment.vectors.reshape(len(enrolment.vectors), views, -1)[:, 0]
 
 
-def check_label(label: str) -> None:
-    """Refuse what can't name a class.
-
-    Raises:
-        GalleryError: empty, `unknown`, over 200 characters, or with a line break or other control character.
-    """
-    if not label.strip():
-        raise GalleryError("a class needs a name; the label is empty")
-    if label.strip().lower() == "unknown":
-        raise GalleryError("'unknown' is the answer for what no class fits; give the class another name")
-    if len(label) > 200 or not label.isprintable() or label != label.strip():
-        raise GalleryError(
-            f"the label {label[:40]!r} is not usable: at most 200 printable characters, no space at either end"
-        )
-
-
 def _means(parts: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted({part for part, group in zip(parts, groups, strict=True) if group == REFINED}))
 
 
-def _part_numbers(enrolments: Sequence[Enrolment]) -> NDArray[np.int64]:
+def _part_numbers(enrolments: Sequence[Enrolment], names: Mapping[str, str]) -> NDArray[np.int64]:
     numbers: dict[tuple[str, str], int] = {}
     parts = [
-        numbers.setdefault((enrolment.label, group or digest), len(numbers))
+        numbers.setdefault((names[enrolment.label], group or digest), len(numbers))
         for enrolment in enrolments
         for group, digest in zip(enrolment.groups, enrolment.digests, strict=True)
     ]

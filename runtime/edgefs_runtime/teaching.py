@@ -16,8 +16,9 @@ from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource, content_digest, open_image
+from edgefs_runtime.labels import entered_label
 from edgefs_runtime.preprocess import Preprocess
-from edgefs_runtime.snapshot import Enrolment, check_label
+from edgefs_runtime.snapshot import Enrolment
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
@@ -71,7 +72,7 @@ class Teaching:
         """What teaching images as a class would add.
 
         Args:
-            label: the class.
+            label: the class, in any spelling (`edgefs_runtime.labels`).
             images: as `open_image` takes them.
             disposition: what the line does with such parts; None takes what is known of the class, else what its name
                 says.
@@ -83,7 +84,7 @@ class Teaching:
             ImageError: one can't be read or shows nothing; the message names the file.
             GalleryError: the label is not usable, or no image was given.
         """
-        check_label(label)
+        label = entered_label(label, known)
         if not images:
             raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
         vectors, digests, thumbnails = zip(*(self._described(image, keep) for image in images), strict=True)

@@ -23,7 +23,8 @@ from edgefs_export.parity import Parity
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import DataError, EdgefsError, ExportError
-from edgefs_runtime.images import content_digest, find_images
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.listing import find_images
 
 
 def members(path: Path) -> dict[str, bytes]:

@@ -100,7 +100,7 @@ def test_a_bad_image_is_named_and_nothing_is_kept(
         assert not challenge_folder(gallery).exists()
 
 
-@pytest.mark.parametrize("label", ["unknown", " padded", "two\nlines"])
+@pytest.mark.parametrize("label", ["unknown", "two\tcells", "two\nlines"])
 def test_a_label_that_cannot_be_answered_is_refused(
     bundle: Path, gallery: Path, pictures: Pictures, label: str
 ) -> None:

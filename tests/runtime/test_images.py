@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images import content_digest, find_images, open_image
+from edgefs_runtime.images import content_digest, open_image
 
 pytestmark = pytest.mark.device
 
@@ -195,13 +195,6 @@ def test_a_damaged_file_gives_pixels_or_an_image_error(name, data):
     with contextlib.suppress(ImageError):  # any other exception fails
         image = open_image(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]))
         assert image.mode in {"L", "RGB", "I;16"}
-
-
-def test_images_are_found_at_any_depth_and_hidden_ones_passed_over(tmp_path):
-    for name in ("b.JPG", "a/c.png", "a/notes.txt", ".cache/d.png", ".e.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [path.name for path in find_images(tmp_path)] == ["c.png", "b.JPG"]
 
 
 def test_the_digest_is_of_the_bytes(tmp_path):

@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs.data.layouts import SPLIT_NAMES, Listed, clean_label
+from edgefs.data.layouts import SPLIT_NAMES, Listed
 from edgefs.data.reading import read_images
 from edgefs.data.wording import counted
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError
-from edgefs_runtime.images import IMAGE_SUFFIXES
+from edgefs_runtime.labels import normal_label
+from edgefs_runtime.listing import walk
 from edgefs_runtime.preprocess import Preprocess
 
 _MOST_BYTES = 4 << 30  # of pixels held in memory
@@ -65,7 +66,7 @@ class Tasks:
         """Hex SHA-256 of names and pixels."""
         digest = hashlib.sha256()
         for one in self.classes:
-            digest.update(f"{one.task}\0{one.label}\0{one.pixels.shape}\n".encode())
+            digest.update(f"{one.task}\0{one.label}\0{one.pixels.shape}\n".encode("utf-8", "surrogateescape"))
             digest.update(one.pixels.tobytes())
         return digest.hexdigest()
 
@@ -116,19 +117,12 @@ def read_tasks(
 
 
 def _listed(root: Path) -> Iterator[Listed]:
-    """Images with their class as `label` and their task as `group`; a folder that is linked to again counts once."""
-    pending, seen = [root], {root.resolve().parent}
-    while pending:
-        folder = pending.pop()
-        if folder.resolve() in seen:
-            continue
-        seen.add(folder.resolve())
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        pending += [path for path in reversed(entries) if path.is_dir()]
+    """Images with their class as `label` and their task as `group`."""
+    for folder, found in walk(root):
         if folder != root:
             task = _task_of(folder, root)
-            images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
-            yield from (Listed(path, clean_label(folder.name), group=task) for path in images)
+            label = normal_label(folder.name)
+            yield from (Listed(path, label, group=task) for path in sorted(found.images))  # the order of ever
 
 
 def _task_of(folder: Path, root: Path) -> str:

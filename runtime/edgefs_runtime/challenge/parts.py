@@ -15,12 +15,13 @@ from typing import Any, Literal, get_args
 
 from edgefs_runtime.durable import replace_file
 from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.images import IMAGE_SUFFIXES
 
 Expected = Literal["OK", "NG", "RECHECK"]
 
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# Part of the format: a kept file bears the suffix that was one when it was kept.
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"})
 _TEXTS = ("sha256", "name", "expected", "label", "added", "actor")
 
 
@@ -58,7 +59,7 @@ class ChallengePart:
     def file_name(self) -> str:
         """Of the kept file: its digest, with the suffix of an image where it had one."""
         suffix = Path(self.name).suffix.lower()
-        return self.sha256 + (suffix if suffix in IMAGE_SUFFIXES else "")
+        return self.sha256 + (suffix if suffix in _SUFFIXES else "")
 
     @property
     def wanted(self) -> str:

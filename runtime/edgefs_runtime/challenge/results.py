@@ -8,6 +8,7 @@ from typing import Any
 
 from edgefs_runtime.challenge.parts import ChallengePart
 from edgefs_runtime.decision import Verdict
+from edgefs_runtime.labels import normal_label
 
 _NAMED = 3  # parts in a message
 
@@ -31,7 +32,9 @@ class Result:
     @property
     def passes(self) -> bool:
         """Whether it got the expected verdict and, where one is asked for, the class."""
-        return self.verdict == self.part.expected and self.part.label in ("", self.label)
+        label = self.part.label
+        answered = not label or normal_label(self.label or "") == normal_label(label)
+        return self.verdict == self.part.expected and answered
 
     @property
     def got(self) -> str:

@@ -19,7 +19,8 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.durable import locked_folder
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError
-from edgefs_runtime.snapshot import Snapshot, check_label
+from edgefs_runtime.labels import entered_label
+from edgefs_runtime.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery.store import Guard
@@ -94,7 +95,7 @@ class Challenge:
         from edgefs_runtime.gallery.seed import plain_text
 
         if label:
-            check_label(label)
+            label = entered_label(label, judge.snapshot.labels if judge else ())
         camera = (judge.snapshot.camera if judge else 0) + retaken
         draft = ChallengePart("", "", expected, label, _now(), plain_text("actor", actor), passed=False, camera=camera)
         index = read_index(self.folder)

@@ -20,6 +20,7 @@ from edgefs_runtime.gallery.records import Event
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
 from edgefs_runtime.gallery.verify import load
+from edgefs_runtime.labels import labels_of
 from edgefs_runtime.snapshot import Snapshot, build_snapshot
 
 _ATTEMPTS = 25  # an owner's commit and its snapshot file lie some milliseconds apart
@@ -69,15 +70,18 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
         GalleryError: as `read_snapshot`; a gallery that another process has written to is not waited for.
     """
     if path is None or not path.exists():
-        own = [enrolment for enrolment in seed.enrolments if enrolment.label == label]
+        labels = labels_of(label, {enrolment.label for enrolment in seed.enrolments})
+        own = [enrolment for enrolment in seed.enrolments if enrolment.label in labels]
         return [jpeg for enrolment in own for jpeg in enrolment.thumbnails if jpeg]
     with connect_reader(path) as connection, gallery_errors(path):
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
         ledger = load(connection, path)
         shots = seed.shots() if add_seed(ledger, seed) else []  # those of a seed that is not in the file yet
         found = []
-        for event in ledger.view(seed.device):
-            if event.label == label:
+        view = ledger.view(seed.device)
+        labels = labels_of(label, {event.label for event in view})
+        for event in view:
+            if event.label in labels:
                 query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
                 found += [jpeg for (jpeg,) in connection.execute(query, event.origin)]
                 found += [shot.jpeg for shot in shots if (shot.device, shot.seq) == event.origin]

@@ -29,6 +29,7 @@ from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.undoing import Act, removal, undo_rows
 from edgefs_runtime.gallery.verify import check_connection, load
+from edgefs_runtime.labels import labels_of
 from edgefs_runtime.snapshot import REFINED, Enrolment, Snapshot
 
 _logger = logging.getLogger(__name__)
@@ -169,7 +170,8 @@ class Gallery:
         """
         with self._lock:
             live = self._ledger.live(self._seed.device)
-            events = [event for event in live if event.label == label]
+            labels = labels_of(label, {event.label for event in live})
+            events = [event for event in live if event.label in labels]
             if not events:
                 raise _unknown(label, {event.label for event in live})
             images = sum(event.n for event in once_per_origin(events))
@@ -231,7 +233,8 @@ class Gallery:
         """
         with self._lock, gallery_errors(self.path):
             view = self._ledger.view(self._seed.device)
-            events = [event for event in view if event.label == label]
+            labels = labels_of(label, {event.label for event in view})
+            events = [event for event in view if event.label in labels]
             if not events:
                 raise _unknown(label, {event.label for event in view})
             query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"

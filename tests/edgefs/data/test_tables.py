@@ -67,7 +67,7 @@ def test_one_file_under_two_labels_is_left_out(table):
     [
         ("", "found an empty file"),
         ("file,class\nx,y\n", "columns path,label.* found file,class"),
-        ("path;label\nx;y\n", "separated by commas; found path;label"),
+        ("path|label\nx|y\n", r"separated by commas, semicolons or tabs; found path\|label"),
         ("path,label\n", "no row names an image"),
         ("path,label,split\nimages/b.png,b,holdout\n", "line 2: split 'holdout' is unknown"),
         ("path,label,split\nimages/b.png,b,train\nimages/c.png,c,\n", r"1 of 2 rows have no split .*c\.png"),
