@@ -103,7 +103,7 @@ def adapt(
         WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
-        REPORT: render_report(report).encode("utf-8", "replace"),  # a file name may hold bytes that are no text
+        REPORT: render_report(report).encode(),
         **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
     if adapted.gallery is not None:

@@ -105,6 +105,6 @@ def _percent(mean: Mean) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8", errors="replace")  # file names may hold bytes that are no text
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise EdgefsError(f"{path}: can't be written ({error.strerror or error})") from error

@@ -15,7 +15,7 @@ from edgefs.progress import Steps
 @contextmanager
 def progress_bars() -> Iterator[tuple[Steps, Console]]:
     """Bars on standard error, one for each step; and the console that prints above them."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)  # names may hold [ and :
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),

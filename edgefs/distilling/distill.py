@@ -73,7 +73,7 @@ def distill(
     files = {
         STUDENT: save({key: value.contiguous() for key, value in student.state_dict().items()}),
         METRICS: json.dumps(distilled.to_json(), indent=1).encode(),
-        REPORT: render_report(report).encode("utf-8", "replace"),
+        REPORT: render_report(report).encode(),
     }
     if not is_lead():  # of several processes that train together one writes
         return Run(out, fields), distilled

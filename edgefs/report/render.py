@@ -12,6 +12,7 @@ from edgefs.report.charts import WIDTH, course, curve, histograms
 from edgefs.report.content import Report, is_absolute
 from edgefs_calibration.rates import Rate, percent
 from edgefs_runtime.errors import MissingExtraError
+from edgefs_runtime.labels import readable
 
 _LONG_LIST = 10  # files; from here on the reasons are counted first
 _LONGEST_LIST = 200  # files; a list nobody reads to its end only makes the file heavy
@@ -22,6 +23,8 @@ _ABSOLUTE = re.compile(r"(?<![\w.\\/])(?:[A-Za-z]:[\\/]|\\\\|/(?=[^\s/]+/))[^\s\
 
 def render_report(report: Report) -> str:
     """A single HTML page with its style and pictures inside; the same report gives the same text.
+
+    File names may hold bytes that are no text: a page shows `?` for them.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -45,7 +48,7 @@ def render_report(report: Report) -> str:
         pieces=_pieces,
         base64=lambda data: base64.b64encode(data).decode("ascii"),
     )
-    return environment.get_template("report.html.j2").render(_context(report))
+    return readable(environment.get_template("report.html.j2").render(_context(report)))
 
 
 def _context(report: Report) -> dict[str, Any]:

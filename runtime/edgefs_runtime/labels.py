@@ -137,6 +137,11 @@ def not_text(name: str) -> str:
     return f"{raw!r} is not UTF-8" + (f" (it reads {meant[0]} as {meant[1]})" if meant else "")
 
 
+def readable(name: str) -> str:
+    """A name as it can be shown and written: with `?` for bytes that are no text, as file names may hold them."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def guess_text(raw: bytes) -> tuple[str, str] | None:
     """What bytes that are no UTF-8 may say, and in which encoding; None where nothing readable comes out."""
     for codec, name in (("gb2312", "GBK"), ("cp1252", "Latin-1"), ("gbk", "GBK"), ("shift_jis", "Shift JIS")):

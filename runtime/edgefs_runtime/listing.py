@@ -19,6 +19,7 @@ from pathlib import Path
 
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.formats import AVIF_SUFFIXES, HEIF_SUFFIXES, IMAGE_SUFFIXES, UNREAD_SUFFIXES, reads_avif, reads_heif
+from edgefs_runtime.labels import readable
 
 _SYSTEM_NAMES = frozenset(
     {
@@ -154,19 +155,19 @@ def passed_over(others: Sequence[Path]) -> str:
         return ""
     counts = Counter(_suffix(path.name) for path in others)
     kinds = [
-        f"{number:,} {suffix or 'without a suffix'}{_example(suffix, others) if place == 0 else ''}"
+        f"{number:,} {readable(suffix) or 'without a suffix'}{_example(suffix, others) if place == 0 else ''}"
         for place, (suffix, number) in enumerate(counts.most_common(_MOST_KINDS))
     ]
     more = len(others) - sum(number for _, number in counts.most_common(_MOST_KINDS))
     listed = ", ".join([*kinds, *([f"{more:,} more"] if more else [])])
     if len(others) == 1:
-        return f"1 file was passed over, which is no image by its suffix: {others[0].name}.{_cures(counts)}"
+        return f"1 file was passed over, which is no image by its suffix: {readable(others[0].name)}.{_cures(counts)}"
     return f"{len(others):,} files were passed over, which are no images by their suffix: {listed}.{_cures(counts)}"
 
 
 def _example(suffix: str, others: Sequence[Path]) -> str:
     first = next(path for path in others if _suffix(path.name) == suffix)
-    return f" (the first is {first.name})"
+    return f" (the first is {readable(first.name)})"
 
 
 def _cures(suffixes: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from edgefs_runtime.durable import replace_file
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import content_digest, read_file
+from edgefs_runtime.labels import readable
 from edgefs_runtime.preprocess import Preprocess
 
 
@@ -59,8 +60,7 @@ def _usable(path: Path, preprocess: Preprocess) -> bytes:
 
 def _named(draft: ChallengePart, sha256: str, path: Path, index: Index) -> ChallengePart:
     kept = index.of(sha256)
-    readable = path.name.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
-    return dataclasses.replace(draft, sha256=sha256, name=kept.name if kept else readable)
+    return dataclasses.replace(draft, sha256=sha256, name=kept.name if kept else readable(path.name))
 
 
 def _write(path: Path, data: bytes, sha256: str, written: list[Path]) -> None:
