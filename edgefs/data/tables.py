@@ -83,12 +83,19 @@ def _decoded(table: Path) -> str:
     try:
         text = raw.decode(codec)
     except UnicodeDecodeError as error:
-        guess = guess_text(raw)
-        reads = f" (it reads as {guess[1]})" if guess else ""
-        raise DataError(f"{table}: is not UTF-8 text{reads}; save it as 'CSV UTF-8' and try again") from error
+        raise DataError(
+            f"{table}: is not UTF-8 text; save it as 'CSV UTF-8' and try again{_reading(raw, error.start)}"
+        ) from error
     if "\0" in text:
         raise DataError(f"{table}: is not UTF-8 text (it holds zero bytes); save it as 'CSV UTF-8' and try again")
     return text
+
+
+def _reading(raw: bytes, place: int) -> str:
+    """How the line around a byte may be meant."""
+    line = raw[raw.rfind(b"\n", 0, place) + 1 :].splitlines()[0]
+    meant = guess_text(line)
+    return f" (line {raw.count(bytes([10]), 0, place) + 1} reads {meant[0][:60]!r} as {meant[1]})" if meant else ""
 
 
 def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -42,7 +42,7 @@ def test_images_are_found_at_any_depth_in_natural_order(tmp_path: Path) -> None:
 def test_numbers_of_any_length_and_script_have_an_order() -> None:
     names = ["1", "01", "٣", "9" * 5000, "1" + "0" * 5000, "²", "a1", "A2", "a10", ""]
     ordered = sorted(names, key=natural_key)
-    assert ordered == sorted(names[::-1], key=natural_key)
+    assert len({natural_key(name) for name in names}) == len(names)
     assert ordered.index("9" * 5000) < ordered.index("1" + "0" * 5000)
     assert ordered.index("a1") < ordered.index("A2") < ordered.index("a10")
 

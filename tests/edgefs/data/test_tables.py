@@ -1,9 +1,18 @@
 """A CSV file says what each image shows, which part, and on which side it stands."""
 
+import csv
+import tempfile
+import unicodedata
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgefs.data import load_dataset
+from edgefs.data.tables import list_table
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.labels import normal_label
 
 
 @pytest.fixture
@@ -83,3 +92,99 @@ def test_tables_that_cant_be_understood_are_refused(table, text, message):
 def test_another_encoding_is_refused(table):
     with pytest.raises(DataError, match="not UTF-8 text; save it as 'CSV UTF-8'"):
         load_dataset(table("path,label\nimages/b.png,划痕\n", "gbk"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "path;label\nimages/一.png;a\nimages/b.png;b\n".encode(),
+        "sep=;\nPath;LABEL\nimages/一.png;a\nimages/b.png;b\n".encode("utf-8-sig"),
+        "LABEL\tpath\r\na\timages/一.png\r\nb\timages/b.png\r\n".encode("utf-16"),
+        '\n"label","path",\r"a","images/一.png",\r"b","images/b.png",\r'.encode(),
+        b"\xfe\xff" + "path,label\nimages\\一.png, a \n./images//b.png,b\u00a0\n".encode("utf-16-be"),
+    ],
+)
+def test_what_spreadsheets_write_is_read(table, raw):
+    path = table("")
+    path.write_bytes(raw)
+    dataset = load_dataset(path)
+    assert [(sample.path.name, sample.label) for sample in dataset.samples] == [("b.png", "b"), ("一.png", "a")]
+    assert (dataset.left_out, dataset.notes) == ((), ())
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12)
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS.filter(lambda text: _is_label(text)), CELLS), min_size=2, max_size=6),
+    order=st.permutations(["path", "label", "group", "Bemerkung"]),
+    separator=st.sampled_from([",", ";", "\t"]),
+    ending=st.sampled_from(["\n", "\r\n", "\r"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@settings(max_examples=80, deadline=None)
+def test_any_dialect_is_read_as_it_was_written(rows, order, separator, ending, quoting, encoding):
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder, "t.csv")
+        with table.open("w", encoding=encoding, newline="") as file:
+            writer = csv.writer(file, delimiter=separator, lineterminator=ending, quoting=quoting)
+            writer.writerow(name.upper() for name in order)
+            for number, (label, group) in enumerate(rows):
+                cells = {"path": f"sub, dir/{number}.png", "label": label, "group": group, "Bemerkung": "x"}
+                writer.writerow(cells[name] for name in order)
+        listing = list_table(table)
+        assert [(one.path, one.label, one.group) for one in listing.images] == [
+            (
+                Path(folder, "sub, dir", f"{number}.png"),
+                normal_label(label),
+                unicodedata.normalize("NFC", group.strip()),
+            )
+            for number, (label, group) in enumerate(rows)
+        ]
+        assert listing.left_out == []
+        assert listing.notes == ["Columns of t.csv that were not used: bemerkung."]
+
+
+def _is_label(text):
+    return bool(normal_label(text)) and bool(text.strip())
+
+
+def test_paths_are_found_whichever_system_composed_them(make):
+    root = make("Prüfung/ä.png", "b.png")
+    folder = next(path for path in root.iterdir() if path.is_dir())
+    folder.rename(root / unicodedata.normalize("NFD", "Prüfung"))
+    (root / "t.csv").write_text(f"path,label\nPrüfung/{unicodedata.normalize('NFD', 'ä')}.png,a\nb.png,b\n", "utf-8")
+    assert load_dataset(root / "t.csv").counts == {"a": 1, "b": 1}
+
+
+def test_absolute_paths_are_taken(make):
+    root = make("a.png", "b.png")
+    (root / "t.csv").write_text(f"path,label\n{root / 'a.png'},a\n{root / 'b.png'},b\n", "utf-8")
+    assert load_dataset(root / "t.csv").counts == {"a": 1, "b": 1}
+
+
+def test_a_row_with_a_cell_too_many_is_left_out(table):
+    dataset = load_dataset(table("path,label\nimages/一.png,a\nimages/b.png,b\nimages/c,d.png,b\n"))
+    (left,) = dataset.left_out
+    assert left.reason.startswith("line 4 of 零件.csv has 3 cells and the first line 2: write quotes around")
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            "path,label\nimages/b.png,划痕\n".encode("gbk"),
+            r"is not UTF-8 text; save it as .* \(line 2 reads 'images/b.png,划痕' as GBK\)",
+        ),
+        ("path,label\nimages/b.png,Riß\n".encode("latin-1"), r"\(line 2 reads 'images/b.png,Riß' as Latin-1\)"),
+        ("path,label\nimages/b.png,b\n".encode("utf-16-le"), "it holds zero bytes"),
+        (b"path,label,Label\nimages/b.png,a,b\n", "two columns are called 'label'"),
+    ],
+)
+def test_tables_in_other_encodings_get_one_clear_line(table, raw, message):
+    path = table("")
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(path)
+    assert "\n" not in str(caught.value)
