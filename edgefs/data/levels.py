@@ -33,14 +33,15 @@ def too_high(class_folders: Sequence[Path]) -> str:
     )
 
 
-def wrapped(root: Path) -> Path | None:
-    """Where the classes may be meant to lie below a folder that holds one folder and nothing else; None without one."""
-    current, beneath = root, None
-    while len(folders := _all_folders(current)) == 1:
-        current = current / folders[0]
-        if len(_all_folders(current)) > 1 and not entries(current).images:
-            beneath = current
-    return beneath
+def classes_below(folder: Path) -> Path | None:
+    """Where classes may be meant to lie: the first of a folder and those alone in it that holds several; else None."""
+    current = folder
+    while True:
+        found = entries(current)
+        folders = [path for path in found.folders if not path.is_symlink()]
+        if len(folders) != 1:
+            return current if len(folders) > 1 and not found.images else None
+        current = folders[0]
 
 
 def _folders_only(folder: Path) -> set[str]:
@@ -50,10 +51,6 @@ def _folders_only(folder: Path) -> set[str]:
     except DataError:
         return set()
     return set() if found.images else {normal_label(path.name) for path in found.folders}
-
-
-def _all_folders(folder: Path) -> list[str]:
-    return [path.name for path in entries(folder).folders if not path.is_symlink()]
 
 
 def _listed(names: Sequence[str], last: str = ", ") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgefs.data.groups import group_by_name
 from edgefs.data.labels import check_names, twin_notes
 from edgefs.data.layouts import SPLIT_NAMES, TABLE_SUFFIXES, Listing, list_folder
-from edgefs.data.levels import wrapped
+from edgefs.data.levels import classes_below
 from edgefs.data.reading import Progress, read_images
 from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
 from edgefs.data.tables import list_table
@@ -139,25 +139,30 @@ def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: List
             else f"none found{_said(listing.others.get(label, ()))}"
         )
         raise DataError(
-            f"{listing.root}: class {label!r} has no usable image ({why}); add images to it or remove the class"
+            f"{listing.root}: class {label!r} has no usable image ({why}); add images to it or remove the "
+            f"class{_deeper(listing)}"
         )
-    deeper = _deeper_classes(listing)
+    deeper = _deeper(listing)
     if len(counts) < minimum_classes:
         label, number = next(iter(counts.items()))
         raise DataError(
             f"{listing.root}: only one class, {label!r} with {counted(number, 'image')}; "
-            f"at least {minimum_classes} are needed, each in a folder of its own{f'; {deeper}' if deeper else ''}"
+            f"at least {minimum_classes} are needed, each in a folder of its own{deeper}"
         )
     if deeper:
-        listing.notes.append(f"{next(iter(counts))} was taken for the only class; {deeper}.")
+        listing.notes.append(f"{next(iter(counts))} was taken for the only class{deeper}.")
 
 
-def _deeper_classes(listing: Listing) -> str:
-    """Where the classes may be meant to lie, below the only one; empty where nothing speaks for it."""
-    beneath = wrapped(listing.root) if listing.layout == "flat" and len(listing.labels) == 1 else None
+def _deeper(listing: Listing) -> str:
+    """Where the classes may be meant to lie: below the only one with images; empty where nothing speaks for it."""
+    filled = {image.label for image in listing.images}
+    if listing.layout != "flat" or len(filled) != 1:
+        return ""
+    folders = [folder for folder in entries(listing.root).folders if normal_label(folder.name) in filled]
+    beneath = classes_below(folders[0])
     if beneath is None:
         return ""
     names = [folder.name for folder in entries(beneath).folders]
     if "train" in {SPLIT_NAMES.get(name.lower()) for name in names}:
-        return f"{beneath} holds {', '.join(names[:4])}: pass that folder"
-    return f"if {', '.join(names[:4])} are the classes, pass {beneath}"
+        return f"; {beneath} holds {', '.join(names[:4])}: pass that folder"
+    return f"; if {', '.join(names[:4])} are the classes, pass {beneath}"

@@ -10,6 +10,7 @@ from edgefs.data.parts import Part, find_parts
 from edgefs.data.samples import Sample
 from edgefs.data.wording import counted
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.labels import difference, twin_of
 
 Protocol = Literal["shots", "holdout", "given", "cross-validation"]
 NO_TEST = "There is no independent test set"
@@ -94,8 +95,10 @@ def _check_learnable(train: Sequence[Sample], held_out: Sequence[Sample]) -> Non
     learned = {sample.label for sample in train}
     for label in sorted({sample.label for sample in held_out} - learned):
         number = sum(sample.label == label for sample in held_out)
+        twin = twin_of(label, learned)
+        twins = f" ({label} and {twin}, of which there are some, differ {difference(label, twin)} only)" if twin else ""
         raise DataError(
-            f"class {label!r} has {counted(number, 'image')} to validate or test on and none to learn from; "
+            f"class {label!r} has {counted(number, 'image')} to validate or test on and none to learn from{twins}; "
             "move some of its parts to train, or remove the class"
         )
     if not learned:

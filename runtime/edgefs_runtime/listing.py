@@ -33,7 +33,7 @@ _SYSTEM_NAMES = frozenset(
         *("_gsdata_", "__pycache__"),
     }
 )
-_SYSTEM_PATTERN = re.compile(r"found\.\d{3}|\$recycle\.bin.*|thumbs\.db.*", re.IGNORECASE)
+_SYSTEM_PATTERN = re.compile(r"found\.\d{3}|\$recycle\.bin.*|\$windows\.~.*|thumbs\.db.*", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9]+)")
 _MOST_KINDS = 4  # suffixes named in a sentence
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgefs.data import load_dataset
+from edgefs.data import load_dataset, split_dataset
 from edgefs_runtime.errors import DataError
 
 
@@ -48,6 +48,23 @@ def test_a_folder_around_a_divided_one_is_named(make, above):
         note
         == f"{above.split('/')[0]} was taken for the only class; {root / above} holds test, train: pass that folder."
     )
+
+
+def test_classes_beside_a_folder_of_other_files_are_pointed_at(make):
+    root = make("images/a/1.png", "images/b/2.png", "boxes/1.png")
+    (root / "boxes" / "1.png").rename(root / "boxes" / "1.xml")
+    with pytest.raises(
+        DataError, match=f"class 'boxes' has no usable image .*; if a, b are the classes, pass {root}/images"
+    ):
+        load_dataset(root)
+
+
+def test_a_class_that_is_spelled_otherwise_in_the_test_is_named(make):
+    root = make("train/Dent/1.png", "train/good/2.png", "test/dent/3.png", "test/good/4.png")
+    with pytest.raises(
+        DataError, match=r"'dent' has 1 image .* \(dent and Dent, of which there are some, differ in case"
+    ):
+        split_dataset(load_dataset(root), shots=None, seed=0)
 
 
 def test_good_parts_in_folders_are_asked_about(make):
