@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.cli.options import PATH, echo_json, echo_warnings, image_files
+from edgefs.cli.options import PATH, echo_json, echo_passed_over, echo_warnings, image_files
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
@@ -100,6 +100,7 @@ def command(
 
     _check_usage(images, camera_size, frames, deadline_ms, max_misses, max_p99_ms)
     shown = _frames(images, camera_size)
+    echo_passed_over()
     if sys.stderr.isatty() and frames is None:
         click.echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
     measured = bench(bundles, shown, Plan(seconds, frames, threads, gallery, deadline_ms))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from edgefs.cli.options import PATH, apply, echo_json, json_option, unlabelled_files
+from edgefs.cli.options import PATH, apply, echo_json, echo_passed_over, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.terminal import progress_bars
 from edgefs.exporting import Exported, export
@@ -71,6 +71,7 @@ def command(
     except GateError as error:
         click.echo("\n".join(trial_table(error.trials)), err=True)
         raise
+    echo_passed_over()
     if as_json:
         echo_json(_json(exported))
     else:

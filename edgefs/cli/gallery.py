@@ -66,8 +66,11 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @json_option
 def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | None, as_json: bool) -> None:
     """Take the class LABEL away; `edgefs gallery undo` brings it back."""
+    from edgefs_runtime.labels import normal_label
+
     with open_classifier(bundle, gallery) as classifier:
         images = classifier.forget(label, actor=actor, reason=reason)
+    label = normal_label(label)
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:

@@ -17,6 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
 
 PATH = click.Path(path_type=Path)
+_PASSED_OVER = "edgefs.passed_over"  # in the context of a command: the sentence
 
 # Of what learns from images: how a frame is cut before a network sees it, on what it is trained, and its RUN.
 FRAME: tuple[Option, ...] = (
@@ -122,6 +123,7 @@ def open_classifier(bundle: Path, gallery: Path | None, *, provider: str = "cpu"
     gc.enable()
     echo_note(classifier.backend.note)
     echo_warnings(classifier.warnings)
+    echo_passed_over()
     return classifier
 
 
@@ -166,7 +168,10 @@ def unlabelled_files(given: Sequence[Path]) -> list[Path]:
 
 
 def image_files(given: Sequence[Path]) -> list[Path]:
-    """The files given, and the images below the folders given; says what of these was passed over.
+    """The files given, and the images below the folders given.
+
+    What was passed over below them is told by `echo_passed_over`, which `open_classifier` calls: a command that can't
+    begin says only why.
 
     Raises:
         ImageError: a folder holds no image.
@@ -184,5 +189,10 @@ def image_files(given: Sequence[Path]) -> list[Path]:
             raise ImageError(f"{path}: no image (.jpg, .png, .bmp, .tif ...) in this folder{said}")
         files += found
         not_images += others
-    echo_note(passed_over(not_images))
+    click.get_current_context().meta[_PASSED_OVER] = passed_over(not_images)
     return files
+
+
+def echo_passed_over() -> None:
+    """What `image_files` passed over, where it did."""
+    echo_note(click.get_current_context().meta.pop(_PASSED_OVER, ""))

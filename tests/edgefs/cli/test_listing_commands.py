@@ -48,6 +48,13 @@ def test_predict_sees_links_in_natural_order_and_says_what_it_passes_over(bundle
     )
 
 
+def test_a_command_that_cannot_begin_says_only_why(bundle: Path, shift: Path, tmp_path: Path) -> None:
+    run = edgefs("predict", tmp_path / "gone.edgefs", shift)
+    assert run.exit_code == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("Error: ")
+
+
 def test_a_folder_without_an_image_says_what_it_holds(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.dng").touch()
@@ -69,7 +76,7 @@ def test_enroll_refuses_a_twin_in_one_line_and_teaches_every_spelling_alike(bund
     )
     assert edgefs("enroll", bundle, "Ka\u0308fer", *shots[:2]).exit_code == 0
     assert "(now 3 images, defect)" in edgefs("enroll", bundle, " Käfer", shots[2], "--force").stdout
-    assert edgefs("gallery", "forget", bundle, "Ka\u0308fer\u200b").exit_code == 0
+    assert edgefs("gallery", "forget", bundle, " Ka\u0308fer\u200b").stdout == "Forgot Käfer (3 images).\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
