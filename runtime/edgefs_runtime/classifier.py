@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -30,8 +31,8 @@ from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
-from edgefs_runtime.images import ImageSource
 from edgefs_runtime.opening import warnings_of
+from edgefs_runtime.sources import Frame, Images, named_frames
 from edgefs_runtime.state import gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
@@ -141,17 +142,17 @@ class Classifier:
         """
         self._holding.refresh()
 
-    def predict(
-        self, images: Sequence[ImageSource] | NDArray[np.uint8], part_ids: Sequence[str | None] | None = None
-    ) -> list[Decision]:
+    def predict(self, images: Images, part_ids: Iterable[str | None] | None = None) -> list[Decision]:
         """Decide about images; no state changes.
 
         Args:
-            images: paths, file contents, Pillow images or arrays, as `open_image` takes them. One frame goes in a list.
+            images: one frame, or several: paths, file contents, Pillow images or arrays, in whatever can be iterated
+                over, or an array `[N,H,W,3]`. What is one and what several, `edgefs_runtime.sources` says.
             part_ids: the caller's name for each part, carried into its decision.
 
         Raises:
-            ImageError: an image can't be read. `predict_each` goes on instead.
+            ImageError: an image can't be read; the message names it. `predict_each` goes on instead.
+            ValueError: there are more or fewer `part_ids` than images.
         """
         answers = []
         for answer in self.predict_each(images, part_ids):
@@ -161,31 +162,62 @@ class Classifier:
         return answers
 
     def predict_each(
-        self, images: Iterable[ImageSource], part_ids: Sequence[str | None] | None = None
+        self, images: Images, part_ids: Iterable[str | None] | None = None, *, batch: int = 1
     ) -> Iterator[Decision | ImageError]:
-        """Decide about images one by one; for an image that can't be read comes the error."""
-        for number, image in enumerate(images):
-            try:
-                pixels = self._preprocess(image)
-            except ImageError as error:
-                yield error
-                continue
-            yield self.decide(pixels, part_ids[number] if part_ids else None)
+        """Decide about images one by one; for an image that can't be read comes the error, which names it.
+
+        Args:
+            images: as for `predict`. Of a generator no more is taken in advance than one batch.
+            part_ids: as for `predict`.
+            batch: how many images are embedded at once, of which the first then waits for the last;
+                `backend.batch` is what pays here.
+
+        Raises:
+            ValueError: there are more or fewer `part_ids` than images.
+        """
+        frames = named_frames(images, part_ids, "part_ids")
+        while group := list(islice(frames, max(1, batch))):
+            yield from self._decided([self._seen(frame) for frame, _ in group], [part_id for _, part_id in group])
 
     def decide(self, pixels: NDArray[np.uint8], part_id: str | None = None) -> Decision:
         """Decide about one preprocessed image, uint8 RGB `[H,W,3]`."""
-        judge = self.judge
-        if reason := unusable(pixels):
-            return judge.no_decision(reason, part_id)
-        return judge.decide(judge.snapshot.seen(self._embedder.embed(pixels[None])), [part_id])[0]
+        (decision,) = self._decided([pixels], [part_id])
+        assert isinstance(decision, Decision)  # noqa: S101 - of pixels there is one
+        return decision
 
-    def embed(self, images: Sequence[ImageSource], *, views: bool = False) -> NDArray[np.float32]:
+    def _seen(self, frame: Frame) -> NDArray[np.uint8] | ImageError:
+        try:
+            return self._teaching.pixels(frame)
+        except ImageError as error:
+            return error
+
+    def _decided(
+        self, seen: Sequence[NDArray[np.uint8] | ImageError], part_ids: Sequence[str | None]
+    ) -> Iterator[Decision | ImageError]:
+        """Answers for what was read of some frames; those that show something are embedded together."""
+        judge = self.judge
+        reasons = ["" if isinstance(pixels, ImageError) else unusable(pixels) for pixels in seen]
+        shown = [
+            pixels
+            for pixels, reason in zip(seen, reasons, strict=True)
+            if not (reason or isinstance(pixels, ImageError))
+        ]
+        rows = iter(self._embedder.embed(np.stack(shown)) if shown else ())
+        for pixels, reason, part_id in zip(seen, reasons, part_ids, strict=True):
+            if isinstance(pixels, ImageError):
+                yield pixels
+            elif reason:
+                yield judge.no_decision(reason, part_id)
+            else:  # row by row: what a decision is must not depend on what was asked beside it
+                yield judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
+
+    def embed(self, images: Images, *, views: bool = False) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.
 
         They are as the gallery compares them: mapped where the camera was realigned.
 
         Raises:
-            ImageError: an image can't be read.
+            ImageError: an image can't be read; the message names it.
         """
         found = self._teaching.embed(images, views=views)
         judge = self._holding.judge
@@ -194,7 +226,7 @@ class Classifier:
     def enroll(
         self,
         label: str,
-        images: Sequence[ImageSource],
+        images: Images,
         *,
         disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,
@@ -207,7 +239,7 @@ class Classifier:
 
         Args:
             label: the class, new or known, in any spelling (`edgefs_runtime.labels`).
-            images: what it looks like; five of different parts are a good start.
+            images: what it looks like, given as to `predict`; five of different parts are a good start.
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
             keep_images: keep thumbnails in the gallery; by default as the bundle does.
@@ -218,8 +250,9 @@ class Classifier:
 
         Raises:
             ImageError: an image can't be read or shows nothing; nothing is enrolled then.
-            GalleryError: the label is not usable or another's but for case or width, no image was given, the images
-                look like another class, a challenge part that passes would fail, or the gallery can't be written.
+            GalleryError: the label is not usable or another's but for case or width, no image was given, there are more
+                or fewer groups than images, the images look like another class, a challenge part that passes would
+                fail, or the gallery can't be written.
         """
         from edgefs_runtime.advice import find_conflict
 
@@ -234,11 +267,9 @@ class Classifier:
         with self._holding.acting() as gallery:
             sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
         what, total = self._holding.dispositions[label], self.judge.snapshot.counts[label]
-        return Taught(label, what, len(images), total, is_new, sequence, self.head_note)
+        return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note)
 
-    def refine(
-        self, images: Sequence[ImageSource], *, force: bool = False, actor: str = "", reason: str = ""
-    ) -> dict[str, int]:
+    def refine(self, images: Images, *, force: bool = False, actor: str = "", reason: str = "") -> dict[str, int]:
         """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.
 
         To each class that gains the mean of what surely belongs to it is added, and counts for three images
@@ -266,7 +297,7 @@ class Classifier:
 
     def realign(
         self,
-        images: Sequence[ImageSource],
+        images: Images,
         *,
         kind: Choice = "auto",
         force: bool = False,
@@ -298,7 +329,7 @@ class Classifier:
             gallery.align(planned.drafted(actor, reason), self._holding.guard(force, "changed"))
             return planned.realigned(gallery.sequence)
 
-    def check_realign(self, images: Sequence[ImageSource], *, kind: Choice = "auto") -> Realigned:
+    def check_realign(self, images: Images, *, kind: Choice = "auto") -> Realigned:
         """What realigning by these images would do, without doing it.
 
         Args:
@@ -318,7 +349,7 @@ class Classifier:
     def check(
         self,
         label: str,
-        images: Sequence[ImageSource],
+        images: Images,
         *,
         disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,

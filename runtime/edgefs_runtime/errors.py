@@ -22,7 +22,20 @@ class EdgefsError(Exception):
 
 
 class ImageError(EdgefsError):
-    """An image can't be decoded, is too large, or lies outside what the preprocessing accepts."""
+    """An image can't be decoded, is too large, or lies outside what the preprocessing accepts.
+
+    Attributes:
+        reason: what is wrong with it, without its name.
+        image: which of those given it is, as `image 1 (b.jpg)`; empty where only one is spoken of.
+    """
+
+    def __init__(self, reason: str = "", image: str = "") -> None:
+        super().__init__(*((reason, image) if image else (reason,)))
+        self.reason = reason
+        self.image = image
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.reason}" if self.image else self.reason
 
 
 class BundleError(EdgefsError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,8 +15,8 @@ from edgefs_runtime.alignment import Choice
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.aligned import Aligned
-from edgefs_runtime.images import ImageSource
 from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.sources import Images, frames_of
 from edgefs_runtime.teaching import MOST_UNLABELLED, Seen, Teaching
 
 _WORSE = 0.1  # share of the images that may be refused beyond those that were
@@ -109,14 +109,14 @@ class Plan:
         )
 
 
-def usable(teaching: Teaching, images: Sequence[ImageSource]) -> Batch:
+def usable(teaching: Teaching, images: Images) -> Batch:
     """The last images, embedded; those that can't be read or show nothing are passed over.
 
     Raises:
         GalleryError: there is none.
     """
-    recent = images[-MOST_UNLABELLED:]
-    seen = teaching.unlabelled(recent)
+    recent = deque(frames_of(images), MOST_UNLABELLED)
+    seen = teaching.unlabelled(frame.given for frame in recent)
     if not seen:
         raise GalleryError(
             f"none of the {len(recent)} images can be read and shows something; nothing was changed"

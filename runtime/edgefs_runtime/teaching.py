@@ -19,6 +19,7 @@ from edgefs_runtime.images import ImageSource, content_digest, open_image
 from edgefs_runtime.labels import entered_label
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import Enrolment
+from edgefs_runtime.sources import Frame, Images, frames_of
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
@@ -63,7 +64,7 @@ class Teaching:
     def enrolment(
         self,
         label: str,
-        images: Sequence[ImageSource],
+        images: Images,
         disposition: Disposition | None,
         groups: Sequence[str] | None,
         keep: bool,
@@ -73,7 +74,7 @@ class Teaching:
 
         Args:
             label: the class, in any spelling (`edgefs_runtime.labels`).
-            images: as `open_image` takes them.
+            images: as `edgefs_runtime.sources` takes them apart.
             disposition: what the line does with such parts; None takes what is known of the class, else what its name
                 says.
             groups: for each image the physical part it shows.
@@ -81,13 +82,16 @@ class Teaching:
             known: dispositions of the gallery's classes.
 
         Raises:
-            ImageError: one can't be read or shows nothing; the message names the file.
-            GalleryError: the label is not usable, or no image was given.
+            ImageError: one can't be read or shows nothing; the message names it.
+            GalleryError: the label is not usable, no image was given, or there are more or fewer groups than images.
         """
         label = entered_label(label, known)
-        if not images:
+        frames = list(frames_of(images))
+        if not frames:
             raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
-        vectors, digests, thumbnails = zip(*(self._described(image, keep) for image in images), strict=True)
+        if groups and len(groups) != len(frames):
+            raise GalleryError(f"{len(frames)} images of {label!r} and {len(groups)} groups; expected one for each")
+        vectors, digests, thumbnails = zip(*(self._described(frame, keep) for frame in frames), strict=True)
         return Enrolment(
             label=label,
             disposition=disposition or known.get(label) or default_disposition(label),
@@ -97,22 +101,35 @@ class Teaching:
             thumbnails=thumbnails,
         )
 
-    def embed(self, images: Sequence[ImageSource], *, views: bool) -> NDArray[np.float32]:
+    def embed(self, images: Images, *, views: bool) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views, a batch of one each.
 
         Raises:
-            ImageError: one can't be read.
+            ImageError: one can't be read; the message names it.
         """
-        return np.concatenate([self._views(self.preprocess(image), views) for image in images])
+        width = self.embedder.dim * (self.preprocess.views if views else 1)
+        rows = [self._views(self.pixels(frame), views) for frame in frames_of(images)]
+        return np.concatenate(rows) if rows else np.empty((0, width), np.float32)
 
-    def unlabelled(self, images: Sequence[ImageSource]) -> list[Seen]:
+    def pixels(self, frame: Frame) -> NDArray[np.uint8]:
+        """What the network sees of one image, uint8 RGB `[H,W,3]`.
+
+        Raises:
+            ImageError: it can't be read; the message names it.
+        """
+        try:
+            return self.preprocess(frame.source())
+        except ImageError as error:
+            raise frame.named(error) from error
+
+    def unlabelled(self, images: Images) -> list[Seen]:
         """The last images that can be judged, in their order; the others are passed over."""
         found: list[Seen] = []
-        for image in reversed(images):
+        for frame in reversed(list(frames_of(images))):
             if len(found) == MOST_UNLABELLED:
                 break
             try:
-                pixels = self.preprocess(image)
+                pixels = self.pixels(frame)
             except ImageError:
                 continue
             if not unusable(pixels):
@@ -124,16 +141,16 @@ class Teaching:
         seen = self.preprocess.seen(pixels) if views else pixels[None]
         return np.concatenate([self.embedder.embed(view[None]) for view in seen], axis=1)
 
-    def _described(self, image: ImageSource, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
+    def _described(self, frame: Frame, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
         """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""
         try:
-            pixels = self.preprocess(image)
+            source = frame.source()
+            pixels = self.preprocess(source)
             if reason := unusable(pixels):
                 raise ImageError(reason)
-            return self._views(pixels, views=True), _digest(image), _thumbnail(image) if keep else b""
+            return self._views(pixels, views=True), _digest(source), _thumbnail(source) if keep else b""
         except ImageError as error:
-            name = f"{image}: " if isinstance(image, (str, Path)) else ""
-            raise ImageError(f"{name}{error}; nothing was enrolled") from error
+            raise ImageError(f"{error.reason}; nothing was enrolled", str(frame.path or frame.name)) from error
 
 
 def _digest(image: ImageSource) -> str:

@@ -11,19 +11,20 @@ from edgefs_runtime.challenge.parts import ChallengePart, Index
 from edgefs_runtime.durable import replace_file
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.frames import unusable
-from edgefs_runtime.images import content_digest, read_file
+from edgefs_runtime.images import content_digest
 from edgefs_runtime.labels import readable
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.sources import Frame, Images, frames_of, read_all
 
 
 def keep_images(
-    folder: Path, images: Sequence[Path], draft: ChallengePart, index: Index, preprocess: Preprocess
+    folder: Path, images: Images, draft: ChallengePart, index: Index, preprocess: Preprocess
 ) -> list[ChallengePart]:
     """Write image files into the folder under their digests, on the disk before an index can name them.
 
     Args:
         folder: of the parts; made where there is none.
-        images: image files; a content that comes twice is one part.
+        images: image files, by their paths or their bytes; a content that comes twice is one part.
         draft: what all the parts have in common.
         index: what is kept already; a content that it names keeps its name and its file.
         preprocess: of the bundle in use.
@@ -36,9 +37,9 @@ def keep_images(
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in images:
-            data = _usable(path, preprocess)
-            part = _named(draft, content_digest(data), path, index)
+        for frame in frames_of(images):
+            data = _usable(frame, preprocess)
+            part = _named(draft, content_digest(data), frame, index)
             if part.sha256 not in parts:
                 parts[part.sha256] = part
                 _write(folder / part.file_name, data, part.sha256, written)
@@ -48,19 +49,20 @@ def keep_images(
     return list(parts.values())
 
 
-def _usable(path: Path, preprocess: Preprocess) -> bytes:
+def _usable(frame: Frame, preprocess: Preprocess) -> bytes:
     try:
-        data = read_file(path)
+        data = read_all(frame)
         if reason := unusable(preprocess(data)):
             raise ImageError(reason)
     except ImageError as error:
-        raise ImageError(f"{path}: {error}; nothing was kept") from error
+        raise ImageError(f"{error.reason}; nothing was kept", str(frame.path or frame.name)) from error
     return data
 
 
-def _named(draft: ChallengePart, sha256: str, path: Path, index: Index) -> ChallengePart:
+def _named(draft: ChallengePart, sha256: str, frame: Frame, index: Index) -> ChallengePart:
     kept = index.of(sha256)
-    return dataclasses.replace(draft, sha256=sha256, name=kept.name if kept else readable(path.name))
+    name = sha256[:12] if frame.path is None else readable(frame.path.name)
+    return dataclasses.replace(draft, sha256=sha256, name=kept.name if kept else name)
 
 
 def _write(path: Path, data: bytes, sha256: str, written: list[Path]) -> None:

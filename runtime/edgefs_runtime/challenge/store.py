@@ -21,6 +21,7 @@ from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError
 from edgefs_runtime.labels import entered_label
 from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.sources import Images
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery.store import Guard
@@ -68,7 +69,7 @@ class Challenge:
 
     def add(
         self,
-        images: Sequence[Path],
+        images: Images,
         expected: Expected,
         judge: Judge | None,
         *,
@@ -79,7 +80,7 @@ class Challenge:
         """Keep images, all or none, with what they must get, and say what they get now.
 
         Args:
-            images: image files.
+            images: image files, by their paths or their bytes: one alone, or several.
             expected: the verdict.
             judge: what decides now; None where the gallery holds no class.
             label: the class that must be answered; empty where the verdict is enough.
