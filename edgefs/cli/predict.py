@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,46 +20,129 @@ from edgefs.cli.options import (
     provider_option,
 )
 
+if TYPE_CHECKING:
+    from edgefs.cli.answers import Answered, Summary
+    from edgefs.cli.saving import Saver
+    from edgefs_runtime.classifier import Classifier
+
 
 @click.command("predict")
 @bundle_argument
 @click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--csv", "table", type=PATH, metavar="FILE", help="Write the answers as a table too; - prints it instead."
+)
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["verdict", "probability", "p", "path"]),
+    help="Print in this order once all is decided: the most urgent verdict or the least sure first.",
+)
+@click.option(
+    "--save", type=PATH, metavar="DIR", help="Copy each image into DIR/VERDICT/CLASS/; nothing is overwritten."
+)
+@click.option("--link", is_flag=True, help="With --save: make symbolic links in the place of copies.")
 @gallery_option
 @provider_option
 @json_option
-def command(bundle: Path, images: tuple[Path, ...], gallery: Path | None, provider: str, as_json: bool) -> None:
+def command(
+    bundle: Path,
+    images: tuple[Path, ...],
+    table: Path | None,
+    order: str | None,
+    save: Path | None,
+    link: bool,
+    gallery: Path | None,
+    provider: str,
+    as_json: bool,
+) -> None:
     """Decide about IMAGES (files, or folders searched at any depth).
 
-    An image that can't be read is named, the others are decided about, and the exit status is 1.
+    A line for each goes to standard output, the summary of several to standard error. An image that can't be read is
+    named, the others are decided about, and the exit status is 1.
     """
-    from edgefs_runtime.errors import ImageError
+    _check(table, save, link, as_json)
+    files = _without_saved(image_files(images), images, save)
+    with ExitStack() as stack:
+        classifier = stack.enter_context(open_classifier(bundle, gallery, provider=provider))
+        from edgefs.cli.answers import Summary, in_order
 
-    files = image_files(images)
-    failed = 0
-    with open_classifier(bundle, gallery, provider=provider) as classifier:
-        for path, answer in zip(files, classifier.predict_each(files), strict=True):
-            if isinstance(answer, ImageError):
-                failed += 1
-                if as_json:
-                    echo_json({"path": str(path), "error": str(answer)})
-                else:
-                    click.echo(f"error        {path}: {answer}", err=True)
-            elif as_json:
-                echo_json({"path": str(path), **answer.to_json()})
-            else:
-                click.echo(f"{answer.verdict:<11}  {_said(answer)}  {path}")
-    if failed:
+        show = _shown(table, as_json, stack)
+        summary, saver = Summary(), _saver(save, link)
+        answers = _answers(classifier, files, summary, saver)
+        for answered in in_order(answers, order) if order else answers:
+            show(answered)
+    if len(files) > 1 and not as_json:
+        click.echo(summary.sentence(), err=True)
+    if saver is not None and not as_json:
+        click.echo(f"{saver.saved:,} of them {'linked' if link else 'copied'} into {save}.", err=True)
+    if summary.unreadable:
         raise click.exceptions.Exit(1)
 
 
-def _said(decision: object) -> str:
-    from edgefs_runtime.decision import Decision
+def _check(table: Path | None, save: Path | None, link: bool, as_json: bool) -> None:
+    if as_json and table is not None and str(table) == "-":
+        raise click.UsageError("--json and --csv - both print to standard output; give --csv a file")
+    if link and save is None:
+        raise click.UsageError("--link says how --save saves; give --save DIR")
+    if save is not None and save.exists() and not save.is_dir():
+        raise click.UsageError(f"--save {save}: is a file; expected a folder")
 
-    assert isinstance(decision, Decision)  # noqa: S101 - ours
-    if decision.verdict == "NO_DECISION":
-        return f"({decision.reason})"
-    likely = f"{100 * (decision.probability or 0):.0f} %"
-    p_value = "" if decision.p_value is None else f", p {decision.p_value:.2g}"
-    if decision.label is None:
-        return f"unknown (nearest {decision.nearest} {likely}{p_value})"
-    return f"{decision.label} ({likely}{p_value})"
+
+def _without_saved(files: list[Path], given: Iterable[Path], save: Path | None) -> list[Path]:
+    """Without what an earlier run saved, where that lies below a folder that is searched."""
+    if save is None or not save.exists():
+        return files
+    from edgefs.cli.saving import is_below
+    from edgefs_runtime.errors import ImageError
+
+    if not any(is_below(save, folder) for folder in given if folder.is_dir()):
+        return files
+    left = [path for path in files if path in given or not is_below(path, save)]
+    if not left:
+        raise ImageError(f"--save {save} holds all the images that were found; give the folder of others")
+    return left
+
+
+def _answers(classifier: Classifier, files: list[Path], summary: Summary, saver: Saver | None) -> Iterator[Answered]:
+    """Each image with its answer, counted and saved."""
+    from edgefs.cli.answers import Answered
+
+    for path, answer in zip(files, classifier.predict_each(files, batch=classifier.backend.batch), strict=True):
+        answered = Answered(path, answer)
+        summary.add(answered)
+        if saver is not None:
+            saver.save(answered)
+        yield answered
+
+
+def _saver(folder: Path | None, link: bool) -> Saver | None:
+    if folder is None:
+        return None
+    from edgefs.cli.saving import Saver
+
+    return Saver(folder, link)
+
+
+def _shown(table: Path | None, as_json: bool, stack: ExitStack) -> Callable[[Answered], None]:
+    """What shows an answer: as a line or as JSON, and in a table where one is asked for."""
+    from edgefs.cli.answers import COLUMNS, is_coloured
+
+    coloured = is_coloured()
+
+    def line(answered: Answered) -> None:
+        click.echo(answered.line(), err=answered.kind == "error", color=coloured)
+
+    printed = (lambda answered: echo_json(answered.to_json())) if as_json else line
+    if table is None:
+        return printed
+    from edgefs.cli.spreadsheet import open_table
+
+    rows = stack.enter_context(open_table(table, COLUMNS))
+
+    def row(answered: Answered) -> None:
+        rows.write(answered.cells())
+        if str(table) != "-":
+            printed(answered)
+
+    return row

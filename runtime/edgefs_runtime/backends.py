@@ -20,6 +20,8 @@ from edgefs_runtime.errors import MissingExtraError, ProviderError
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 
+_GPU_BATCH = 8  # images; what an engine takes at once
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -38,6 +40,11 @@ class Backend:
     software: str
     is_exact: bool
     note: str = ""
+
+    @property
+    def batch(self) -> int:
+        """How many images pay to be embedded at once: a GPU waits less often, a CPU gains nothing worth the wait."""
+        return 1 if self.provider == "cpu" else _GPU_BATCH
 
 
 Opener = Callable[[Bundle, str, int], Backend]  # bundle, provider, threads of one inference
