@@ -40,7 +40,8 @@ class Saver:
         self._folder = folder
         self._put = _link if link else _copy
         self._is_there = _is_linked if link else _is_copied
-        self._used: dict[Path, int] = {}  # how many names were taken after the first
+        self._done: set[Path] = set()
+        self._used: dict[Path, int] = {}  # how many names like this one were tried
 
     def save(self, answered: Answered) -> None:
         """Save one image; what is no file is passed over.
@@ -48,8 +49,9 @@ class Saver:
         Raises:
             click.ClickException: the folder can't be written, or the disk is full.
         """
-        if not answered.path.is_file():
+        if answered.path in self._done or not answered.path.is_file():
             return
+        self._done.add(answered.path)
         folder = self._folder / ("unreadable" if answered.kind == "error" else answered.kind)
         if answered.label:
             folder /= folder_name(answered.label)
@@ -100,15 +102,14 @@ def _shortened(name: str, most: int) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with target.open("xb") as copy:  # fails where a file or a link lies
-        try:
-            with source.open("rb") as original:
-                shutil.copyfileobj(original, copy)
-                copy.flush()
-        except BaseException:
-            copy.close()
-            target.unlink(missing_ok=True)  # half a copy looks like a damaged image
-            raise
+    try:
+        with source.open("rb") as original, target.open("xb") as copy:  # fails where a file or a link lies
+            shutil.copyfileobj(original, copy)
+    except FileExistsError:
+        raise
+    except BaseException:
+        target.unlink(missing_ok=True)  # half a copy looks like a damaged image
+        raise
     with suppress(OSError):
         shutil.copystat(source, target)
 

@@ -74,8 +74,8 @@ class Frame:
             return _content(given)
         if _is_like_an_array(given):
             return np.asarray(given)
-        what = f"a {type(given).__name__}" if given is not None else "None (what cv2.imread gives for a missing file)"
-        raise ImageError(f"{what} is no image; expected {_ACCEPTED}")
+        what = "None, which is what cv2.imread gives for a missing file" if given is None else type(given).__name__
+        raise ImageError(f"no image ({what}); expected {_ACCEPTED}")
 
     def named(self, error: ImageError) -> ImageError:
         """The error, saying which image it is about."""
