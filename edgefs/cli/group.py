@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "demo": "The whole way on built-in data, offline, in minutes.",
+    "look": "Show what would be learned from a folder of images, before anything is.",
     "adapt": "Adapt a pretrained network to a folder of images.",
     "distill": "Teach a small network what a large one sees, from unlabelled images.",
     "evaluate": "Measure a RUN or a bundle on labelled images.",

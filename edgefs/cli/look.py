@@ -1,0 +1,111 @@
+"""`edgefs look`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgefs.cli.options import FRAME, PATH, apply, echo_json, json_option
+
+if TYPE_CHECKING:
+    from edgefs.look import Sheet
+    from edgefs_runtime.preprocess import Preprocess
+
+_MOST_REASONS = 5
+
+
+@click.command("look")
+@click.argument("data", type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, metavar="FILE.html", help="Where the sheet is written.")
+@apply(FRAME)
+@click.option(
+    "--size",
+    nargs=2,
+    type=click.IntRange(min=16),
+    metavar="HEIGHT WIDTH",
+    default=(224, 224),
+    show_default=True,
+    help="Network input: that of MobileNetV2; nano has 128 128.",
+)
+@click.option("--resize", type=click.Choice(["stretch", "pad", "crop"]), default="stretch", show_default=True)
+@click.option(
+    "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
+)
+@click.option("--images", type=click.IntRange(min=1), help="Shown of each class [4; 1 with more than 50 classes].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    data: Path,
+    out: Path,
+    ok: tuple[str, ...],
+    images: int | None,
+    seed: int,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Show what would be learned from DATA, before anything is: a contact sheet of what is cut out and seen.
+
+    DATA is as for `edgefs adapt`. The sheet is one HTML file with, of each class, frames with the region of interest
+    and beside them the network's input; what is left out and why; and how the folder was understood.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"-o {out}: the sheet is HTML; give it a name that ends with .html")
+    from edgefs.cli.terminal import progress_bars
+    from edgefs.look import look_at, render_sheet
+
+    with progress_bars() as (steps, _):
+        sheet = look_at(data, _preprocess(given), images=images, ok=ok, seed=seed, steps=steps)
+    page = render_sheet(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
+    try:
+        out.write_text(page, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text
+    except OSError as error:
+        raise click.ClickException(f"{out}: can't be written ({error.strerror or error})") from error
+    if as_json:
+        echo_json({"sheet": str(out), **sheet.to_json()})
+        return
+    _echo(sheet, out)
+
+
+def _preprocess(given: Mapping[str, Any]) -> Preprocess:
+    from edgefs_runtime.errors import BundleError, EdgefsError
+    from edgefs_runtime.preprocess import Preprocess
+
+    fields = {**given, "roi": given["roi"] or None, "rotation": int(given["rotation"])}
+    try:
+        return Preprocess(**fields)
+    except BundleError as error:
+        raise EdgefsError(str(error)) from error
+
+
+def _given(ctx: click.Context, *names: str) -> Iterator[str]:
+    """The options among these that were given, as they would be given again."""
+    for name in names:
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value, option = ctx.params[name], f"--{name.replace('_', '-')}"
+        if name == "ok":
+            yield from (text for label in value for text in (option, label))
+        else:
+            yield from (option, *map(str, value if isinstance(value, tuple) else (value,)))
+
+
+def _echo(sheet: Sheet, out: Path) -> None:
+    click.echo(f"{sheet.title}: {sheet.layout}.")
+    for note in sheet.notes:
+        click.echo(note)
+    width = max(len(one.label) for one in sheet.classes)
+    for one in sheet.classes:
+        divided = "".join(f", {side} {number:,}" for side, number in one.sides.items())
+        click.echo(f"  {one.label:<{width}}  {one.disposition:<6}  {one.images:>6,} images{divided}; {one.frames}")
+    for reason, number in sheet.reasons[:_MOST_REASONS]:
+        click.echo(f"  left out: {number:,}, {reason}")
+    if len(sheet.reasons) > _MOST_REASONS:
+        click.echo(f"  left out: {sum(n for _, n in sheet.reasons[_MOST_REASONS:]):,} for other reasons; see the sheet")
+    click.echo(f"Sheet: {out}")

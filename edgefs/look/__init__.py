@@ -1,0 +1,11 @@
+"""A contact sheet of a data folder before anything is learned from it: what is cut out, and what the network will see.
+
+sheet = look_at(Path("parts"), preprocess)
+Path("sheet.html").write_text(render_sheet(sheet), encoding="utf-8")
+"""
+
+from edgefs.look.looking import look_at
+from edgefs.look.render import render_sheet
+from edgefs.look.sheet import ClassShown, LeftOutShown, Picture, Sheet, Shown
+
+__all__ = ["ClassShown", "LeftOutShown", "Picture", "Sheet", "Shown", "look_at", "render_sheet"]
