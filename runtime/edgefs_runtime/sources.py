@@ -98,7 +98,7 @@ def is_one(images: object) -> bool:
     if _is_like_an_array(images):
         array = np.asarray(images)
         stack = array.ndim == 4 or (array.ndim == 3 and array.shape[2] not in _CHANNELS)
-        return not (stack or array.dtype == object or array.dtype.kind in "US")  # of paths
+        return not stack and (array.ndim == 0 or array.dtype.kind not in "OUS")  # a column of paths is several
     return not isinstance(images, Iterable)
 
 
@@ -139,7 +139,10 @@ def _content(file: IO[bytes]) -> bytes:
     except (OSError, ValueError, AttributeError) as error:
         raise ImageError(f"the file can't be read ({error})") from error
     if not isinstance(data, bytes):
-        raise ImageError("the file is open as text; expected one open in binary mode, as open(path, 'rb')")
+        what = type(data).__name__
+        raise ImageError(
+            f"reading it gives {what}, not bytes; expected a file open in binary mode, as open(path, 'rb')"
+        )
     return data
 
 

@@ -89,8 +89,10 @@ class Teaching:
         frames = list(frames_of(images))
         if not frames:
             raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
+        groups = [groups] if isinstance(groups, str) else groups
         if groups and len(groups) != len(frames):
-            raise GalleryError(f"{len(frames)} images of {label!r} and {len(groups)} groups; expected one for each")
+            number = "1 image" if len(frames) == 1 else f"{len(frames)} images"
+            raise GalleryError(f"{number} of {label!r} and {len(groups)} groups; expected one for each")
         vectors, digests, thumbnails = zip(*(self._described(frame, keep) for frame in frames), strict=True)
         return Enrolment(
             label=label,

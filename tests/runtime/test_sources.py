@@ -124,7 +124,8 @@ JUNK: dict[str, tuple[object, str]] = {
     "no bytes": (b"", "empty file"),
     "a missing file": ("gone.jpg", r"^gone\.jpg: no such file$"),
     "a missing file among images": ([draw("dots", 1), "gone.jpg"], r"^image 1 \(gone\.jpg\): no such file$"),
-    "a file open as text": (io.StringIO("x"), "open as text"),
+    "a file open as text": (io.StringIO("x"), "gives str, not bytes; expected a file open in binary mode"),
+    "a text that numpy holds": (np.array("gone.jpg"), r"shape \(\)"),
     "an array [N,3,H,W]": (np.zeros((2, 3, 40, 50), np.uint8), r"image 0: .*\(3, 40, 50\)"),
     "an array of numbers": (np.zeros(7, np.uint8), r"shape \(7,\)"),
 }
@@ -200,6 +201,7 @@ def test_a_text_names_one_part(classifier: Classifier) -> None:
 def test_groups_are_one_for_each_image(classifier: Classifier) -> None:
     with pytest.raises(GalleryError, match="2 images of 'checks' and 3 groups; expected one for each"):
         classifier.enroll("checks", [draw("checks", 1), draw("checks", 2)], groups=["a", "b", "c"])
+    assert classifier.check("checks", draw("checks", 1), groups="lot 7").parts == 1
 
 
 def test_a_challenge_part_may_be_one_file_or_its_bytes(classifier: Classifier, pictures: Pictures) -> None:
