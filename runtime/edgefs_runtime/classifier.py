@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.answering import Answering, Read
 from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import GalleryError, ImageError
-from edgefs_runtime.frames import unusable
 from edgefs_runtime.holding import Holding
 from edgefs_runtime.opening import warnings_of
-from edgefs_runtime.sources import Frame, Images, named_frames
+from edgefs_runtime.sources import Images, named_frames
 from edgefs_runtime.state import gallery_path
 from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
@@ -63,6 +63,7 @@ class Classifier:
         self.warnings = warnings_of(bundle, backend.provider)
         self._preprocess = bundle.manifest.preprocess
         self._embedder = backend.embedder
+        self._answering = Answering(self._preprocess, self._embedder)
         self._teaching = Teaching(self._preprocess, self._embedder)
         self._holding = Holding(bundle, self._embedder, gallery)
 
@@ -177,39 +178,14 @@ class Classifier:
         """
         frames = named_frames(images, part_ids, "part_ids")
         while group := list(islice(frames, max(1, batch))):
-            yield from self._decided([self._seen(frame) for frame, _ in group], [part_id for _, part_id in group])
+            read = [self._answering.read(frame) for frame, _ in group]
+            yield from self._answering.answers(self.judge, read, [part_id for _, part_id in group])
 
     def decide(self, pixels: NDArray[np.uint8], part_id: str | None = None) -> Decision:
         """Decide about one preprocessed image, uint8 RGB `[H,W,3]`."""
-        (decision,) = self._decided([pixels], [part_id])
+        (decision,) = self._answering.answers(self.judge, [Read(pixels)], [part_id])
         assert isinstance(decision, Decision)  # noqa: S101 - of pixels there is one
         return decision
-
-    def _seen(self, frame: Frame) -> NDArray[np.uint8] | ImageError:
-        try:
-            return self._teaching.pixels(frame)
-        except ImageError as error:
-            return error
-
-    def _decided(
-        self, seen: Sequence[NDArray[np.uint8] | ImageError], part_ids: Sequence[str | None]
-    ) -> Iterator[Decision | ImageError]:
-        """Answers for what was read of some frames; those that show something are embedded together."""
-        judge = self.judge
-        reasons = ["" if isinstance(pixels, ImageError) else unusable(pixels) for pixels in seen]
-        shown = [
-            pixels
-            for pixels, reason in zip(seen, reasons, strict=True)
-            if not (reason or isinstance(pixels, ImageError))
-        ]
-        rows = iter(self._embedder.embed(np.stack(shown)) if shown else ())
-        for pixels, reason, part_id in zip(seen, reasons, part_ids, strict=True):
-            if isinstance(pixels, ImageError):
-                yield pixels
-            elif reason:
-                yield judge.no_decision(reason, part_id)
-            else:  # row by row: what a decision is must not depend on what was asked beside it
-                yield judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
 
     def embed(self, images: Images, *, views: bool = False) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.

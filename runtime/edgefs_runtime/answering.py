@@ -1,0 +1,61 @@
+"""Answers for frames, of which several are embedded at once where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.deciding import Judge
+from edgefs_runtime.decision import Decision
+from edgefs_runtime.embedder import Embedder
+from edgefs_runtime.errors import ImageError
+from edgefs_runtime.frames import unusable
+from edgefs_runtime.images import ImageSource
+from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.sources import Frame
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the network sees of a frame, uint8 RGB `[H,W,3]`, and what it was made of, where that is at hand."""
+
+    pixels: NDArray[np.uint8]
+    source: ImageSource | None = None
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How a bundle sees images that are asked about."""
+
+    preprocess: Preprocess
+    embedder: Embedder
+
+    def read(self, frame: Frame) -> Read | ImageError:
+        """Bring a frame to the network's input; an error names it."""
+        try:
+            source = frame.source()
+            return Read(self.preprocess(source), source)
+        except ImageError as error:
+            return frame.named(error)
+
+    def answers(
+        self, judge: Judge, frames: Sequence[Read | ImageError], part_ids: Sequence[str | None]
+    ) -> Iterator[Decision | ImageError]:
+        """One answer for each frame, in their order; those that show something are embedded together."""
+        reasons = [unusable(frame.pixels) if isinstance(frame, Read) else "" for frame in frames]
+        shown = [
+            frame.pixels
+            for frame, reason in zip(frames, reasons, strict=True)
+            if isinstance(frame, Read) and not reason
+        ]
+        rows = iter(self.embedder.embed(np.stack(shown)) if shown else ())
+        for frame, reason, part_id in zip(frames, reasons, part_ids, strict=True):
+            if isinstance(frame, ImageError):
+                yield frame
+            elif reason:
+                yield judge.no_decision(reason, part_id)
+            else:  # row by row: what is decided must not depend, in its last bit, on what was asked beside it
+                yield judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
