@@ -31,7 +31,13 @@ _MOST_REASONS = 5
     show_default=True,
     help="Network input: that of MobileNetV2; nano has 128 128.",
 )
-@click.option("--resize", type=click.Choice(["stretch", "pad", "crop"]), default="stretch", show_default=True)
+@click.option(
+    "--resize",
+    type=click.Choice(["stretch", "pad", "crop"]),
+    default="stretch",
+    show_default=True,
+    help="How a frame of another shape is brought to the input.",
+)
 @click.option(
     "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -77,7 +78,7 @@ def look_at(
         roi=preprocess.roi,
         classes=tuple(classes),
         left_out=tuple(_left_out(item, dataset.root) for item in _some(dataset.left_out)),
-        reasons=tuple(Counter(item.reason for item in dataset.left_out).most_common()),
+        reasons=tuple(_reasons(dataset.left_out)),
         other_files=dataset.other_files,
     )
 
@@ -177,9 +178,23 @@ def _region(roi: Box | None) -> str:
     return "the whole frame" if roi is None else f"{roi[2]} x {roi[3]} pixels at ({roi[0]}, {roi[1]})"
 
 
+def _by_reason(left_out: Sequence[LeftOut]) -> dict[str, list[LeftOut]]:
+    """Apart by the reason; those that differ in numbers only, as the size of the image, are one."""
+    found: dict[str, list[LeftOut]] = {}
+    for item in left_out:
+        found.setdefault(re.sub(r"\d+", "0", item.reason), []).append(item)
+    return found
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> list[tuple[str, int]]:
+    """Each kind of reason, in the words of its first image, and of how many it is one; the most frequent first."""
+    kinds = [(items[0].reason, len(items)) for items in _by_reason(left_out).values()]
+    return sorted(kinds, key=lambda kind: -kind[1])
+
+
 def _some(left_out: Sequence[LeftOut]) -> list[LeftOut]:
-    """Of every reason the first, then more in their order."""
-    firsts = {item.reason: item for item in reversed(left_out)}.values()
+    """Of every kind of reason the first, then more in their order."""
+    firsts = [items[0] for items in _by_reason(left_out).values()]
     return [*firsts, *(item for item in left_out if item not in firsts)][:_MOST_LEFT_OUT]
 
 

@@ -83,7 +83,7 @@ class Sheet:
         roi: region of interest; None takes the whole frame.
         classes: with some of their images.
         left_out: some of the images that are not used.
-        reasons: (reason, images) of all of those, the most frequent first.
+        reasons: (reason, images) of all of those, in the words of one of them where they differ in numbers only.
         other_files: files that are no images by their suffix.
     """
 
