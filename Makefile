@@ -11,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/edgefs demo
 
 test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff check .
