@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,33 +76,33 @@ class Answered(NamedTuple):
         return [fields.get(column) for column in COLUMNS]
 
 
-@dataclass
 class Summary:
     """How often each verdict and class was given."""
 
-    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._labels: dict[str, Counter[str]] = {}
 
     def add(self, answered: Answered) -> None:
         """Count one more."""
-        self.labels.setdefault(answered.kind, Counter())[answered.label] += 1
+        self._labels.setdefault(answered.kind, Counter())[answered.label] += 1
 
     @property
     def images(self) -> int:
         """All of them."""
-        return sum(labels.total() for labels in self.labels.values())
+        return sum(labels.total() for labels in self._labels.values())
 
     @property
     def unreadable(self) -> int:
         """Those that can't be read."""
-        return self.labels["error"].total() if "error" in self.labels else 0
+        return self._labels["error"].total() if "error" in self._labels else 0
 
     def sentence(self) -> str:
         """All in one sentence: `12 images: 3 NG (scratches 2, unknown 1), 8 OK (good 8), 1 unreadable.`."""
-        parts = [self._part(kind) for kind in _URGENCY if kind in self.labels]
+        parts = [self._part(kind) for kind in _URGENCY if kind in self._labels]
         return f"{self.images:,} image{'' if self.images == 1 else 's'}: {', '.join(parts)}."
 
     def _part(self, kind: str) -> str:
-        labels = self.labels[kind]
+        labels = self._labels[kind]
         if kind == "error":
             return f"{labels.total():,} unreadable"
         named = [f"{label} {number:,}" for label, number in labels.most_common(_MOST_CLASSES) if label]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +18,25 @@ from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.sources import Frame
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """What the network sees of a frame, uint8 RGB `[H,W,3]`, and what it was made of, where that is at hand."""
 
     pixels: NDArray[np.uint8]
     source: ImageSource | None = None
 
 
-@dataclass(frozen=True)
 class Answering:
     """How a bundle sees images that are asked about."""
 
-    preprocess: Preprocess
-    embedder: Embedder
+    def __init__(self, preprocess: Preprocess, embedder: Embedder) -> None:
+        self._preprocess = preprocess
+        self._embedder = embedder
 
     def read(self, frame: Frame) -> Read | ImageError:
         """Bring a frame to the network's input; an error names it."""
         try:
             source = frame.source()
-            return Read(self.preprocess(source), source)
+            return Read(self._preprocess(source), source)
         except ImageError as error:
             return frame.named(error)
 
@@ -51,7 +50,7 @@ class Answering:
             for frame, reason in zip(frames, reasons, strict=True)
             if isinstance(frame, Read) and not reason
         ]
-        rows = iter(self.embedder.embed(np.stack(shown)) if shown else ())
+        rows = iter(self._embedder.embed(np.stack(shown)) if shown else ())
         for frame, reason, part_id in zip(frames, reasons, part_ids, strict=True):
             if isinstance(frame, ImageError):
                 yield frame

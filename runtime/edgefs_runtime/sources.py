@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sized
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeVar, cast
+from typing import IO, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from PIL import Image
@@ -33,8 +32,7 @@ _MISSING = object()
 _ACCEPTED = "a path, the bytes of a file, an open file, a Pillow image or an array"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One image as the caller gave it.
 
     Attributes:
