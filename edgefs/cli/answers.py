@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.listing import natural_key
 
 COLUMNS = (
     "path",
@@ -124,17 +124,13 @@ def is_coloured() -> bool | None:
 
 def _key(answered: Answered, order: str) -> Any:
     if order == "path":
-        return [(piece.isdecimal(), int(piece) if piece.isdecimal() else 0, piece) for piece in _pieces(answered.path)]
+        return [natural_key(part) for part in answered.path.parts]
     if order == "verdict":
         return _URGENCY.index(answered.kind)
     number = None
     if isinstance(answered.answer, Decision):
         number = answered.answer.probability if order == "probability" else answered.answer.p_value
     return -1.0 if number is None else number  # what was not decided needs a look first
-
-
-def _pieces(path: Path) -> list[str]:
-    return re.split(r"(\d+)", str(path))
 
 
 def _said(decision: Decision) -> str:
