@@ -22,6 +22,7 @@ from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.layouts import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
+from edgefs.identity import predecessor
 from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
 from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.trained_heads import check_classes
@@ -85,6 +86,7 @@ def adapt(
     check_place(out, overwrite=overwrite)
     name = settings.name or _name_from(data)
     check_name(name)
+    succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
     head = {**task.decision.head, **adapted.gallery_head}
@@ -111,6 +113,8 @@ def adapt(
             {key: value.contiguous() for key, value in adapted.gallery.cpu().state_dict().items()}
         )
     fields = _fields(name, data, settings, dataset, task, adapted)
+    if succeeds:
+        fields["succeeds"] = succeeds
     if not is_lead():  # of several processes that train together one writes
         return Run(out, fields), measured
     run = write_run(out, fields, files, overwrite=overwrite)

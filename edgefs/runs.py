@@ -15,6 +15,7 @@ It is written beside its place under a hidden name and renamed at the end, so a 
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgefs.identity import identity_of
 from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.durable import sync_file, sync_folder
 from edgefs_runtime.errors import BundleError, RunError
@@ -44,6 +46,8 @@ STUDENT = "student.safetensors"  # the only weights of a RUN that `distill` made
 DISTILLED = "distill"  # its method
 GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
+_LONGEST = 200  # bytes of a RUN's name that its hidden name begins with
+_LONGEST_NAME = 240  # bytes: file systems take 255, and a training lies beside it
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ class Run:
         return str(self.fields["name"])
 
     @property
+    def identity(self) -> str:
+        """The model's identity, hex SHA-256."""
+        return identity_of(self.fields)
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
         content: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
@@ -137,7 +146,7 @@ def write_run(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes
 
     Args:
         folder: its place; `check_place` says whether it is free.
-        fields: of `run.json`, less `format_version` and `files`.
+        fields: of `run.json`, less `format_version`, `files` and `identity`.
         files: content of the others by name.
         overwrite: replace a RUN that stands there.
 
@@ -146,10 +155,12 @@ def write_run(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes
     """
     check_place(folder, overwrite=overwrite)
     described = {**fields, "format_version": RUN_FORMAT, "files": {name: _sha256(data) for name, data in files.items()}}
+    if described["method"] != DISTILLED:
+        described["identity"] = identity_of(described)
     text = json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True)
     # A file name may hold bytes that are no text: \udcXX in JSON, from which the name comes back as it was.
     contents = {**files, RUN: text.encode("utf-8", "backslashreplace")}
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
+    temporary = folder.with_name(f".{_short(folder.name)}.{os.getpid()}.{os.urandom(4).hex()}.new")
     try:
         temporary.mkdir(parents=True)
         for name, data in contents.items():
@@ -169,11 +180,16 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     Raises:
         RunError: something stands there that is not ours to replace.
     """
-    for leftover in folder.parent.glob(f".{folder.name}.*.new"):
-        if not _is_alive(leftover.name.split(".")[-3]):
-            shutil.rmtree(leftover, ignore_errors=True)
-    if not folder.exists():
-        return
+    if len(os.fsencode(folder.name)) > _LONGEST_NAME:
+        raise RunError(f"{folder}: the folder's name has more than {_LONGEST_NAME} bytes; choose a shorter one with -o")
+    try:
+        for leftover in folder.parent.glob(f".{glob.escape(_short(folder.name))}.*.new"):
+            if not _is_alive(leftover.name.split(".")[-3]):
+                shutil.rmtree(leftover, ignore_errors=True)
+        if not folder.exists():
+            return
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise RunError(f"{folder}: can't be used ({error.strerror or error}); choose another place with -o") from error
     if not folder.is_dir():
         raise RunError(f"{folder}: a file stands there; choose another place with -o")
     if (folder / RUN).is_file():
@@ -182,6 +198,11 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         return
     if any(folder.iterdir()):
         raise RunError(f"{folder}: not empty, and no RUN; choose another place with -o")
+
+
+def _short(name: str) -> str:
+    """A name's start, so that a hidden name made of it is none that a file system refuses."""
+    return os.fsdecode(os.fsencode(name)[:_LONGEST]) if len(os.fsencode(name)) > _LONGEST else name
 
 
 def name_from(folder: str, otherwise: str) -> str:

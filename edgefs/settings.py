@@ -115,6 +115,7 @@ class AdaptSettings:
         without: classes to leave out, as if the folder did not hold them: to be taught on the device, or to test with.
         group_from: regular expression that takes a part's name from a file name.
         name: of the model; None takes the data folder's.
+        succeeds: RUN or bundle of the model whose successor this one is; None where it is none.
         size: (height, width) of the network's input, pixels; None takes the backbone's.
         roi: region of interest (left, top, width, height), pixels.
         rotation: counter-clockwise degrees: 0, 90, 180 or 270.
@@ -154,6 +155,7 @@ class AdaptSettings:
     without: tuple[str, ...] = ()
     group_from: str | None = None
     name: str | None = None
+    succeeds: str | None = None
     size: tuple[int, int] | None = None
     roi: tuple[int, int, int, int] | None = None
     rotation: int = 0

@@ -39,6 +39,7 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
     options.META,
     options.DOMAIN,
     options.CACHE,
+    options.SUCCESSION,
     RUN,
 )
 @click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")

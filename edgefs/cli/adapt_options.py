@@ -44,6 +44,13 @@ DATA: tuple[Option, ...] = (
         "--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name; parts stay together."
     ),
 )
+SUCCESSION: tuple[Option, ...] = (
+    click.option(
+        "--succeeds",
+        metavar="RUN|BUNDLE",
+        help="The model whose successor this one is: a device that has the old one's gallery says how to carry over.",
+    ),
+)
 DECISION: tuple[Option, ...] = (
     click.option(
         "--head",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """Keep images of real parts with the verdicts they must get.
 
-    They are judged again before every enroll and merge, and when the bundle changes. What would spoil a part that
+    They are judged again before every act on the gallery, and when the bundle changes. What would spoil a part that
     passes is refused.
     """
 
@@ -83,11 +83,15 @@ def add(
 @provider_option
 @json_option
 def run(bundle: Path, accept: bool, gallery: Path | None, provider: str, as_json: bool) -> None:
-    """Judge the parts by BUNDLE and its gallery; the exit status is 1 when one fails."""
+    """Judge the parts by BUNDLE and its gallery; the exit status is 1 when one fails.
+
+    With --accept it says what was accepted, and the exit status is 0.
+    """
     with _opened(bundle, gallery, provider) as classifier:
         challenge = classifier.challenge
         results = challenge.run(classifier.judge, accept=accept)
         is_accepted = not results or challenge.is_accepted()
+        digest = classifier.bundle.digest
     for result in results:
         if as_json:
             echo_json(result.to_json())
@@ -95,9 +99,14 @@ def run(bundle: Path, accept: bool, gallery: Path | None, provider: str, as_json
             click.echo(_line(result))
     if not results and not as_json:
         click.echo("No challenge part is kept for this gallery yet.")
+    failing = sum(not result.passes for result in results)
+    if accept and results:
+        fail = f"{failing} of {len(results)} parts fail" if failing else f"all of {len(results)} parts pass"
+        click.echo(f"Accepted bundle {digest[:12]} as it is: {fail} under it.", err=as_json)
+        return
     if not is_accepted:
         click.echo("Parts fail that passed under the last bundle; --accept accepts this one.", err=True)
-    if not all(result.passes for result in results):
+    if failing:
         raise click.exceptions.Exit(1)
 
 

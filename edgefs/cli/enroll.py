@@ -21,6 +21,7 @@ from edgefs.cli.options import (
     provider_option,
     reason_option,
     unlabelled_files,
+    wait_option,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _MOST_SHOWN = 5  # thumbnails
 @actor_option
 @gallery_option
 @provider_option
+@wait_option
 @json_option
 def command(
     bundle: Path,
@@ -75,6 +77,7 @@ def command(
     actor: str,
     gallery: Path | None,
     provider: str,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Teach LABEL, a new class or a known one, from IMAGES (files or folders).
@@ -83,7 +86,7 @@ def command(
     """
     files, others = image_files(images), unlabelled_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
-    with open_classifier(bundle, gallery, provider=provider) as classifier:
+    with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
         if check:
             advice = classifier.check(label, files, disposition=disposition, groups=groups)
             shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []

@@ -18,7 +18,7 @@ from edgefs.precision import GateError
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="The bundle's file, such as parts.edgefs.")
 @click.option("--data", type=PATH, help="Where the images lie now, if not where `adapt` found them.")
-@click.option("--name", help="Of the model; the RUN's without it. It names the gallery on the device.")
+@click.option("--name", help="Of the model, for people; the RUN's without it.")
 @click.option("--model-version", default="1", show_default=True, help="Of the model, as you count.")
 @click.option(
     "--keep-images",

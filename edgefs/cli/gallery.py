@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.cli.gallery_carry import carry
+from edgefs.cli.gallery_log import log
 from edgefs.cli.options import (
     PATH,
     actor_option,
     bundle_argument,
+    echo_head_note,
     echo_json,
     echo_refined,
     gallery_option,
+    gallery_path_of,
     json_option,
     open_classifier,
     provider_option,
     reason_option,
     unlabelled_files,
+    wait_option,
 )
 
 if TYPE_CHECKING:
@@ -28,13 +32,12 @@ if TYPE_CHECKING:
 
 @click.group("gallery")
 def command() -> None:
-    """Look at, undo, merge and check what was taught on this device."""
+    """Look at, undo, merge, carry over and check what was taught on this device."""
 
 
-def _echo_note(classifier: Classifier) -> None:
-    """Say where another head decides from now on."""
-    if classifier.head_note:
-        click.echo(classifier.head_note)
+def _looking(bundle: Path, gallery: Path | None) -> Classifier:
+    """The classifier of who only looks: also where challenge parts stop the bundle from deciding."""
+    return open_classifier(bundle, gallery, challenge=False)
 
 
 @command.command("classes")
@@ -43,7 +46,9 @@ def _echo_note(classifier: Classifier) -> None:
 @json_option
 def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """List the classes with their dispositions and numbers of images."""
-    with open_classifier(bundle, gallery) as classifier:
+    from edgefs_runtime.state import lies
+
+    with _looking(bundle, gallery) as classifier:
         snapshot, head = classifier.judge.snapshot, classifier.judge.head
         where = classifier.gallery_path
     rows = zip(snapshot.labels, snapshot.dispositions, snapshot.counts.values(), strict=True)
@@ -53,29 +58,33 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         else:
             click.echo(f"{count:>6}  {disposition:<6}  {label}")
     if not as_json:
-        made = "" if where is not None and where.exists() else " (not made yet: this is the bundle's seed)"
+        made = "" if where is not None and lies(where) else " (not made yet: this is the bundle's seed)"
         click.echo(f"Gallery: {where}{made}; {head} decides")
 
 
 @command.command("forget")
 @bundle_argument
 @click.argument("label")
+@click.option("--force", is_flag=True, help="Forget it although challenge parts would fail.")
 @reason_option
 @actor_option
 @gallery_option
+@wait_option
 @json_option
-def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | None, as_json: bool) -> None:
+def forget(
+    bundle: Path, label: str, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool
+) -> None:
     """Take the class LABEL away; `edgefs gallery undo` brings it back."""
     from edgefs_runtime.labels import normal_label
 
-    with open_classifier(bundle, gallery) as classifier:
-        images = classifier.forget(label, actor=actor, reason=reason)
+    with open_classifier(bundle, gallery, wait=wait) as classifier:
+        images = classifier.forget(label, force=force, actor=actor, reason=reason)
     label = normal_label(label)
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
         click.echo(f"Forgot {label} ({images} image{'' if images == 1 else 's'}).")
-        _echo_note(classifier)
+        echo_head_note(classifier)
 
 
 @command.command("refine")
@@ -86,6 +95,7 @@ def forget(bundle: Path, label: str, reason: str, actor: str, gallery: Path | No
 @actor_option
 @gallery_option
 @provider_option
+@wait_option
 @json_option
 def refine(
     bundle: Path,
@@ -95,6 +105,7 @@ def refine(
     actor: str,
     gallery: Path | None,
     provider: str,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Refine classes of at most five images by unlabelled IMAGES (files or folders), where that is safe.
@@ -103,67 +114,63 @@ def refine(
     often nothing is sure enough. `edgefs gallery undo` takes it back.
     """
     files = unlabelled_files(images)
-    with open_classifier(bundle, gallery, provider=provider) as classifier:
+    with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
         gained = classifier.refine(files, force=force, actor=actor, reason=reason)
     if as_json:
         echo_json({"refined": gained, "head_note": classifier.head_note})
     else:
         echo_refined(gained)
-        _echo_note(classifier)
+        echo_head_note(classifier)
 
 
 @command.command("undo")
 @bundle_argument
+@click.option("--force", is_flag=True, help="Undo it although challenge parts would fail.")
+@reason_option
 @actor_option
 @gallery_option
+@wait_option
 @json_option
-def undo(bundle: Path, actor: str, gallery: Path | None, as_json: bool) -> None:
+def undo(bundle: Path, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool) -> None:
     """Take back the latest act on this device that is not undone yet."""
-    with open_classifier(bundle, gallery) as classifier:
-        sentence = classifier.undo(actor=actor)
+    with open_classifier(bundle, gallery, wait=wait) as classifier:
+        sentence = classifier.undo(force=force, actor=actor, reason=reason)
     if as_json:
         echo_json({"undone": sentence, "head_note": classifier.head_note})
     else:
         click.echo(f"Undone: {sentence}.")
-        _echo_note(classifier)
-
-
-@command.command("log")
-@bundle_argument
-@gallery_option
-@json_option
-def log(bundle: Path, gallery: Path | None, as_json: bool) -> None:
-    """Print the audit log: who taught or removed what, when and why."""
-    with open_classifier(bundle, gallery) as classifier:
-        if classifier.gallery_path is None or not classifier.gallery_path.exists():
-            entries = []
-        else:
-            entries = classifier.gallery.log()
-    for entry in entries:
-        if as_json:
-            echo_json(asdict(entry))
-            continue
-        sign = "+" if entry.adds else "-"
-        said = "".join(f"  {word}" for word in (entry.actor and f"by {entry.actor}", entry.reason) if word)
-        click.echo(f"{entry.time}  {entry.kind:<7} {sign}{entry.images:<4} {entry.label}{said}".rstrip())
-    if not entries and not as_json:
-        click.echo("Nothing was taught on this device yet.")
+        echo_head_note(classifier)
 
 
 @command.command("check")
-@click.argument("gallery", type=PATH)
+@click.argument("bundle", type=PATH)
+@gallery_option
 @json_option
-def check(gallery: Path, as_json: bool) -> None:
-    """Check the file GALLERY: structure, checksums, hash chains. Works on a file too damaged to open."""
-    from edgefs_runtime.gallery import check_gallery
+def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
+    """Check the gallery of BUNDLE: structure, checksums, hash chains.
 
-    problems = check_gallery(gallery)
+    A gallery's file may be given in the place of the bundle. It works on one that is too damaged to open.
+    """
+    from edgefs_runtime.bundle import is_bundle
+    from edgefs_runtime.gallery import check_gallery
+    from edgefs_runtime.state import lies
+
+    is_of_bundle = gallery is not None or bundle.suffix == ".edgefs" or is_bundle(bundle)
+    path = gallery_path_of(bundle, gallery) if is_of_bundle else bundle
+    if gallery is None and is_of_bundle and not lies(path):
+        if as_json:
+            echo_json({"path": str(path), "problems": []})
+        else:
+            click.echo(f"{path}: not made yet, so there is nothing to check: nothing was taught under {bundle}")
+        return
+    problems = check_gallery(path)
     if as_json:
-        echo_json({"path": str(gallery), "problems": problems})
+        echo_json({"path": str(path), "problems": problems})
     else:
         for problem in problems:
             click.echo(problem)
-        click.echo(f"{gallery}: {'whole' if not problems else f'{len(problems)} problems'}")
+        number = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        click.echo(f"{path}: {number if problems else 'whole'}")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -172,17 +179,33 @@ def check(gallery: Path, as_json: bool) -> None:
 @bundle_argument
 @click.argument("other", type=PATH)
 @click.option("--force", is_flag=True, help="Merge although challenge parts would fail.")
+@reason_option
+@actor_option
 @gallery_option
+@wait_option
 @json_option
-def merge(bundle: Path, other: Path, force: bool, gallery: Path | None, as_json: bool) -> None:
-    """Add what the gallery OTHER holds, of another device with the same bundle; its removals too."""
-    with open_classifier(bundle, gallery) as classifier:
-        rows = classifier.merge(other, force=force)
+def merge(
+    bundle: Path,
+    other: Path,
+    force: bool,
+    reason: str,
+    actor: str,
+    gallery: Path | None,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Add what the gallery OTHER holds, of another device with the same bundle; its removals too.
+
+    It is one act: `edgefs gallery undo` takes all of it back.
+    """
+    with open_classifier(bundle, gallery, wait=wait) as classifier:
+        merged = classifier.merge(other, force=force, actor=actor, reason=reason)
     if as_json:
-        echo_json({"rows": rows, "head_note": classifier.head_note})
+        counts = {"added": dict(merged.added), "removed": dict(merged.removed)}
+        echo_json({"rows": merged.rows, **counts, "head_note": classifier.head_note})
     else:
-        click.echo(f"Merged {rows} new row{'' if rows == 1 else 's'} from {other}.")
-        _echo_note(classifier)
+        click.echo(f"Merged {other}: {merged if merged.rows else 'nothing that is not here already'}.")
+        echo_head_note(classifier)
 
 
 @command.command("export")
@@ -195,7 +218,7 @@ def export(bundle: Path, out: Path, gallery: Path | None) -> None:
     from edgefs_runtime.durable import replace_file
     from edgefs_runtime.errors import GalleryError
 
-    with open_classifier(bundle, gallery) as classifier:
+    with _looking(bundle, gallery) as classifier:
         snapshot = classifier.judge.snapshot
     import numpy as np
 
@@ -207,3 +230,7 @@ def export(bundle: Path, out: Path, gallery: Path | None) -> None:
     except OSError as error:
         raise GalleryError(f"{out}: can't be written ({error.strerror or error})") from error
     click.echo(f"Wrote {len(snapshot.vectors)} embeddings of {len(snapshot.labels)} classes to {out}")
+
+
+command.add_command(log)
+command.add_command(carry)

@@ -79,7 +79,7 @@ def gallery_option(command: Command) -> Command:
     return click.option(
         "--gallery",
         type=PATH,
-        help="Gallery of this device; by default the one in $EDGEFS_STATE that bears the model's name.",
+        help="Gallery of this device; by default the one in $EDGEFS_STATE that belongs to the model.",
     )(command)
 
 
@@ -109,7 +109,15 @@ def reason_option(command: Command) -> Command:
     return click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")(command)
 
 
-def open_classifier(bundle: Path, gallery: Path | None, *, provider: str = "cpu", challenge: bool = True) -> Classifier:
+def open_classifier(
+    bundle: Path,
+    gallery: Path | None,
+    *,
+    provider: str = "cpu",
+    challenge: bool = True,
+    wait: float = 10,
+    quiet: bool = False,
+) -> Classifier:
     """The classifier of a command that lives for a moment; says where it computes on the CPU against hope.
 
     What is loaded stays to the end, so the garbage collector need not look at it: neither while it is loaded, nor when
@@ -118,13 +126,41 @@ def open_classifier(bundle: Path, gallery: Path | None, *, provider: str = "cpu"
     gc.disable()
     from edgefs_runtime.classifier import Classifier
 
-    classifier = Classifier.open(bundle, gallery=gallery, provider=provider, challenge=challenge)
+    classifier = Classifier.open(bundle, gallery=gallery, provider=provider, challenge=challenge, wait=wait)
     gc.freeze()
     gc.enable()
     echo_note(classifier.backend.note)
-    echo_warnings(classifier.warnings)
+    if not quiet:
+        echo_warnings(classifier.warnings)
     echo_passed_over()
     return classifier
+
+
+def wait_option(command: Command) -> Command:
+    """--wait SECONDS."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=10,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait, at most, while another process owns the gallery.",
+    )(command)
+
+
+def gallery_path_of(bundle: Path, gallery: Path | None) -> Path:
+    """The gallery of a command that computes nothing: the one that was named, or the bundle's."""
+    from edgefs_runtime.bundle import Bundle
+    from edgefs_runtime.opening import gallery_of
+
+    opened = Bundle.open(bundle)
+    return gallery if gallery is not None else gallery_of(opened)
+
+
+def echo_head_note(classifier: Classifier) -> None:
+    """Say where another head decides from now on."""
+    if classifier.head_note:
+        click.echo(classifier.head_note)
 
 
 def echo_note(note: str) -> None:

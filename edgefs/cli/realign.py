@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     provider_option,
     reason_option,
     unlabelled_files,
+    wait_option,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @actor_option
 @gallery_option
 @provider_option
+@wait_option
 @json_option
 def command(
     bundle: Path,
@@ -52,6 +54,7 @@ def command(
     actor: str,
     gallery: Path | None,
     provider: str,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Realign after a change of camera or lamp, by unlabelled IMAGES (files or folders) taken since.
@@ -61,7 +64,7 @@ def command(
     takes it back.
     """
     files = unlabelled_files(images)
-    with open_classifier(bundle, gallery, provider=provider) as classifier:
+    with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
         if check:
             realigned = classifier.check_realign(files, kind=kind)
         else:

@@ -23,6 +23,8 @@ def manifest_fields(plan: Plan, dim: int, measured: Measured) -> dict[str, Any]:
     backbone = run["backbone"]
     return {
         "name": plan.name,
+        "identity": plan.run.identity,
+        **({"succeeds": run["succeeds"]} if run.get("succeeds") else {}),
         "min_runtime": _MIN_RUNTIME,
         "preprocess": plan.preprocess.to_json(),
         "embedder": {

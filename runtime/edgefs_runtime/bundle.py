@@ -132,6 +132,15 @@ class Bundle:
         return unpack_gallery(self._members[SEED])
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a file looks like a bundle, whole or not: by how it begins."""
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError:
+        return False
+
+
 def _read(path: Path) -> dict[str, bytes]:
     try:
         members = read_archive(path.read_bytes())

@@ -7,7 +7,8 @@
 
 - Predicting reads: many processes may predict with one gallery. What they see is the gallery as it was when they
   opened it; `refresh` looks again.
-- The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`; a second is refused.
+- The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`; a second waits for it,
+  and is refused after some seconds.
 - Parts kept with `challenge.add` guard the gallery: see `edgefs_runtime.challenge`.
 - Methods may be called from several threads. A decision is made by one immutable `Judge`, which teaching swaps whole.
 """
@@ -31,17 +32,20 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import GalleryError, ImageError
 from edgefs_runtime.holding import Holding
-from edgefs_runtime.opening import warnings_of
+from edgefs_runtime.opening import gallery_of, left_behind, seed_of, warnings_of
+from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.sources import Images, named_frames
-from edgefs_runtime.state import gallery_path
+from edgefs_runtime.state import lies
 from edgefs_runtime.teaching import Taught, Teaching
 from edgefs_runtime.verifying import check_once
 
 if TYPE_CHECKING:
     from edgefs_runtime.advice import Advice
     from edgefs_runtime.alignment import Choice
+    from edgefs_runtime.carrying.report import Carried
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery.merging import Merged
     from edgefs_runtime.realigning import Realigned
 
 
@@ -53,10 +57,10 @@ class Classifier:
         backend: what computes the embeddings.
         gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
         warnings: one sentence each of what speaks against this bundle on this machine, as a network that was quantised
-            for another processor.
+            for another processor, or where the device was taught something that this bundle does not use.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None) -> None:
+    def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0) -> None:
         self.bundle = bundle
         self.backend = backend
         self.gallery_path = gallery
@@ -65,7 +69,7 @@ class Classifier:
         self._embedder = backend.embedder
         self._answering = Answering(self._preprocess, self._embedder)
         self._teaching = Teaching(self._preprocess, self._embedder)
-        self._holding = Holding(bundle, self._embedder, gallery)
+        self._holding = Holding(bundle, self._embedder, gallery, wait)
 
     @classmethod
     def open(
@@ -77,18 +81,20 @@ class Classifier:
         provider: str = "cpu",
         threads: int = 0,
         challenge: bool = True,
+        wait: float = 10,
     ) -> Classifier:
         """Open a bundle with its gallery.
 
         Args:
             bundle: a `.edgefs` file.
-            gallery: the gallery's file; by default the one in the state folder that bears the model's name. It is
-                made from the bundle's seed when something is taught for the first time.
+            gallery: the gallery's file; by default the one in the state folder that belongs to the model. It is made
+                from the bundle's seed when something is taught for the first time.
             seed_only: decide by the bundle's seed alone; nothing can be taught.
             provider: what computes: `cpu`, `cuda`, `tensorrt`, or `auto` for the fastest that works here
                 (`edgefs_runtime.backends`); `classifier.backend` says what it came to.
             threads: of one inference on the CPU; 0 takes one for each core.
             challenge: judge the challenge parts when the bundle is not the one under which they were last judged.
+            wait: seconds that the first act waits, at most, while another process owns the gallery.
 
         Raises:
             BundleError: not a whole bundle, of another format, its self-test fails on this machine, or a challenge part
@@ -99,9 +105,11 @@ class Classifier:
                 challenge parts is damaged.
         """
         opened = Bundle.open(bundle)
-        path = None if seed_only else Path(gallery) if gallery is not None else gallery_path(opened.name)
+        path = None if seed_only else Path(gallery) if gallery is not None else gallery_of(opened)
         backend = open_backend(opened, provider, test=check_once, threads=threads)
-        classifier = cls(opened.without_model(), backend, path)
+        classifier = cls(opened.without_model(), backend, path, wait)
+        if gallery is None and path is not None:
+            classifier.warnings += left_behind(opened, path)
         if challenge and (kept := classifier._holding.kept_parts):
             kept.check_bundle(classifier.judge)
         return classifier
@@ -230,17 +238,17 @@ class Classifier:
                 or fewer groups than images, the images look like another class, a challenge part that passes would
                 fail, or the gallery can't be written.
         """
-        from edgefs_runtime.advice import find_conflict
-
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._holding.dispositions)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
-        label, judge = enrolment.label, self._holding.judge
-        is_new = judge is None or label not in judge.snapshot.labels
-        conflict = "" if force or judge is None else find_conflict(judge, judge.snapshot.as_seen(enrolment))
-        if conflict:
-            raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")
+        label, before = enrolment.label, self._holding.judge
+        if not force:
+            _refuse_conflict(before, enrolment)
         with self._holding.acting() as gallery:
+            judge = self._holding.judge
+            if judge is not before and not force:  # another process taught it while this one waited for it
+                _refuse_conflict(judge, enrolment)
+            is_new = judge is None or label not in judge.snapshot.labels
             sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
         what, total = self._holding.dispositions[label], self.judge.snapshot.counts[label]
         return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note)
@@ -348,37 +356,89 @@ class Classifier:
         enrolment = self._teaching.enrolment(label, images, disposition, groups, False, known)
         return advise(judge, judge.snapshot.as_seen(enrolment), self._holding.spoiled_by)
 
-    def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
+    def forget(self, label: str, *, force: bool = False, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.
 
+        Args:
+            label: the class.
+            force: forget it although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
         Raises:
-            GalleryError: no such class, or the gallery can't be written.
+            GalleryError: no such class, a challenge part that passes would fail, or the gallery can't be written.
         """
         with self._holding.acting() as gallery:
-            return gallery.forget(label, actor=actor, reason=reason)
+            return gallery.forget(label, self._holding.guard(force, "forgotten"), actor=actor, reason=reason)
 
-    def undo(self, *, actor: str = "") -> str:
+    def undo(self, *, force: bool = False, actor: str = "", reason: str = "") -> str:
         """Take back the latest act on this device, and return a sentence that says what that was.
 
+        Args:
+            force: undo it although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
         Raises:
-            GalleryError: there is nothing to undo, or the gallery can't be written.
+            GalleryError: there is nothing to undo, a challenge part that passes would fail, or the gallery can't be
+                written.
         """
         with self._holding.acting() as gallery:
-            return gallery.undo(actor=actor)
+            return gallery.undo(self._holding.guard(force, "undone"), actor=actor, reason=reason)
 
-    def merge(self, other: Path, *, force: bool = False) -> int:
-        """Add what another device's gallery holds and return the number of rows that were new.
+    def merge(self, other: Path, *, force: bool = False, actor: str = "", reason: str = "") -> Merged:
+        """Add what another device's gallery holds, in one act, and say what that changed.
 
         Args:
             other: the other gallery.
             force: merge although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
 
         Raises:
             GalleryError: `other` is damaged or of another embedding space, a challenge part that passes would fail, or
                 the gallery can't be written.
         """
         with self._holding.acting() as gallery:
-            return gallery.merge(other, self._holding.guard(force, "merged"))
+            return gallery.merge(other, self._holding.guard(force, "merged"), actor=actor, reason=reason)
+
+    def carry(
+        self, source: Path | None = None, *, check: bool = False, force: bool = False, actor: str = "", reason: str = ""
+    ) -> Carried:
+        """Bring over what this device was taught under another bundle of the product, in one act.
+
+        The other gallery stays as it is, and its parts that guard it come along. What `carrying.succession` finds
+        stands in `warnings` until this is done, or anything is taught.
+
+        Args:
+            source: the other bundle, whose gallery in the state folder is meant, or a gallery's file; None takes the
+                only one that is found.
+            check: only say what it would do.
+            force: carry over what can be, although some images can't or challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            GalleryError: nothing to carry over, images can't be, challenge parts would fail, or a gallery can't be read
+                or written.
+        """
+        from edgefs_runtime.carrying.act import carry
+
+        holding, teaching = self._holding, self._teaching
+        return carry(holding, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
+
+    def begin_afresh(self) -> None:
+        """Make the gallery from the bundle's seed, so that what was taught elsewhere is not spoken of again.
+
+        Raises:
+            GalleryError: there is a gallery already, or it can't be written.
+        """
+        from edgefs_runtime.gallery import Gallery
+
+        path = self._holding.path
+        if path is None or lies(path):
+            raise GalleryError(f"{path or 'the seed alone'}: there is a gallery already; nothing was changed")
+        Gallery.open(path, seed_of(self.bundle)).close()
 
     def thumbnails(self, label: str) -> list[bytes]:
         """The JPEG files kept for a class's images, in their order; none where the bundle or gallery keeps no images.
@@ -405,3 +465,11 @@ class Classifier:
             GalleryError: another process owns it, or it was opened with `seed_only`.
         """
         return self._holding.own()
+
+
+def _refuse_conflict(judge: Judge | None, enrolment: Enrolment) -> None:
+    from edgefs_runtime.advice import find_conflict
+
+    conflict = find_conflict(judge, judge.snapshot.as_seen(enrolment)) if judge else ""
+    if conflict:
+        raise GalleryError(f"{conflict}; nothing was enrolled: look at it with --check, or pass --force")

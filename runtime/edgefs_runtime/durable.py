@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_LONGEST = 200  # bytes of a name that its hidden name begins with: file systems take 255
+
 
 def beside(path: Path) -> Path:
-    """A hidden, unused name in the same folder, for what will be renamed to `path`."""
-    return path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
+    """A hidden, unused name in the same folder, no longer than a file system takes."""
+    start = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
+    return path.with_name(f".{start}.{os.urandom(6).hex()}.new")
 
 
 def replace_file(path: Path, blocks: Iterable[bytes | memoryview], *, synced: bool) -> None:

@@ -19,7 +19,7 @@ from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.opening import judge_by, seed_of, trained_head_of
 from edgefs_runtime.snapshot import Snapshot
-from edgefs_runtime.state import challenge_folder
+from edgefs_runtime.state import challenge_folder, lies
 
 if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
@@ -32,14 +32,16 @@ class Holding:
 
     Attributes:
         path: the gallery's file, which need not be there yet; None stands for the bundle's seed, which can't be taught.
+        wait: seconds to wait, at most, for another process that owns the gallery.
         lock: held by whoever acts.
         trained: the head that travels in the bundle, loaded; None where there is none.
         judge: decides at this moment; None where every class was forgotten.
         head_note: a sentence, where the latest act brought another head to decide; else empty.
     """
 
-    def __init__(self, bundle: Bundle, embedder: Embedder, path: Path | None) -> None:
+    def __init__(self, bundle: Bundle, embedder: Embedder, path: Path | None, wait: float = 0) -> None:
         self.path = path
+        self.wait = wait
         self.lock = threading.RLock()
         self.trained = trained_head_of(bundle)
         self.judge: Judge | None = judge_by(bundle, path, self.trained)
@@ -76,7 +78,9 @@ class Holding:
                     raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
                 from edgefs_runtime.gallery import Gallery
 
-                self._owned = Gallery.open(self.path, seed_of(self._bundle))
+                self._owned = Gallery.open(self.path, seed_of(self._bundle), wait=self.wait)
+                if self.judge is not None and self.judge.snapshot.sequence != self._owned.sequence:
+                    self.judge = self._judge_now(self._owned)  # another process taught it something since it was read
             return self._owned
 
     @contextmanager
@@ -86,14 +90,14 @@ class Holding:
         A gallery that was made for an act that failed is not left behind.
         """
         with self.lock:
-            is_new = self._owned is None and self.path is not None and not self.path.exists()
+            is_new = self._owned is None and self.path is not None and not lies(self.path)
             gallery = self.own()
             try:
                 yield gallery
             except GalleryError:
                 if is_new:
-                    self.close()
-                    gallery.path.unlink(missing_ok=True)
+                    gallery.discard()
+                    self._owned = None
                 raise
             self._take(gallery)
 
@@ -102,6 +106,19 @@ class Holding:
         if not snapshot.labels:
             return None
         return Judge(snapshot, self._bundle.manifest.decision, self._bundle.digest, self.trained)
+
+    def known(self) -> dict[str, str]:
+        """The class of every image that was taught and counts or is pending, by its digest; nothing is owned for it.
+
+        Raises:
+            GalleryError: the gallery is damaged.
+        """
+        with self.lock:
+            if self._owned is not None:
+                return self._owned.known()
+        from edgefs_runtime.gallery.reading import read_known
+
+        return read_known(self.path, seed_of(self._bundle))
 
     @property
     def dispositions(self) -> dict[str, Disposition]:
@@ -138,7 +155,7 @@ class Holding:
     @property
     def kept_parts(self) -> Challenge | None:
         """The challenge where there is one; where there is none that costs one look at the disk."""
-        if self.path is None or not challenge_folder(self.path).exists():
+        if self.path is None or not lies(challenge_folder(self.path)):
             return None
         return self.challenge
 
@@ -157,13 +174,16 @@ class Holding:
     def _take(self, gallery: Gallery) -> None:
         """Decide by what the gallery holds now, and note what challenge parts get by it."""
         before = self.judge
-        try:
-            self.judge = self.judge_of(gallery.snapshot())
-        except GalleryError:  # the last class was forgotten
-            self.judge = None
+        self.judge = self._judge_now(gallery)
         self.head_note = _head_note(before, self.judge)
         if challenge := self.kept_parts:
             challenge.note(self.judge)
+
+    def _judge_now(self, gallery: Gallery) -> Judge | None:
+        try:
+            return self.judge_of(gallery.snapshot())
+        except GalleryError:  # the last class was forgotten
+            return None
 
 
 def _head_note(before: Judge | None, after: Judge | None) -> str:

@@ -39,13 +39,16 @@ class Manifest:
     """What a bundle says about itself.
 
     Attributes:
-        name: names the model across its versions, and the gallery on the device.
+        name: of the model across its versions, for people.
         version: of the model, as its maker counts.
         members: every other member but the signature.
         preprocess: from frame to network input.
         decision: the gallery's head, budget and verdict for unknowns.
         labels: classes of the seed gallery with their dispositions.
         raw: the whole JSON object.
+        identity: hex digest that `adapt` gave the model, the same at every precision; state on a device goes by it.
+            Empty in bundles from before identities.
+        succeeds: identity of the model whose successor this one is; empty where it is none.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Manifest:
     decision: DecisionSettings
     labels: Mapping[str, Disposition]
     raw: Mapping[str, Any]
+    identity: str = ""
+    succeeds: str = ""
 
 
 def check_name(name: str) -> None:
@@ -113,6 +118,7 @@ def _parse(raw: dict[str, Any]) -> Manifest:
     if not set(labels.values()) <= {"ok", "defect"}:
         raise BundleError("manifest.json: a label's disposition is neither ok nor defect")
     decision = raw["decision"]
+    identity, succeeds = (_identity(raw, key) for key in ("identity", "succeeds"))
     return Manifest(
         name=raw["name"],
         version=str(raw["version"]),
@@ -121,4 +127,14 @@ def _parse(raw: dict[str, Any]) -> Manifest:
         decision=DecisionSettings.from_json(gallery_head(raw), decision),
         labels=cast("dict[str, Disposition]", labels),
         raw=raw,
+        identity=identity,
+        succeeds=succeeds,
     )
+
+
+def _identity(raw: dict[str, Any], key: str) -> str:
+    """A field that holds an identity, or nothing."""
+    found = raw.get(key, "")
+    if found and not _DIGEST.fullmatch(found):
+        raise BundleError(f"manifest.json: {key} is no hex SHA-256")
+    return str(found)

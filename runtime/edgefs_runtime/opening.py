@@ -10,6 +10,7 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.heads import TrainedHead
 from edgefs_runtime.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.state import gallery_path, lies
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import Seed
@@ -40,13 +41,19 @@ def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) 
         BundleError: the seed does not hold a gallery, or the head is not known to this runtime.
         GalleryError: the gallery is damaged, or does not belong to the bundle.
     """
-    if gallery is None or not gallery.exists():
+    if gallery is None or not lies(gallery):
         snapshot = _seed_snapshot(bundle)
     else:
         from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
 
         snapshot = read_snapshot(gallery, seed_of(bundle))
     return Judge(snapshot, bundle.manifest.decision, bundle.digest, trained)
+
+
+def gallery_of(bundle: Bundle) -> Path:
+    """The usual place of the gallery that belongs to a bundle, which need not be there yet."""
+    manifest = bundle.manifest
+    return gallery_path(manifest.name, manifest.identity, bundle.space_id)
 
 
 def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
@@ -63,6 +70,20 @@ def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
 
     sentence = mismatch(entry, this_processor())
     return (f"{bundle.path.name}: {sentence}",) if sentence else ()
+
+
+def left_behind(bundle: Bundle, gallery: Path) -> tuple[str, ...]:
+    """One sentence, where this device was taught something that a bundle without a gallery of its own does not use.
+
+    Args:
+        bundle: that is opened.
+        gallery: its usual place.
+    """
+    if not bundle.manifest.identity or lies(gallery):
+        return ()
+    from edgefs_runtime.carrying.succession import sentence_of
+
+    return sentence_of(bundle, gallery)
 
 
 def _seed_snapshot(bundle: Bundle) -> Snapshot:

@@ -93,7 +93,7 @@ class Preprocess:
         Raises:
             ImageError: the source can't be decoded, or the region of interest lies outside it.
         """
-        image = self._to_eight_bits(self._crop(open_image(source)))
+        image = self.region(source)
         if self.rotation:
             image = image.transpose(_TURNS[self.rotation])
         if self.channels == "mono":
@@ -101,6 +101,14 @@ class Preprocess:
         # Grey stays one channel until after the resize: the same values at a third of the work.
         pixels = np.asarray(self._resize(image))
         return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+    def region(self, source: ImageSource) -> Image.Image:
+        """The region of interest in 8 bits, before it is turned and resized: what a kept picture shows.
+
+        Raises:
+            ImageError: the source can't be decoded, or the region of interest lies outside it.
+        """
+        return self._to_eight_bits(self._crop(open_image(source)))
 
     def batch(self, sources: list[ImageSource]) -> NDArray[np.uint8]:
         """Bring several images to one uint8 RGB batch `[N,H,W,3]`."""

@@ -44,6 +44,7 @@ class Enrolment:
         actor: who taught, as the caller names it.
         approver: who approved; empty when nobody had to.
         reason: why, in the operator's words.
+        region: (left, top, width, height), pixels of the frame, that the thumbnails show; None for all of it.
     """
 
     label: str
@@ -56,6 +57,7 @@ class Enrolment:
     actor: str = ""
     approver: str = ""
     reason: str = ""
+    region: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         check_label(self.label)

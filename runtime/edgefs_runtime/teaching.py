@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Teaching:
             digests=digests,
             groups=tuple(groups or ()),
             thumbnails=thumbnails,
+            region=self.preprocess.roi if keep else None,
         )
 
     def embed(self, images: Images, *, views: bool) -> NDArray[np.float32]:
@@ -123,6 +125,18 @@ class Teaching:
             return self.preprocess(frame.source())
         except ImageError as error:
             raise frame.named(error) from error
+
+    def embed_picture(self, jpeg: bytes) -> NDArray[np.float32]:
+        """Embeddings `[V·D]` of all views of a kept picture, which shows the region of interest alone.
+
+        Raises:
+            ImageError: it can't be read or shows nothing.
+        """
+        pixels = dataclasses.replace(self.preprocess, roi=None)(jpeg)
+        if reason := unusable(pixels):
+            raise ImageError(reason)
+        row: NDArray[np.float32] = self._views(pixels, views=True)[0]
+        return row
 
     def unlabelled(self, images: Images) -> list[Seen]:
         """The last images that can be judged, in their order; the others are passed over."""
@@ -150,9 +164,15 @@ class Teaching:
             pixels = self.preprocess(source)
             if reason := unusable(pixels):
                 raise ImageError(reason)
-            return self._views(pixels, views=True), _digest(source), _thumbnail(source) if keep else b""
+            return self._views(pixels, views=True), _digest(source), self._picture(source) if keep else b""
         except ImageError as error:
             raise ImageError(f"{error.reason}; nothing was enrolled", str(frame.path or frame.name)) from error
+
+    def _picture(self, image: ImageSource) -> bytes:
+        """A small JPEG of what the network sees of an image, from which another network can learn later."""
+        from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
+
+        return thumbnail(self.preprocess.region(image), shorter=KEPT_SIDE)
 
 
 def _digest(image: ImageSource) -> str:
@@ -163,9 +183,3 @@ def _digest(image: ImageSource) -> str:
         return content_digest(Path(image))
     pixels = np.ascontiguousarray(np.asarray(open_image(image)))
     return hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n".encode() + pixels.tobytes()).hexdigest()
-
-
-def _thumbnail(image: ImageSource) -> bytes:
-    from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
-
-    return thumbnail(image, shorter=KEPT_SIDE)

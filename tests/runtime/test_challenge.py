@@ -169,8 +169,11 @@ def test_force_enrolls_all_the_same_and_notes_what_fails_now(
 def test_forgetting_the_class_of_a_part_is_noted_and_undo_too(bundle: Path, gallery: Path, pictures: Pictures) -> None:
     keep(bundle, gallery, pictures("dots", 1), "NG", label="dots")
     with Classifier.open(bundle, gallery=gallery) as classifier:
+        with pytest.raises(GalleryError, match=r"would get NG \(unknown\); nothing was forgotten: .* pass --force"):
+            classifier.forget("dots")
+        assert not gallery.exists()
         for label in ("dots", "good", "stripes"):
-            classifier.forget(label)
+            classifier.forget(label, force=True)
             assert flags(gallery) == {"dots-100.png": False}
         classifier.enroll("good", pictures("good", 3))  # of no class at all nothing can be spoiled
         for _ in range(4):
@@ -209,8 +212,8 @@ def test_a_merge_that_spoils_a_part_is_refused_and_nothing_is_written(
         with pytest.raises(GalleryError, match=r"would get OK \(variant B\); nothing was merged"):
             classifier.merge(other)
         assert not gallery.exists()
-        assert classifier.merge(other, force=True) == 1
-        assert classifier.merge(other) == 0
+        assert classifier.merge(other, force=True).rows == 1
+        assert classifier.merge(other).rows == 0
     assert flags(gallery) == {"checks-300.png": False}
 
 
@@ -222,7 +225,7 @@ def test_a_merge_that_spoils_nothing_goes_through(
         classifier.enroll("checks", pictures("checks", 5))
     keep(bundle, gallery, [unknown_part], "NG")
     with Classifier.open(bundle, gallery=gallery) as classifier:
-        assert classifier.merge(other) == 1
+        assert classifier.merge(other).added == {"checks": 5}
 
 
 def test_a_bundle_that_spoils_a_part_is_refused_until_it_is_accepted(

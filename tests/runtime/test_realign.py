@@ -146,7 +146,7 @@ def test_an_alignment_stays_on_its_device_and_its_rows_stay_right(bundle: Path, 
             if name == "a":
                 own = classifier.judge.snapshot
     with Classifier.open(bundle, gallery=tmp_path / "b") as classifier:
-        assert classifier.merge(tmp_path / "a") == 2
+        assert classifier.merge(tmp_path / "a").rows == 2
         merged = classifier.judge.snapshot
         assert merged.alignments == ()
         assert unknown(classifier.predict(asked)) > 0.5 * float(np.mean([label is None for _, label, _ in before]))
@@ -165,8 +165,7 @@ def test_the_undoing_of_another_device_reaches_what_was_merged(bundle: Path, tmp
         a.enroll("checks", shoot("checks", 4))
     with Classifier.open(bundle, gallery=tmp_path / "b") as b:
         b.merge(tmp_path / "a")
-        with pytest.raises(GalleryError, match="nothing to undo"):
-            b.undo()
+        assert "checks" in b.judge.snapshot.labels
     with Classifier.open(bundle, gallery=tmp_path / "a") as a:
         a.undo()
         a.undo()

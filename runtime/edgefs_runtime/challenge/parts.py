@@ -102,7 +102,7 @@ def read_index(folder: Path) -> Index:
         if fields["format"] != _FORMAT:
             raise GalleryError(f"{path}: format {fields['format']!r}, this runtime reads {_FORMAT}; update edgefs")
         return Index(tuple(_part(entry) for entry in fields["parts"]), _text(fields["bundle"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Index()
     except OSError as error:
         raise GalleryError(f"{path}: can't be read ({error.strerror or error})") from error

@@ -16,7 +16,7 @@ from edgefs_runtime.challenge.parts import ChallengePart, Expected, Index, read_
 from edgefs_runtime.challenge.results import Result, first_of, regressions
 from edgefs_runtime.challenge.vectors import Seen, Vectors
 from edgefs_runtime.deciding import Judge
-from edgefs_runtime.durable import locked_folder
+from edgefs_runtime.durable import locked_folder, replace_file
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import BundleError, EdgefsError, GalleryError
 from edgefs_runtime.labels import entered_label
@@ -48,7 +48,7 @@ class Challenge:
 
     def __init__(self, folder: Path, bundle: Bundle, embedder: Embedder) -> None:
         self.folder = folder
-        self._bundle = bundle
+        self._bundle, self._embedder = bundle, embedder
         self._vectors = Vectors(folder, bundle, embedder)
 
     def parts(self) -> tuple[ChallengePart, ...]:
@@ -110,7 +110,7 @@ class Challenge:
         added = []
 
         def with_parts(index: Index) -> Index:
-            changed = index if index.parts else dataclasses.replace(index, bundle=self._bundle.digest)
+            changed = _with(index, (), self._bundle.digest)
             for result in results:
                 part = dataclasses.replace(result.part, passed=result.passes)
                 old = index.of(part.sha256)
@@ -210,6 +210,47 @@ class Challenge:
             )
         self._note_if_possible(results)
 
+    def of_other(self, folder: Path) -> tuple[ChallengePart, ...]:
+        """The parts of another gallery's folder that are not kept here, as of a camera that was never realigned.
+
+        Raises:
+            GalleryError: one of the indexes is damaged.
+        """
+        if folder == self.folder:
+            return ()
+        mine = read_index(self.folder)
+        theirs = read_index(folder).parts
+        return tuple(dataclasses.replace(part, camera=0) for part in theirs if mine.of(part.sha256) is None)
+
+    def judged_with(self, folder: Path, judge: Judge | None) -> list[Result]:
+        """What every part gets, and those of another gallery's folder that are not kept here; nothing is written there.
+
+        Raises:
+            GalleryError: one of the indexes is damaged.
+        """
+        others = self.of_other(folder)
+        seen = Vectors(folder, self._bundle, self._embedder, keeps=False).of(others)
+        return [*self.judged(judge), *_results(others, seen, judge)]
+
+    def adopt(self, folder: Path, results: Sequence[Result]) -> int:
+        """Keep the parts of another gallery's folder here too, with what they got, and say how many there were.
+
+        Raises:
+            GalleryError: the folder can't be written, or one of the indexes is damaged.
+        """
+        others = self.of_other(folder)
+        passed = {result.part.sha256: result.passes for result in results}
+        theirs = Vectors(folder, self._bundle, self._embedder, keeps=False)
+        adopted = [dataclasses.replace(part, passed=passed.get(part.sha256, False)) for part in others]
+        if not adopted:
+            return 0
+        with _folder_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for part in adopted:
+                replace_file(self.folder / part.file_name, [theirs.content(part)], synced=True)
+            self._change(lambda index: _with(index, adopted, self._bundle.digest))
+        return len(adopted)
+
     def note(self, judge: Judge | None) -> None:
         """Note what the parts get after an act that changed the gallery; the act stands whether or not this works."""
         try:
@@ -246,6 +287,14 @@ class Challenge:
             changed = change(index)
             if changed != index:
                 write_index(self.folder, changed)
+
+
+def _with(index: Index, parts: Sequence[ChallengePart], bundle: str) -> Index:
+    """The index with further parts; where they are the first, the bundle in use is accepted with them."""
+    changed = index if index.parts else dataclasses.replace(index, bundle=bundle)
+    for part in parts:
+        changed = changed.with_part(part)
+    return changed
 
 
 def _results(parts: Sequence[ChallengePart], seen: Sequence[Seen], judge: Judge | None) -> list[Result]:

@@ -30,9 +30,17 @@ Seen = NDArray[np.float32] | str  # an embedding [D], or why there is none
 
 
 class Vectors:
-    """Embeddings of a folder's parts in the space of one bundle."""
+    """Embeddings of a folder's parts in the space of one bundle.
 
-    def __init__(self, folder: Path, bundle: Bundle, embedder: Embedder) -> None:
+    Args:
+        folder: of the parts.
+        bundle: whose preprocessing counts.
+        embedder: of the bundle.
+        keeps: write what was computed into the folder; not into another gallery's.
+    """
+
+    def __init__(self, folder: Path, bundle: Bundle, embedder: Embedder, *, keeps: bool = True) -> None:
+        self._keeps = keeps
         self._folder = folder
         self._path = folder / f"vectors-{bundle.space_id[:16]}.npz"
         self._preprocess = bundle.manifest.preprocess
@@ -47,14 +55,19 @@ class Vectors:
             if part.sha256 in seen:
                 continue
             try:
-                seen[part.sha256] = self._embed(self._content(part))
+                seen[part.sha256] = self._embed(self.content(part))
             except ImageError as error:  # not kept: the file may be put right
                 faults[part.sha256] = str(error)
-        if seen.keys() != kept.keys():
+        if self._keeps and seen.keys() != kept.keys():
             self._write(seen)
         return [{**seen, **faults}[part.sha256] for part in parts]
 
-    def _content(self, part: ChallengePart) -> bytes:
+    def content(self, part: ChallengePart) -> bytes:
+        """The kept image file.
+
+        Raises:
+            ImageError: it can't be read or is damaged.
+        """
         try:
             data = (self._folder / part.file_name).read_bytes()
         except OSError as error:

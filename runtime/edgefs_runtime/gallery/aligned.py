@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 from edgefs_runtime.alignment import Alignment
 from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.gallery.records import Event, json_list
+from edgefs_runtime.gallery.records import Act, Event, json_list
 from edgefs_runtime.gallery.seed import Seed
-from edgefs_runtime.gallery.undoing import Act
 
 
 @dataclass(frozen=True)

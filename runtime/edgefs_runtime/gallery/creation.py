@@ -12,7 +12,7 @@ from edgefs_runtime.durable import beside, sync_file, sync_folder
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.database import gallery_errors, wal_of
 from edgefs_runtime.gallery.records import Event, Meta, Shot
-from edgefs_runtime.gallery.schema import APPLICATION_ID, SCHEMA_VERSION, insert, insert_rows, schema_objects
+from edgefs_runtime.gallery.schema import APPLICATION_ID, FIRST_SCHEMA, insert, insert_rows, schema_objects
 
 
 def create(path: Path, meta: Meta, events: Sequence[Event], shots: Sequence[Shot]) -> None:
@@ -41,7 +41,7 @@ def _fill(path: Path, meta: Meta, events: Sequence[Event], shots: Sequence[Shot]
         connection.execute("PRAGMA journal_mode = OFF")  # a half-written file is thrown away, not rolled back
         connection.execute("PRAGMA synchronous = OFF")  # synced once, at the end
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {FIRST_SCHEMA}")
         connection.execute("BEGIN")
         for statement in schema_objects().values():
             connection.execute(statement)

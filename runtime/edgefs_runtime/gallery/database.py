@@ -14,13 +14,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
 from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select
+
+_PAUSE = 0.05  # seconds between two tries to become the owner
+_TORN = 0.3  # seconds for which a file that is being written may look damaged
 
 
 class GalleryBusyError(GalleryError):
@@ -48,9 +53,7 @@ def gallery_errors(path: Path) -> Iterator[None]:
 
 def _explain(path: Path, message: str) -> GalleryError:
     if "locked" in message:
-        return GalleryBusyError(
-            f"gallery {path} is owned by another process (edgefs serve or watch?); stop it, or let it do this"
-        )
+        return GalleryBusyError(f"gallery {path} is owned by {owner_of(path)}; stop it, or let it do this")
     if "not a database" in message:
         return GalleryError(f"{path} is not an edgefs gallery; pass --gallery with another path")
     if "readonly" in message or "unable to open" in message:
@@ -58,6 +61,51 @@ def _explain(path: Path, message: str) -> GalleryError:
     if "full" in message or "I/O" in message:
         return GalleryError(f"gallery {path} could not be written ({message}); nothing was changed; is the disk full?")
     return GalleryDamagedError(f"gallery {path} is damaged ({message}); see `edgefs gallery check`, or restore a copy")
+
+
+def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> sqlite3.Connection | None:
+    """As `connect_owner`, trying again while another process owns the gallery.
+
+    Args:
+        path: the gallery's file.
+        wait: seconds, at most.
+        check: given what the file says of itself before it is touched; refuses it by raising.
+
+    Returns:
+        The connection; None where the file went meanwhile, as one does whose first act was refused.
+
+    Raises:
+        GalleryBusyError: it is still owned.
+        GalleryError: as `connect_owner`.
+    """
+    until = time.monotonic() + wait
+    while True:
+        try:
+            before = path.stat()
+            check(identify(path))
+            connection = connect_owner(path)
+        except FileNotFoundError:
+            return None
+        except (GalleryBusyError, GalleryDamagedError) as error:  # or its owner wrote while we looked at what it is
+            busy = isinstance(error, GalleryBusyError)
+            if time.monotonic() >= (until if busy else min(until, until - wait + _TORN)):
+                raise type(error)(f"{error}{_waited(wait)}" if busy else str(error)) from error
+            time.sleep(_PAUSE)
+            continue
+        if _is_the_same(path, before):
+            return connection
+        connection.close()  # its first owner took it away again, and what would be written here would be lost
+
+
+def _waited(wait: float) -> str:
+    return f" (waited {wait:g} s; --wait SECONDS waits longer)" if wait else ""
+
+
+def _is_the_same(path: Path, before: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), before)
+    except OSError:
+        return False
 
 
 def connect_owner(path: Path) -> sqlite3.Connection:
@@ -106,6 +154,22 @@ def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
         else:
             with _copied(path) as copy, closing(connect_owner(copy)) as connection:
                 yield connection
+
+
+@contextmanager
+def connect_looking(path: Path) -> Iterator[sqlite3.Connection]:
+    """As `connect_reader`, of a copy where another process owns the gallery: for who only looks, whatever goes on.
+
+    Raises:
+        GalleryError: it can't be read.
+    """
+    with gallery_errors(path), ExitStack() as stack:
+        try:
+            connection = stack.enter_context(connect_reader(path))
+        except GalleryBusyError:
+            copy = stack.enter_context(_copied(path))
+            connection = stack.enter_context(closing(connect_owner(copy)))
+        yield connection
 
 
 def has_pending_writes(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 - An event is *live* when no row removes it. Events are only ever added and only ever removed, so the union of two
   galleries' rows has one meaning, whichever was read first.
+- What a merge brought stops to count on this device when the merge is undone, its removals too (see `deeds`).
 - An undone forget brings events back under new numbers. Two devices may each bring back the same one; the view counts
   an origin once.
 - A device's camera may change. An `align` event maps what its new camera sees; each row is mapped as its device saw
@@ -13,9 +14,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 
 from edgefs_runtime.alignment import Alignment
+from edgefs_runtime.gallery.deeds import DEED, deed_of
 from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Key, Record, Removed
 from edgefs_runtime.snapshot import Enrolment
 
@@ -29,31 +32,33 @@ class Ledger:
         events: the rows of `event` by (device, seq).
         removals: the rows of `removed` by (device, seq).
         tips: last seq and hash of every device.
+        device: whose gallery it is; its undone merges hide what they brought. Empty for none.
     """
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
+    def __init__(self, records: Iterable[Record] = (), device: str = "") -> None:
+        self.device = device
         self.events: dict[Key, Event] = {}
         self.removals: dict[Key, Removed] = {}
         self.tips: dict[str, Tip] = {}
-        self._gone: set[Key] = set()
+        self._state: tuple[set[Key], set[Key]] | None = None  # hidden and gone, computed when asked for
         self._enrolments: dict[Key, Enrolment] = {}
         self._alignments: dict[Key, Alignment] = {}
         self.add(records)
 
     def add(self, records: Iterable[Record]) -> None:
         """Take in rows that stand in the file."""
+        self._state = None
         for record in records:
             if isinstance(record, Event):
                 self.events[record.key] = record
             else:
                 self.removals[record.key] = record
-                self._gone.update(record.target_keys)
             if record.seq > self.tip(record.device)[0]:
                 self.tips[record.device] = (record.seq, record.hash)
 
     def with_rows(self, records: Iterable[Record]) -> Ledger:
         """What the ledger would be with further rows; rows decoded here need not be decoded there."""
-        further = Ledger(self.records)
+        further = Ledger(self.records, self.device)
         further._enrolments = dict(self._enrolments)
         further._alignments = dict(self._alignments)
         further.add(records)
@@ -67,6 +72,42 @@ class Ledger:
     def records(self) -> list[Record]:
         """Every row, in (device, seq) order."""
         return sorted([*self.events.values(), *self.removals.values()], key=lambda record: record.key)
+
+    @property
+    def shown(self) -> list[Record]:
+        """The rows that no undone merge hides, in (device, seq) order."""
+        return [record for record in self.records if record.key not in self.hidden]
+
+    @property
+    def hidden(self) -> set[Key]:
+        """The rows that only undone merges of this device brought."""
+        return self._hidden_and_gone[0]
+
+    @property
+    def _gone(self) -> set[Key]:
+        """The events that a row removes."""
+        return self._hidden_and_gone[1]
+
+    @property
+    def _hidden_and_gone(self) -> tuple[set[Key], set[Key]]:
+        if self._state is None:
+            hidden = self._brought_in_vain()
+            shown = (row for key, row in self.removals.items() if key not in hidden)
+            gone = {target for row in shown for target in row.target_keys}
+            self._state = hidden, gone
+        return self._state
+
+    def _brought_in_vain(self) -> set[Key]:
+        own = [event for event in self.events.values() if event.kind == DEED and event.device == self.device]
+        if not own:
+            return set()
+        removed = {target for row in self.removals.values() if row.device == self.device for target in row.target_keys}
+        present = [*self.events, *self.removals]
+        kept, undone = (
+            {key for event in own if (event.key in removed) is away for key in deed_of(event).brought(present)}
+            for away in (False, True)
+        )
+        return undone - kept
 
     @property
     def sequence(self) -> int:
@@ -83,9 +124,13 @@ class Ledger:
         live = [
             event
             for key, event in self.events.items()
-            if key not in self._gone and event.kind == "enroll" and _is_of(event.origin[0], seed_device)
+            if event.kind == "enroll" and self._stands(event) and _is_of(event.origin[0], seed_device)
         ]
         return sorted(live, key=lambda event: event.key)
+
+    def taught(self) -> list[Event]:
+        """Taught events that are no bundle's seed and that nothing removes, each origin once, in their order."""
+        return list(once_per_origin(self.live("")))
 
     def view(self, seed_device: str) -> list[Event]:
         """The events that decide: live, approved, each origin once; in (device, seq) order."""
@@ -93,16 +138,29 @@ class Ledger:
 
     def enrolments(self, seed_device: str) -> list[Enrolment]:
         """What the view teaches, as its devices' cameras saw it; a row is decoded once."""
-        view = self.view(seed_device)
-        for event in view:
-            if event.key not in self._enrolments:
-                self._enrolments[event.key] = self._aligned(event)
-        return [self._enrolments[event.key] for event in view]
+        return [self.enrolment(event) for event in self.view(seed_device)]
+
+    def enrolment(self, event: Event) -> Enrolment:
+        """What an event teaches, as its device's camera saw it."""
+        if event.key not in self._enrolments:
+            self._enrolments[event.key] = self._aligned(event)
+        return self._enrolments[event.key]
+
+    def pictures(self, event: Event) -> Key:
+        """The key of the row whose thumbnails show what an event teaches: its origin, or a copy that has them."""
+        if event.origin in self.events:
+            return event.origin
+        copies = sorted(other.key for other in self.events.values() if other.origin == event.origin)
+        return next((key for key in copies if any(json.loads(self.events[key].shots))), event.key)
+
+    def _stands(self, event: Event) -> bool:
+        """Whether no row removes it, and no undone merge hides it or what it brings back."""
+        return event.key not in self._gone and not {event.key, event.origin} & self.hidden
 
     def alignments(self, device: str) -> list[tuple[int, Alignment]]:
         """The alignments of one device that nothing removes, with their numbers, oldest first."""
-        events = [event for key, event in self.events.items() if event.kind == "align" and key not in self._gone]
-        return [(event.seq, self._alignment(event)) for event in _by_seq(events) if event.device == device]
+        events = [event for event in self.events.values() if event.kind == "align" and event.device == device]
+        return [(event.seq, self._alignment(event)) for event in _by_seq(events) if self._stands(event)]
 
     def _aligned(self, event: Event) -> Enrolment:
         """An enrolment through the alignment that stood on its device when it was taught.
@@ -134,14 +192,14 @@ class Ledger:
 
     def last_undoable(self, device: str) -> int | None:
         """The device's latest act that is neither an undo nor undone; None when there is none."""
-        rows = [record for record in self.records if record.device == device]
+        rows = [record for record in self.shown if record.device == device]
         undone = {record.undoes for record in rows}
         acts = {record.operation for record in rows if record.undoes is None}
         return max(acts - undone, default=None)
 
     def copies(self, origins: set[Key]) -> list[Event]:
         """The events of these origins that nothing removes, wherever they were brought back."""
-        return [event for event in self.events.values() if event.origin in origins and event.key not in self._gone]
+        return [event for event in self.events.values() if event.origin in origins and self._stands(event)]
 
     def origins(self, keys: Sequence[Key]) -> list[Event]:
         """The events with these keys that are present, each origin once."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Record
+from edgefs_runtime.gallery.deeds import deed_of, is_deed
+from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One row of the audit log.
+    """One act of the audit log, of one row or of several.
 
     Attributes:
         device: who numbered it.
-        seq: its number on that device.
-        kind: `enroll`, `forget`, `undo`, `settings` or `align`.
-        label: the class it was about.
+        seq: the number of its first row on that device.
+        kind: `enroll`, `forget`, `undo`, `align`, `merge` or `carry`.
+        label: the class it was about; of several classes their names, `a, b, c`.
         images: how many images it added or took away.
         adds: True when images were added, False when they were taken away.
         state: `approved` or `pending`; empty where nothing was taught.
@@ -25,7 +26,8 @@ class LogEntry:
         approver: who approved it; empty when nobody had to.
         reason: why, in their words.
         bundle: digest of the bundle the device ran.
-        hash: the row's link in its device's hash chain.
+        hash: of its last row, the link in its device's hash chain.
+        classes: how many classes it touched.
     """
 
     device: str
@@ -41,28 +43,60 @@ class LogEntry:
     reason: str
     bundle: str
     hash: str
+    classes: int = 0
 
 
 def log_entries(records: Iterable[Record]) -> list[LogEntry]:
-    """The rows that are not a seed's, in the order of their times."""
-    entries = [_entry(record) for record in records if not record.device.startswith(SEED_PREFIX)]
+    """The acts that are not a seed's, in the order of their times.
+
+    Args:
+        records: every row, each device's in rising seq.
+    """
+    acts: dict[Key, list[Record]] = {}
+    events: dict[Key, Event] = {}
+    for record in records:
+        if isinstance(record, Event):
+            events[record.key] = record
+        if not record.device.startswith(SEED_PREFIX):
+            acts.setdefault((record.device, record.operation), []).append(record)
+    entries = [_entry(rows, events) for rows in acts.values()]
     return sorted(entries, key=lambda entry: (entry.time, entry.device, entry.seq))
 
 
-def _entry(record: Record) -> LogEntry:
-    taught = isinstance(record, Event)
+def _entry(rows: list[Record], events: dict[Key, Event]) -> LogEntry:
+    first = rows[0]
+    labels = sorted({label for row in rows for label in _labels(row, events)})
+    taught = isinstance(first, Event)
     return LogEntry(
-        device=record.device,
-        seq=record.seq,
-        kind="undo" if record.undoes is not None else record.kind,
-        label=record.label,
-        images=record.n,
+        device=first.device,
+        seq=first.seq,
+        kind=_kind(first),
+        label=", ".join(labels),
+        images=first.n if is_deed(first) else sum(row.n for row in rows),
         adds=taught,
-        state=record.state if isinstance(record, Event) else "",
-        time=record.time,
-        actor=record.actor,
-        approver=record.approver if isinstance(record, Event) else "",
-        reason=record.reason,
-        bundle=record.bundle,
-        hash=record.hash,
+        state=first.state if isinstance(first, Event) and first.kind == "enroll" else "",
+        time=first.time,
+        actor=first.actor,
+        approver=first.approver if isinstance(first, Event) else "",
+        reason=first.reason,
+        bundle=first.bundle,
+        hash=rows[-1].hash,
+        classes=len(labels),
     )
+
+
+def _kind(record: Record) -> str:
+    if record.undoes is not None:
+        return "undo"
+    return deed_of(record).kind if isinstance(record, Event) and is_deed(record) else record.kind
+
+
+def _labels(record: Record, events: dict[Key, Event]) -> set[str]:
+    """The classes that a row touches."""
+    if isinstance(record, Removed):
+        targets = [events[key] for key in record.target_keys if key in events]
+        found = {label for target in targets for label in _labels(target, events)}
+        return found or ({record.label} if record.label else set())
+    if is_deed(record):
+        return set(deed_of(record).labels)
+    return {record.label} if record.label else set()

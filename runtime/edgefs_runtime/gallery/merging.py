@@ -1,16 +1,64 @@
-"""What another gallery holds that this one lacks."""
+"""What another gallery holds that this one lacks, and the one act that a merge is."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.database import GalleryDamagedError, check_space, connect_reader, gallery_errors, read_meta
+from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, deed_of, is_deed, runs_of, said
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.records import Event, Record, Shot
+from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, Removed, Shot, seal
 from edgefs_runtime.gallery.schema import select
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.verify import broken_links, load
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did.
+
+    Attributes:
+        rows: how many rows came that are no bundle's seed.
+        added: images by class that count since.
+        removed: images by class that don't count any more.
+    """
+
+    rows: int = 0
+    added: Mapping[str, int] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """In words, such as `5 images of 1 class added (extra)`."""
+        return said(self.added, self.removed)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a merge would bring.
+
+    Attributes:
+        new: rows that are not in this file, in (device, seq) order.
+        hidden: rows that are, and that an undone merge hides.
+    """
+
+    new: list[Record]
+    hidden: list[Record]
+
+    @property
+    def counts(self) -> bool:
+        """Whether any of it teaches or removes something; what only tells of other devices' merges does not."""
+        rows = [*self.new, *self.hidden]
+        deeds = {row.key for row in rows if is_deed(row)}
+        return any(_counts(row, deeds) for row in rows)
+
+    @property
+    def rows(self) -> int:
+        """How many there are that are no bundle's seed."""
+        return sum(not row.device.startswith(SEED_PREFIX) for row in (*self.new, *self.hidden))
 
 
 def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
@@ -30,27 +78,72 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
             raise GalleryError(f"gallery {path} was not merged: row {event.key} is of another embedding space")
         if event.kind == "align" and event.alignment().dim * seed.views != seed.dim:
             raise GalleryError(f"gallery {path} was not merged: row {event.key} aligns another embedding space")
+        if is_deed(event):
+            deed_of(event)
     return ledger, shots
 
 
-def missing_rows(mine: Ledger, theirs: Ledger) -> list[Record]:
-    """Rows of `theirs` that `mine` lacks, in (device, seq) order.
+def difference(mine: Ledger, theirs: Ledger) -> Difference:
+    """What counts or is told there and not here; what their device took back of its merges stays away.
 
     Raises:
         GalleryError: a file was copied and both copies went on under one device's name; their numbers now mean
             different things.
     """
     hashes = {record.key: record.hash for record in mine.records}
-    for record in theirs.records:
+    shown = theirs.shown
+    for record in shown:
         if hashes.get(record.key, record.hash) != record.hash:
             raise GalleryError(
                 f"both galleries went on from a copy of one file (device {record.device:.12}, row {record.seq} "
                 "differs); keep one, and enroll in it what the other was taught"
             )
-    return [record for record in theirs.records if record.key not in hashes]
+    return Difference(
+        [record for record in shown if record.key not in hashes],
+        [record for record in shown if record.key in mine.hidden],
+    )
 
 
-def shots_of_rows(shots: list[Shot], rows: list[Record]) -> list[Shot]:
+def merge_rows(mine: Ledger, found: Difference, source: str, seed: Seed, act: Act) -> tuple[list[Record], Deed]:
+    """The rows that a merge writes, and what it does: told by what counts before and after it.
+
+    Where nothing that it brings counts, no row tells of it: two galleries that merge each other come to rest.
+
+    Args:
+        mine: what is here.
+        found: what would come.
+        source: name of the other gallery's file.
+        seed: of the bundle in use.
+        act: whose the merge is; the other gallery may know more of this device, from a lost file, so that it gets the
+            next number behind that.
+    """
+    after = mine.with_rows(found.new)
+    deed = Deed("merge", source, {}, {}, runs_of((*found.new, *found.hidden)))
+    if not found.counts:
+        return found.new, deed
+    last, previous = after.tip(act.device)
+    act = act._replace(seq=last + 1)
+    after.add([deed_event(deed, seed, act)])
+    added, removed = changes(_images(mine, seed), _images(after, seed))
+    deed = dataclasses.replace(deed, added=added, removed=removed)
+    return [*found.new, seal(deed_event(deed, seed, act), previous)], deed
+
+
+def _images(ledger: Ledger, seed: Seed) -> dict[str, int]:
+    """By class, what counts."""
+    counts: dict[str, int] = {}
+    for event in ledger.view(seed.device):
+        counts[event.label] = counts.get(event.label, 0) + event.n
+    return counts
+
+
+def shots_of_rows(shots: list[Shot], rows: Sequence[Record]) -> list[Shot]:
     """The thumbnails that belong to these rows."""
     keys = {row.key for row in rows if isinstance(row, Event)}
     return [shot for shot in shots if (shot.device, shot.seq) in keys]
+
+
+def _counts(row: Record, deeds: set[Key]) -> bool:
+    if row.device.startswith(SEED_PREFIX) or is_deed(row):
+        return False
+    return not (isinstance(row, Removed) and set(row.target_keys) <= deeds)

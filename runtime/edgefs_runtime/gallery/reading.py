@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -10,18 +11,21 @@ from edgefs_runtime.gallery.database import (
     GalleryBusyError,
     GalleryDamagedError,
     check_space,
+    connect_looking,
     connect_reader,
     gallery_errors,
     has_pending_writes,
     read_meta,
 )
 from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.records import Event
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
 from edgefs_runtime.gallery.verify import load
 from edgefs_runtime.labels import labels_of
 from edgefs_runtime.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.state import lies
 
 _ATTEMPTS = 25  # an owner's commit and its snapshot file lie some milliseconds apart
 _PAUSE = 0.02  # seconds
@@ -39,7 +43,7 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
     """
     unchanged = 0  # times in a row that the same file looked damaged
     for _ in range(_ATTEMPTS):
-        if not path.exists():
+        if not lies(path):
             return seed_snapshot(seed)
         before = _stamp(path)
         try:
@@ -69,7 +73,7 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
     Raises:
         GalleryError: as `read_snapshot`; a gallery that another process has written to is not waited for.
     """
-    if path is None or not path.exists():
+    if path is None or not lies(path):
         labels = labels_of(label, {enrolment.label for enrolment in seed.enrolments})
         own = [enrolment for enrolment in seed.enrolments if enrolment.label in labels]
         return [jpeg for enrolment in own for jpeg in enrolment.thumbnails if jpeg]
@@ -83,9 +87,40 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
         for event in view:
             if event.label in labels:
                 query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
-                found += [jpeg for (jpeg,) in connection.execute(query, event.origin)]
-                found += [shot.jpeg for shot in shots if (shot.device, shot.seq) == event.origin]
+                key = ledger.pictures(event)
+                found += [jpeg for (jpeg,) in connection.execute(query, key)]
+                found += [shot.jpeg for shot in shots if (shot.device, shot.seq) == key]
     return found
+
+
+def known_images(ledger: Ledger, seed: Seed) -> dict[str, str]:
+    """The class of every image that was taught and counts or is pending, by the image's digest."""
+    return {digest: event.label for event in ledger.live(seed.device) for digest in json.loads(event.digests)}
+
+
+def read_known(path: Path | None, seed: Seed) -> dict[str, str]:
+    """As `known_images`, of a gallery or of the seed where there is none.
+
+    Raises:
+        GalleryError: as `read_snapshot`.
+    """
+    ledger = Ledger()
+    if path is not None and lies(path):
+        with connect_looking(path) as connection:
+            check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
+            ledger = load(connection, path)
+    add_seed(ledger, seed)
+    return known_images(ledger, seed)
+
+
+def read_log(path: Path) -> list[LogEntry]:
+    """The audit log of a gallery, which may lie where nothing can be written.
+
+    Raises:
+        GalleryError: no gallery, or damaged.
+    """
+    with connect_looking(path) as connection:
+        return log_entries(load(connection, path).records)
 
 
 def _stamp(path: Path) -> tuple[int, int, bool]:

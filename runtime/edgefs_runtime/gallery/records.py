@@ -40,21 +40,33 @@ SEED_PREFIX = "seed:"
 NO_HASH = "0" * 64  # stands before a device's first row
 
 
+class Act(NamedTuple):
+    """Who does something on which device, when and under which bundle, and the number it gets."""
+
+    device: str
+    seq: int
+    bundle: str
+    time: str
+    actor: str
+    reason: str
+
+
 class Event(NamedTuple):
     """One row of `event`: something that was added. The fields are the table's columns, in order.
 
     Attributes:
         operation: seq of the first row of the same act; an undo can bring back several events at once.
-        kind: `enroll`; `align` for a change of the device's camera; `settings` is reserved.
+        kind: `enroll`; `align` for a change of the device's camera; `settings` for what tells of a merge or of carrying
+            over (see `deeds`).
         vectors: `n` x `dim` little-endian float32.
         digests: JSON list of the images' SHA-256.
         parts: JSON list of the physical parts' names, empty where unknown.
         shots: JSON list of the thumbnails' SHA-256, empty where none was kept.
-        roi: JSON [left, top, width, height] in pixels of the frame, where only a region was taught.
+        roi: JSON [left, top, width, height] in pixels of the frame, where the thumbnails show only that region.
         payload: JSON object of an `align` event: `alignment` in base64, and `measure`, what was measured of it. Its `n`
-            images are unlabelled, so that it has no vectors.
+            images are unlabelled, so that it has no vectors. Of a `settings` event: what was done.
         bundle: digest of the bundle the device ran.
-        restores: JSON [device, seq] of the event that this one brings back.
+        restores: JSON [device, seq] of the event that this one brings back, or carries over from another gallery.
         undoes: the operation of this device that this row takes back.
     """
 
@@ -107,6 +119,7 @@ class Event(NamedTuple):
             actor=self.actor,
             approver=self.approver,
             reason=self.reason,
+            region=tuple(json.loads(self.roi)) if self.roi else None,
         )
 
     def alignment(self) -> Alignment:

@@ -1,5 +1,8 @@
 """The tables of a gallery file, and how an older file becomes a present one.
 
+A file begins at schema 1. With its first row of a merge or of carrying over it becomes one of schema 2, whose tables
+are the same: an edgefs that does not know such rows would take them for something else, and is told to update instead.
+
 `event`, `removed` and `shot` are append-only, and triggers hold that against every program that opens the file.
 `tip` names each device's last row: without it a lost last row would look like a row that never was.
 """
@@ -11,12 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.deeds import is_deed
 from edgefs_runtime.gallery.records import TABLES, Record, Row, Shot
 
 APPLICATION_ID = 0x45444746  # "EDGF": tells a gallery from every other SQLite file
-SCHEMA_VERSION = 1
+FIRST_SCHEMA = 1
+SCHEMA_VERSION = 2  # of a file with `deeds`; both are read and written
 
-# Version that a file has -> the statements that bring it one version up.
+# Version that a file has -> the statements that bring it one version up, until it is of the first that is in use.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 _CREATE = {
@@ -93,6 +98,8 @@ def insert_rows(connection: sqlite3.Connection, records: Sequence[Record], shots
     connection.executemany(insert(Shot), shots)
     for last in {record.device: record for record in records}.values():
         connection.execute("INSERT OR REPLACE INTO tip VALUES (?, ?, ?)", (last.device, last.seq, last.hash))
+    if any(is_deed(record) for record in records):
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # in the same transaction
 
 
 def check_version(path: Path, version: int) -> None:
@@ -105,9 +112,10 @@ def check_version(path: Path, version: int) -> None:
         raise GalleryError(
             f"gallery {path} has schema {version}, this edgefs knows up to {SCHEMA_VERSION}; update edgefs to open it"
         )
-    if version < SCHEMA_VERSION and version not in MIGRATIONS:
+    if version < FIRST_SCHEMA and version not in MIGRATIONS:
         raise GalleryError(
-            f"gallery {path} has schema {version}, this edgefs knows {SCHEMA_VERSION} and no way from there"
+            f"gallery {path} has schema {version}, this edgefs knows {FIRST_SCHEMA} to {SCHEMA_VERSION} "
+            "and no way from there"
         )
 
 
@@ -115,7 +123,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring an older file up to the present schema in one transaction, after a copy `<path>.schema<N>.bak`."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     check_version(path, version)
-    if version == SCHEMA_VERSION:
+    if version >= FIRST_SCHEMA:
         return
     backup = sqlite3.connect(f"{path}.schema{version}.bak")
     try:
@@ -123,8 +131,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     finally:
         backup.close()
     connection.execute("BEGIN IMMEDIATE")
-    for step in range(version, SCHEMA_VERSION):
+    for step in range(version, FIRST_SCHEMA):
         for statement in MIGRATIONS[step]:
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA user_version = {FIRST_SCHEMA}")
     connection.execute("COMMIT")

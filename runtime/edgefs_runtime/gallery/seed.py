@@ -84,7 +84,7 @@ def event_of(enrolment: Enrolment, seed: Seed, *, device: str, seq: int, time: s
         digests=json_list(enrolment.digests),
         parts=json_list(enrolment.groups),
         shots=json_list([hashlib.sha256(jpeg).hexdigest() if jpeg else "" for jpeg in enrolment.thumbnails]),
-        roi=None,
+        roi=_roi(enrolment),
         payload=None,
         space_id=seed.space_id,
         bundle=seed.digest,
@@ -99,10 +99,14 @@ def shots_of(enrolment: Enrolment, device: str, seq: int) -> list[Shot]:
     """The rows of an enrolment's thumbnails."""
     images = zip(enrolment.digests, enrolment.groups, enrolment.thumbnails, strict=True)
     return [
-        Shot(device, seq, position, digest, part, None, jpeg)
+        Shot(device, seq, position, digest, part, _roi(enrolment), jpeg)
         for position, (digest, part, jpeg) in enumerate(images)
         if jpeg
     ]
+
+
+def _roi(enrolment: Enrolment) -> str | None:
+    return None if enrolment.region is None else json_list(enrolment.region)
 
 
 def plain_text(name: str, value: str) -> str:
@@ -116,3 +120,8 @@ def plain_text(name: str, value: str) -> str:
     except UnicodeEncodeError as error:
         raise GalleryError(f"the {name} is not readable text ({value!a:.60}); nothing was written") from error
     return value
+
+
+def readable(name: str) -> str:
+    """A file's name as a column can hold it: bytes that are no text become `?`."""
+    return name.encode("utf-8", "replace").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -17,20 +18,29 @@ import numpy as np
 
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.aligned import Aligned, align_event
+from edgefs_runtime.gallery.carried import carried_rows
 from edgefs_runtime.gallery.creation import create
-from edgefs_runtime.gallery.database import check_space, connect_owner, gallery_errors, identify
+from edgefs_runtime.gallery.database import (
+    check_space,
+    connect_waiting,
+    gallery_errors,
+    read_meta,
+    wal_of,
+)
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
 from edgefs_runtime.gallery.log import LogEntry, log_entries
-from edgefs_runtime.gallery.merging import missing_rows, read_other, shots_of_rows
-from edgefs_runtime.gallery.reading import add_seed, view_of
-from edgefs_runtime.gallery.records import SEED_PREFIX, Meta, Record, Shot, seal
+from edgefs_runtime.gallery.merging import Merged, difference, merge_rows, read_other, shots_of_rows
+from edgefs_runtime.gallery.owner import forget_owner, note_owner
+from edgefs_runtime.gallery.reading import add_seed, known_images, view_of
+from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, seal
 from edgefs_runtime.gallery.schema import insert_rows
-from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
+from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, readable, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
-from edgefs_runtime.gallery.undoing import Act, removal, undo_rows
+from edgefs_runtime.gallery.undoing import removal, undo_rows
 from edgefs_runtime.gallery.verify import check_connection, load
 from edgefs_runtime.labels import labels_of
 from edgefs_runtime.snapshot import REFINED, Enrolment, Snapshot
+from edgefs_runtime.state import lies
 
 _logger = logging.getLogger(__name__)
 
@@ -57,23 +67,31 @@ class Gallery:
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
         self._snapshot: Snapshot | None = None
         self._has_written = False
+        self._is_closed = False
+        note_owner(path)
 
     @classmethod
-    def open(cls, path: Path, seed: Seed) -> Gallery:
+    def open(cls, path: Path, seed: Seed, *, wait: float = 0) -> Gallery:
         """Take the gallery at `path`, made from the seed when there is none.
+
+        Args:
+            path: the gallery's file.
+            seed: of the bundle in use.
+            wait: seconds to wait, at most, while another process owns it.
 
         Raises:
             GalleryError: another process owns it; it is damaged, no gallery, of a newer schema or of another embedding
                 space; or the folder can't be written. Nothing is written then.
         """
-        if not path.exists():
-            meta = Meta(os.urandom(16).hex(), seed.bundle_name, seed.space_id, seed.dim, _now())
-            create(path, seal(meta), seed.events(), seed.shots())
-        meta = identify(path)
-        check_space(path, meta, seed.space_id, seed.dim)
-        connection = connect_owner(path)
+        connection = None
+        while connection is None:
+            if not lies(path):
+                meta = Meta(os.urandom(16).hex(), seed.bundle_name, seed.space_id, seed.dim, _now())
+                create(path, seal(meta), seed.events(), seed.shots())
+            check = functools.partial(check_space, path, space_id=seed.space_id, dim=seed.dim)
+            connection = connect_waiting(path, wait, check)
         try:
-            return cls(connection, path, seed, meta.device)
+            return cls(connection, path, seed, read_meta(connection, path).device)
         except BaseException:
             connection.close()
             raise
@@ -89,12 +107,35 @@ class Gallery:
     def close(self) -> None:
         """Let the gallery go; a second call does nothing."""
         with self._lock:
-            self._connection.close()
+            if not self._is_closed:
+                forget_owner(self.path)
+                self._connection.close()
+                self._is_closed = True
+
+    def discard(self) -> None:
+        """Close a gallery that holds nothing but a seed and remove its file, while nobody else can have written to it.
+
+        One that was taught stays.
+        """
+        with self._lock:
+            if self.sequence:
+                self.close()
+                return
+            with suppress(OSError):  # Windows removes no open file
+                self.path.unlink()
+            self.close()
+            for leftover in (wal_of(self.path), snapshot_path(self.path)):
+                leftover.unlink(missing_ok=True)
 
     @property
     def sequence(self) -> int:
         """Number of rows beyond the seed's; 0 = the seed alone. It never falls, and a merge raises it."""
         return self._ledger.sequence
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether this device's camera was realigned, and that stands."""
+        return bool(self._ledger.alignments(self.device))
 
     def snapshot(self) -> Snapshot:
         """What counts now, immutable; the same object until the next write.
@@ -132,10 +173,42 @@ class Gallery:
                 event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=time)
                 events.append(event._replace(operation=first))
                 shots += shots_of(enrolment, self.device, seq)
-            if guard is not None:
-                self._ask(guard, events)
-            self._append(events, shots)
+            self._append(events, shots, guard)
             return self.sequence
+
+    def carry(
+        self,
+        taught: Sequence[tuple[Enrolment, Key]],
+        alignment: Aligned | None,
+        source: str,
+        guard: Guard | None = None,
+        *,
+        actor: str = "",
+        reason: str = "",
+    ) -> int:
+        """Add what was taught to another gallery, in one act that one undo takes back, and return the new sequence.
+
+        Args:
+            taught: embeddings of this gallery's space, each with the row that it was taught by there: wherever the same
+                row is carried over, it counts once.
+            alignment: of this device's camera, which counts from now on and maps none of these.
+            source: name of the other gallery's file.
+            guard: as for `enroll`.
+            actor: who does it.
+            reason: why.
+
+        Raises:
+            GalleryError: as `enroll`.
+        """
+        with self._lock:
+            events, shots = carried_rows(taught, alignment, source, self._seed, self._act(actor, reason))
+            self._append(events, shots, guard)
+            return self.sequence
+
+    def known(self) -> dict[str, str]:
+        """The class of every image that was taught and counts or is pending, by the image's digest."""
+        with self._lock:
+            return known_images(self._ledger, self._seed)
 
     def align(self, drafted: Aligned, guard: Guard | None = None) -> int:
         """Map what this device's camera sees from now on by an alignment, and return the new sequence.
@@ -151,9 +224,7 @@ class Gallery:
         """
         with self._lock:
             event = align_event(drafted, self._seed, self._act(drafted.actor, drafted.reason))
-            if guard is not None:
-                self._ask(guard, [event])
-            self._append([event])
+            self._append([event], guard=guard)
             return self.sequence
 
     def refined_labels(self) -> set[str]:
@@ -162,8 +233,14 @@ class Gallery:
             view = self._ledger.view(self._seed.device)
             return {event.label for event in view if REFINED in json.loads(event.parts)}
 
-    def forget(self, label: str, *, actor: str = "", reason: str = "") -> int:
+    def forget(self, label: str, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> int:
         """Take a class away, pending rows too, and return the number of its images.
+
+        Args:
+            label: the class.
+            guard: as for `enroll`.
+            actor: who does it.
+            reason: why.
 
         Raises:
             GalleryError: no such class, or the file can't be written.
@@ -175,45 +252,54 @@ class Gallery:
             if not events:
                 raise _unknown(label, {event.label for event in live})
             images = sum(event.n for event in once_per_origin(events))
-            self._append([removal(self._act(actor, reason), "forget", events, images)])
+            self._append([removal(self._act(actor, reason), "forget", events, images)], guard=guard)
             return images
 
-    def undo(self, *, actor: str = "") -> str:
+    def undo(self, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> str:
         """Take back this device's latest act that is not undone, and return a sentence that says what that was.
 
-        A merge is not undone: what it brought was done on other devices.
+        A merge is one act, and goes with the removals that it brought; other devices' acts are undone there.
+
+        Args:
+            guard: as for `enroll`.
+            actor: who does it.
+            reason: why.
 
         Raises:
             GalleryError: nothing is left to undo, or the file can't be written.
         """
         with self._lock:
-            rows, sentence = undo_rows(self._ledger, self._act(actor, ""))
-            self._append(rows)
+            rows, sentence = undo_rows(self._ledger, self._act(actor, reason))
+            self._append(rows, guard=guard)
             return sentence
 
-    def merge(self, other: Path, guard: Guard | None = None) -> int:
-        """Add what another device's gallery holds, its removals too, and return the number of rows that were new.
+    def merge(self, other: Path, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> Merged:
+        """Add what another device's gallery holds, its removals too, in one act.
 
         The order in which galleries are merged does not matter, and merging twice changes nothing.
 
         Args:
             other: the other gallery.
             guard: as for `enroll`.
+            actor: who does it.
+            reason: why.
 
         Raises:
             GalleryError: `other` is damaged, of another embedding space, owned by another process, or a copy of this
                 file that went its own way; nothing is merged then.
         """
         with self._lock:
-            if other.exists() and other.samefile(self.path):
-                return 0
+            if lies(other) and other.samefile(self.path):
+                return Merged()
             theirs, shots = read_other(other, self._seed)
-            rows = missing_rows(self._ledger, theirs)
-            if rows and guard is not None:
+            found = difference(self._ledger, theirs)
+            if not found.new and not found.counts:
+                return Merged()
+            rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
+            if guard is not None:
                 self._ask(guard, rows)
-            if rows:
-                self._write(rows, shots_of_rows(shots, rows))
-            return sum(not row.device.startswith(SEED_PREFIX) for row in rows)
+            self._write(rows, shots_of_rows(shots, rows))
+            return Merged(found.rows, deed.added, deed.removed)
 
     def log(self) -> list[LogEntry]:
         """Every act beyond the seed, in the order of their times."""
@@ -238,7 +324,8 @@ class Gallery:
             if not events:
                 raise _unknown(label, {event.label for event in view})
             query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
-            return [jpeg for event in events for (jpeg,) in self._connection.execute(query, event.origin)]
+            keys = [self._ledger.pictures(event) for event in events]
+            return [jpeg for key in keys for (jpeg,) in self._connection.execute(query, key)]
 
     def _next_seq(self) -> int:
         return self._ledger.tip(self.device)[0] + 1
@@ -256,8 +343,10 @@ class Gallery:
     def _ask(self, guard: Guard, rows: Sequence[Record]) -> None:
         guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows)))
 
-    def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = ()) -> None:
-        """Chain this device's new rows to its last one and write them."""
+    def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = (), guard: Guard | None = None) -> None:
+        """Chain this device's new rows to its last one and write them, unless the guard refuses."""
+        if guard is not None:
+            self._ask(guard, drafts)
         rows: list[Record] = []
         for draft in drafts:
             rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))

@@ -1,28 +1,17 @@
 """Which rows take an act back.
 
 An undo writes rows like any other act, so it is in the audit log and merges like any other. It is not itself undone: a
-second undo goes one act further back, as in an editor. Merged rows are other devices' acts, and stay.
+second undo goes one act further back, as in an editor. A merge is one act: undone, nothing that it brought counts here.
 """
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.gallery.deeds import deed_of, is_deed, said
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.records import Event, Record, Removed, json_list
-
-
-class Act(NamedTuple):
-    """Who does something on which device, when and under which bundle, and the number it gets."""
-
-    device: str
-    seq: int
-    bundle: str
-    time: str
-    actor: str
-    reason: str
+from edgefs_runtime.gallery.records import Act, Event, Record, Removed, json_list
 
 
 def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int | None = None) -> Removed:
@@ -53,9 +42,19 @@ def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
     if number is None:
         raise GalleryError("nothing to undo: this device has taught or forgotten nothing that is not undone already")
     rows = ledger.operation(act.device, number)
-    if isinstance(rows[0], Removed):
-        return _bring_back(ledger, act, rows[0])
-    return _take_away(ledger, act, [row for row in rows if isinstance(row, Event)])
+    first = rows[0]
+    if isinstance(first, Removed):
+        return _bring_back(ledger, act, first)
+    events = [row for row in rows if isinstance(row, Event)]
+    return _withdraw(act, events) if is_deed(first) else _take_away(ledger, act, events)
+
+
+def _withdraw(act: Act, events: list[Event]) -> tuple[list[Record], str]:
+    """Of a merge or a carrying over, whose rows count with the row that tells of it or not at all."""
+    deed, images = deed_of(events[0]), events[0].n
+    what = "the merge of" if deed.kind == "merge" else "what was carried over from"
+    sentence = f"took back {what} {deed.source}: {said(deed.added, deed.removed)} ({_when(events[0])})"
+    return [removal(act, "undo", events, images, undoes=events[0].operation)], sentence
 
 
 def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Record], str]:

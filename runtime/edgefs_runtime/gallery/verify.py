@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, identify, read_meta
+from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import NO_HASH, Event, Meta, Record, Removed, Shot, follows, is_intact
 from edgefs_runtime.gallery.schema import schema_objects, select
@@ -34,7 +35,7 @@ def load(connection: sqlite3.Connection, path: Path) -> Ledger:
             raise GalleryDamagedError(
                 f"gallery {path} is damaged: {problem}; see `edgefs gallery check`, or restore a copy"
             )
-    return Ledger(records)
+        return Ledger(records, read_meta(connection, path).device)
 
 
 def check_gallery(path: Path) -> list[str]:
@@ -43,8 +44,8 @@ def check_gallery(path: Path) -> list[str]:
     Raises:
         GalleryError: the file is no gallery at all, or another process owns it.
     """
-    identify(path)
     try:
+        identify(path)
         with connect_reader(path) as connection:
             return check_connection(connection, path)
     except GalleryDamagedError as error:
@@ -98,6 +99,7 @@ def _content_problems(connection: sqlite3.Connection, path: Path) -> Iterator[st
     yield from broken_links(ledger.records)
     for event in ledger.events.values():
         yield from _alignment_problems(event, meta) if event.kind == "align" else _shape_problems(event, meta)
+        yield from _deed_problems(event)
 
 
 def _row_problems(records: list[Record], tips: Tips) -> Iterator[str]:
@@ -131,6 +133,14 @@ def _alignment_problems(event: Event, meta: Meta) -> Iterator[str]:
     try:
         if meta.dim % event.alignment().dim:
             yield f"{_name(event)} aligns embeddings of {event.alignment().dim} dimensions, the gallery has {meta.dim}"
+    except GalleryError as error:
+        yield str(error)
+
+
+def _deed_problems(event: Event) -> Iterator[str]:
+    try:
+        if is_deed(event):
+            deed_of(event)
     except GalleryError as error:
         yield str(error)
 

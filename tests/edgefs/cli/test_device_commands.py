@@ -69,8 +69,9 @@ def test_teach_ask_look_and_take_back(bundle: Path, pictures: Pictures, tmp_path
     assert edgefs("predict", bundle, *asked, "--gallery", gallery).stdout.count("checks (") == 2
     classes = edgefs("gallery", "classes", bundle, "--gallery", gallery, "--json").stdout.splitlines()
     assert json.loads(classes[0]) == {"label": "checks", "disposition": "defect", "images": 5}
-    (entry,) = edgefs("gallery", "log", bundle, "--gallery", gallery).stdout.splitlines()
-    assert entry.endswith("enroll  +5    checks  by Jo  new die")
+    header, entry = edgefs("gallery", "log", bundle, "--gallery", gallery).stdout.splitlines()
+    assert header.split()[:4] == ["time", "act", "images", "classes"]
+    assert entry.endswith("enroll      +5       1  checks  by Jo  new die")
     assert "took back" in edgefs("gallery", "undo", bundle, "--gallery", gallery).stdout
     assert "checks" not in edgefs("gallery", "classes", bundle, "--gallery", gallery).stdout
     assert edgefs("gallery", "check", gallery).stdout == f"{gallery}: whole\n"
@@ -93,7 +94,9 @@ def test_forget_and_merge_and_export(bundle: Path, pictures: Pictures, tmp_path:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     edgefs("enroll", bundle, "checks", *pictures("checks", 3), "--gallery", theirs)
     assert edgefs("gallery", "forget", bundle, "dots", "--gallery", ours).stdout == "Forgot dots (8 images).\n"
-    assert edgefs("gallery", "merge", bundle, theirs, "--gallery", ours).stdout.startswith("Merged 1 new row ")
+    assert edgefs("gallery", "merge", bundle, theirs, "--gallery", ours).stdout.startswith(
+        f"Merged {theirs}: 3 images of 1 "
+    )
     said = edgefs("gallery", "export", bundle, tmp_path / "g.npz", "--gallery", ours).stdout
     assert said == f"Wrote 19 embeddings of 3 classes to {tmp_path / 'g.npz'}\n"
     assert (tmp_path / "g.npz").stat().st_size > 1000

@@ -65,7 +65,7 @@ def with_version(path, version):
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(("version", "words"), [(2, "update edgefs"), (0, "no way from there")])
+@pytest.mark.parametrize(("version", "words"), [(3, "update edgefs"), (0, "no way from there")])
 def test_another_schema_is_refused_and_nothing_written(tmp_path, seed, version, words):
     path = tmp_path / "g"
     Gallery.open(path, seed).close()

@@ -1,0 +1,77 @@
+"""`edgefs gallery carry`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgefs.cli.options import (
+    PATH,
+    actor_option,
+    bundle_argument,
+    echo_head_note,
+    echo_json,
+    gallery_option,
+    json_option,
+    open_classifier,
+    provider_option,
+    reason_option,
+    wait_option,
+)
+
+
+@click.command("carry")
+@bundle_argument
+@click.option(
+    "--from",
+    "source",
+    type=PATH,
+    metavar="OLD",
+    help="The other bundle, whose gallery in $EDGEFS_STATE is meant, or a gallery's file; the one that is found.",
+)
+@click.option("--fresh", is_flag=True, help="Begin without what was taught elsewhere, and hear no more of it.")
+@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option(
+    "--force", is_flag=True, help="Carry over what can be, although some images can't or challenge parts would fail."
+)
+@reason_option
+@actor_option
+@gallery_option
+@provider_option
+@wait_option
+@json_option
+def carry(
+    bundle: Path,
+    source: Path | None,
+    fresh: bool,
+    check: bool,
+    force: bool,
+    reason: str,
+    actor: str,
+    gallery: Path | None,
+    provider: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Bring over what this device was taught under another bundle of the same product.
+
+    That is another precision of the model, or one that was adapted again. The old gallery stays as it is, its challenge
+    parts come along, and `edgefs gallery undo` takes it back.
+    """
+    if fresh and (source is not None or check):
+        raise click.UsageError("--fresh begins without what was taught elsewhere: it takes neither --from nor --check")
+    with open_classifier(bundle, gallery, provider=provider, challenge=False, wait=wait, quiet=True) as classifier:
+        path = classifier.gallery_path
+        if fresh:
+            classifier.begin_afresh()
+            click.echo(f"Made {path} from the bundle's seed.")
+            return
+        carried = classifier.carry(source, check=check, force=force, actor=actor, reason=reason)
+    if as_json:
+        echo_json({**carried.to_json(), "path": str(path), "head_note": classifier.head_note})
+        return
+    click.echo(carried.headline(path, check=check))
+    for line in carried.lines():
+        click.echo(f"  {line}")
+    echo_head_note(classifier)

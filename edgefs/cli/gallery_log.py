@@ -1,0 +1,62 @@
+"""`edgefs gallery log`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgefs.cli.options import bundle_argument, echo_json, gallery_option, gallery_path_of, json_option
+
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery import LogEntry
+
+
+@click.command("log")
+@bundle_argument
+@gallery_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@json_option
+def log(bundle: Path, gallery: Path | None, as_csv: bool, as_json: bool) -> None:
+    """Print the audit log: who taught or removed what, when and why."""
+    from edgefs_runtime.gallery.reading import read_log
+    from edgefs_runtime.state import lies
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other")
+    path = gallery_path_of(bundle, gallery)
+    entries = read_log(path) if lies(path) else []
+    if as_json:
+        for entry in entries:
+            echo_json(asdict(entry))
+    elif as_csv:
+        _echo_csv(entries)
+    elif entries:
+        _echo_log(entries)
+    else:
+        click.echo("Nothing was taught on this device yet.")
+
+
+def _echo_csv(entries: Sequence[LogEntry]) -> None:
+    import csv
+    import io
+
+    from edgefs_runtime.gallery import LogEntry
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(LogEntry)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(entry) for entry in entries)
+    click.echo(text.getvalue(), nl=False)
+
+
+def _echo_log(entries: Sequence[LogEntry]) -> None:
+    click.echo(f"{'time':<29}  {'act':<7} {'images':>6} {'classes':>7}  of what, by whom and why")
+    for entry in entries:
+        images = f"{'+' if entry.adds else '-'}{entry.images}" if entry.classes else str(entry.images)
+        words = (entry.label, entry.actor and f"by {entry.actor}", entry.reason)
+        said = "".join(f"  {word}" for word in words if word)
+        click.echo(f"{entry.time}  {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")

@@ -1,0 +1,103 @@
+"""The act: read what was taught, choose each image's way, ask the challenge parts, write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgefs_runtime.bundle import Bundle
+from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
+from edgefs_runtime.carrying.report import Carried, lost, notes_of, ways_of
+from edgefs_runtime.carrying.watch import Watch
+from edgefs_runtime.carrying.ways import Planned, plan
+from edgefs_runtime.errors import GalleryError, ImageError
+from edgefs_runtime.gallery.aligned import Aligned
+from edgefs_runtime.holding import Holding
+from edgefs_runtime.snapshot import Snapshot, extended
+from edgefs_runtime.state import challenge_folder
+from edgefs_runtime.teaching import Teaching
+
+
+def carry(
+    holding: Holding,
+    bundle: Bundle,
+    teaching: Teaching,
+    source: Path | None,
+    *,
+    check: bool,
+    force: bool,
+    actor: str,
+    reason: str,
+) -> Carried:
+    """See `Classifier.carry`."""
+    if holding.path is None:
+        raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
+    earlier = read_earlier(source, bundle, holding.path)
+    agreement = earlier.agreement(bundle)
+    if check:
+        planned = plan(earlier, holding.known(), teaching, agreement)
+        watch = Watch(holding, earlier.path, force=True)
+        if holding.judge is not None:
+            watch(holding.judge.snapshot, _with(holding.judge.snapshot, planned))
+        return _told(earlier, planned, agreement, watch, 0, holding.judge.snapshot.sequence if holding.judge else 0)
+    if not earlier.taught and holding.challenge.of_other(challenge_folder(earlier.path)):
+        return _guarded(holding, earlier)
+    with holding.acting() as gallery:
+        planned = plan(earlier, gallery.known(), teaching, agreement)
+        taught = [(one.enrolment, one.origin) for one in planned if one.enrolment is not None]
+        if not force:
+            _refuse_missing(planned)
+        watch = Watch(holding, earlier.path, force=force)
+        if not taught:
+            raise GalleryError(f"{earlier.path}: nothing to carry over that is not here already")
+        alignment = None if gallery.is_aligned else _alignment(earlier, agreement)
+        sequence = gallery.carry(taught, alignment, earlier.path.name, watch, actor=actor, reason=reason)
+    carried = _told(earlier, planned, agreement, watch, 0, sequence)
+    try:
+        return dataclasses.replace(carried, parts=holding.challenge.adopt(challenge_folder(earlier.path), watch.after))
+    except (GalleryError, ImageError) as error:  # what was taught is carried over all the same
+        return dataclasses.replace(carried, notes=(*carried.notes, f"the challenge parts: {error}"))
+
+
+def _guarded(holding: Holding, earlier: Earlier) -> Carried:
+    """Where nothing was taught, but parts guard what is decided: they are what is brought over."""
+    watch = Watch(holding, earlier.path, force=True)
+    now = holding.judge.snapshot if holding.judge else None
+    if now is not None:
+        watch(now, now)
+    parts = holding.challenge.adopt(challenge_folder(earlier.path), watch.after)
+    return _told(earlier, [], None, watch, parts, now.sequence if now else 0)
+
+
+def _alignment(earlier: Earlier, agreement: Agreement | None) -> Aligned | None:
+    """How the camera stands to what is carried over as it is; another network's embeddings say nothing about that."""
+    if earlier.alignment is None or agreement is None or not agreement.is_close:
+        return None
+    return earlier.alignment
+
+
+def _with(snapshot: Snapshot, planned: Sequence[Planned]) -> Snapshot:
+    for one in planned:
+        if one.enrolment is not None and one.enrolment.state == "approved":
+            snapshot = extended(snapshot, one.enrolment, range(len(one.enrolment.vectors)))
+    return snapshot
+
+
+def _refuse_missing(planned: Sequence[Planned]) -> None:
+    if missing := lost(planned):
+        raise GalleryError(f"{'; '.join(missing)}; nothing was carried over: --force carries over the others")
+
+
+def _told(
+    earlier: Earlier,
+    planned: Sequence[Planned],
+    agreement: Agreement | None,
+    watch: Watch,
+    parts: int,
+    sequence: int,
+) -> Carried:
+    notes = [*notes_of(planned), *earlier.notes]
+    if earlier.alignment is not None and _alignment(earlier, agreement) is None:
+        notes.append("the alignment to a changed camera, which is another network's: realign again where it is needed")
+    return Carried(earlier.path, ways_of(planned), agreement, tuple(notes), watch.sentences, parts, sequence)
