@@ -7,7 +7,6 @@ over.
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from edgefs_runtime.bundle import Bundle
@@ -84,6 +83,8 @@ def sentence_of(bundle: Bundle, gallery: Path) -> tuple[str, ...]:
     told = unused(bundle, gallery)
     if not told:
         return ()
+    import shlex  # nearly never needed
+
     carry = f"edgefs gallery carry {shlex.quote(str(bundle.path))}"
     source = "" if len(told) == 1 else " --from GALLERY"
     return (
