@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from edgefs.choices import HEADS_OF
 from edgefs.cli.options import Option
-from edgefs.methods import HEADS_OF
 from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
 
 SYMMETRIES: dict[str, tuple[str, ...] | None] = {

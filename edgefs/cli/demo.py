@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.checking import check_data
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
-from edgefs.demo import Outcome, tell_story
+from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT
 
+if TYPE_CHECKING:
+    from edgefs.demo import Outcome
 
-@click.command("demo")
+
+@click.command("demo", cls=WorkstationCommand)
 @click.option("-o", "--out", type=PATH, default=Path("demo-out"), show_default=True, help="Folder for everything.")
 @click.option("--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, instead of rendered parts.")
 @click.option("--backbone", metavar="NAME", help="As in `adapt`; nano on the rendered parts.")
@@ -33,6 +38,10 @@ def command(
 
     Works offline: the images are rendered and the network travels in the package.
     """
+    if data is not None:
+        check_data(data)
+    from edgefs.demo import tell_story
+
     with progress_bars() as (steps, console):
         outcome = tell_story(
             out,

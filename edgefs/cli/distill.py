@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from edgefs.backbones.students import STUDENTS
+from edgefs.checking import check_distill
+from edgefs.choices import STUDENTS
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, Option, apply, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
-from edgefs.distilling import DistillSettings, distill
+from edgefs.cli.workstation import WorkstationCommand
+from edgefs.distill_settings import DistillSettings
 from edgefs.runs import REPORT
-from edgefs.training import is_lead
 
 _KNOWN = DistillSettings()
 NETWORKS: tuple[Option, ...] = (
@@ -27,7 +28,7 @@ NETWORKS: tuple[Option, ...] = (
         metavar="PIXELS",
         help="What the teacher sees; its own without it.",
     ),
-    click.option("--student", type=click.Choice(list(STUDENTS)), default=_KNOWN.student, show_default=True),
+    click.option("--student", type=click.Choice(STUDENTS), default=_KNOWN.student, show_default=True),
     click.option(
         "--size",
         type=click.IntRange(min=32),
@@ -72,7 +73,7 @@ TRAINING: tuple[Option, ...] = (
 )
 
 
-@click.command("distill")
+@click.command("distill", cls=WorkstationCommand)
 @click.argument("archive", type=PATH, required=False)
 @click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
 @click.option("--rendered", is_flag=True, help="Learn from rendered pictures in the place of an archive.")
@@ -92,9 +93,14 @@ def command(
         raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")
     del fields["config"]
     fields |= {"roi": fields["roi"] or None, "rotation": int(fields["rotation"])}
+    settings = DistillSettings(**fields)
+    check_distill(archive, out, settings, overwrite=overwrite)
+    from edgefs.distilling import distill
+    from edgefs.training import is_lead
+
     with progress_bars() as (steps, console):
         tell = console.print if is_lead() else lambda _: None
-        run, distilled = distill(archive, out, DistillSettings(**fields), overwrite=overwrite, steps=steps, tell=tell)
+        run, distilled = distill(archive, out, settings, overwrite=overwrite, steps=steps, tell=tell)
     if not is_lead():
         return
     if as_json:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.checking import check_evaluate
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
-from edgefs.evaluating import evaluate, evaluate_episodes
-from edgefs.evaluation.episodes import EpisodePlan, Mean
-from edgefs.report import render_report
+from edgefs.cli.workstation import WorkstationCommand
 from edgefs_runtime.errors import EdgefsError
 
+if TYPE_CHECKING:
+    from edgefs.evaluation.episodes import EpisodePlan, Mean
 
-@click.command("evaluate")
+
+@click.command("evaluate", cls=WorkstationCommand)
 @click.argument("subject", metavar="RUN|BUNDLE", type=PATH)
 @click.argument("data", type=PATH)
 @click.option("--gallery", type=PATH, help="Decide by this gallery; by the bundle's seed without it.")
@@ -59,6 +62,11 @@ def command(
     its gallery: N times a gallery of a few images of each class is drawn from DATA, asked about others, and each class
     is left out in turn to see whether it is told as unknown.
     """
+    check_evaluate(subject, data, group_from=group_from, report=report)
+    from edgefs.evaluating import evaluate
+    from edgefs.evaluation.episodes import EpisodePlan
+    from edgefs.report import render_report
+
     if episodes is not None:
         plan = EpisodePlan(shots=shots, ways=ways, queries=queries, episodes=episodes, seed=seed)
         _episodes(subject, data, plan, group_from, ok, as_json)
@@ -80,6 +88,8 @@ def command(
 def _episodes(
     subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
 ) -> None:
+    from edgefs.evaluating import evaluate_episodes
+
     with progress_bars() as (steps, _):
         outcome = evaluate_episodes(subject, data, plan, group_from=group_from, ok=ok, steps=steps)
     if as_json:
@@ -105,6 +115,6 @@ def _percent(mean: Mean) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise EdgefsError(f"{path}: can't be written ({error.strerror or error})") from error

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from edgefs.checking import check_export
 from edgefs.cli.options import PATH, apply, echo_json, echo_passed_over, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.terminal import progress_bars
-from edgefs.exporting import Exported, export
-from edgefs.precision import GateError
+from edgefs.cli.workstation import WorkstationCommand
+
+if TYPE_CHECKING:
+    from edgefs.exporting import Exported
 
 
-@click.command("export")
+@click.command("export", cls=WorkstationCommand)
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="The bundle's file, such as parts.edgefs.")
 @click.option("--data", type=PATH, help="Where the images lie now, if not where `adapt` found them.")
@@ -54,6 +57,11 @@ def command(
     bundle carries those figures. Nothing is written when the two disagree, nor when another precision loses more than
     --max-drop.
     """
+    check_export(run, out, name=name, data=data, calibration=given["calibration"])
+    refining = unlabelled_files([unlabelled]) if unlabelled else None
+    from edgefs.exporting import export
+    from edgefs.precision import GateError
+
     try:
         with progress_bars() as (steps, _):
             exported = export(
@@ -63,7 +71,7 @@ def command(
                 name=name,
                 version=model_version,
                 keep_images=keep_images,
-                unlabelled=unlabelled_files([unlabelled]) if unlabelled else None,
+                unlabelled=refining,
                 deployment=deployment(given),
                 use_cache=use_cache,
                 steps=steps,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgefs.cli.streams import takes
+
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
 
@@ -140,8 +142,12 @@ def echo_warnings(warnings: Sequence[str]) -> None:
 
 
 def echo_json(fields: Any) -> None:
-    """One JSON object on one line."""
-    click.echo(json.dumps(fields, ensure_ascii=False))
+    """One JSON object on one line, without loss: what the output's encoding can't take is escaped as JSON does it.
+
+    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte.
+    """
+    text = json.dumps(fields, ensure_ascii=False)
+    click.echo(text if takes(text) else json.dumps(fields))
 
 
 def echo_refined(gained: Mapping[str, int]) -> None:

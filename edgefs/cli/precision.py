@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefs.choices import RANGE_ESTIMATORS
 from edgefs.cli.options import PATH, Option
-from edgefs.precision import Deployed, DeploySettings, Trial
-from edgefs.precision.trials import may_lose
-from edgefs_calibration.ranges import RANGE_ESTIMATORS
+
+if TYPE_CHECKING:
+    from edgefs.precision import Deployed, DeploySettings, Trial
 
 _MOST_MOVED = 5  # ranges shown
 _TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
@@ -71,6 +72,8 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
 
 def deployment(given: Mapping[str, Any]) -> DeploySettings:
     """Settings from those options by name."""
+    from edgefs.precision import DeploySettings
+
     return DeploySettings(**{**given, "target": _TARGETS[given["target"]]})
 
 
@@ -99,6 +102,8 @@ def trial_table(trials: Sequence[Trial]) -> list[str]:
 
 
 def _row(trial: Trial) -> list[str]:
+    from edgefs.precision.trials import may_lose
+
     right, unknowns = trial.gate.right, trial.gate.unknowns
     areas = ["not measured", ""]
     if unknowns is not None:
