@@ -12,6 +12,7 @@ import click
 from edgefs.checking import check_adapt
 from edgefs.choices import METHODS
 from edgefs.cli import adapt_options as options
+from edgefs.cli import method_options
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, apply, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
@@ -27,8 +28,10 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
 
 @click.command("adapt", cls=WorkstationCommand)
 @click.argument("data", type=PATH)
-@click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
-@click.option("--method", type=click.Choice(METHODS), default="features", show_default=True, help="How it learns.")
+@click.option("-o", "--out", required=True, type=PATH, help="The folder that the RUN is written to.")
+@click.option(
+    "--method", type=click.Choice(METHODS), default="features", show_default=True, help="The way of transfer learning."
+)
 @apply(
     options.NETWORK,
     options.DATA,
@@ -37,9 +40,9 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
     options.IMAGES,
     options.TRAINING,
     HARDWARE,
-    options.FINETUNE,
-    options.META,
-    options.DOMAIN,
+    method_options.FINETUNE,
+    method_options.META,
+    method_options.DOMAIN,
     options.CACHE,
     RUN,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from edgefs.checking import check_data
 from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT
@@ -18,12 +20,25 @@ if TYPE_CHECKING:
 
 
 @click.command("demo", cls=WorkstationCommand)
-@click.option("-o", "--out", type=PATH, default=Path("demo-out"), show_default=True, help="Folder for everything.")
-@click.option("--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, instead of rendered parts.")
-@click.option("--backbone", metavar="NAME", help="As in `adapt`; nano on the rendered parts.")
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    default=Path("demo-out"),
+    show_default=True,
+    help="The folder that everything is written to.",
+)
+@click.option(
+    "--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, in the place of rendered parts."
+)
+@click.option(
+    "--backbone", metavar="NAME", help="The pretrained network, as in `adapt`; by default nano on the rendered parts."
+)
 @click.option("--keep-back", metavar="LABEL", help="The class that nobody teaches until it is enrolled on the device.")
-@click.option("--group-from", metavar="REGEX", help="As in `adapt`.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--group-from", metavar="REGEX", help="A regular expression that takes the part from a file name, as in `adapt`."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks images.")
 @json_option
 def command(
     out: Path,
@@ -58,7 +73,7 @@ def command(
         return
     click.echo(_table(outcome))
     click.echo(f"\nThe report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
-    click.echo(f"Go on: edgefs predict {out / 'line.edgefs'} IMAGE")
+    click.echo(f"Go on: {shlex.join([*this_program(), *outcome.asked])}")
 
 
 def _table(outcome: Outcome) -> str:

@@ -20,26 +20,40 @@ if TYPE_CHECKING:
 @click.command("evaluate", cls=WorkstationCommand)
 @click.argument("subject", metavar="RUN|BUNDLE", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--gallery", type=PATH, help="Decide by this gallery; by the bundle's seed without it.")
-@click.option("--ok", multiple=True, metavar="LABEL", help="A class of good parts among those the model does not know.")
-@click.option("--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name.")
-@click.option("--medical", is_flag=True, help="Say sensitivity and specificity in the place of escapes and overkill.")
-@click.option("--report", type=PATH, help="Write a report (HTML) to this file.")
+@click.option("--gallery", type=PATH, help="The gallery that decides; by default the bundle's seed.")
 @click.option(
-    "--episodes", type=click.IntRange(min=1), metavar="N", help="Draw N episodes instead: galleries of --shots images."
+    "--ok",
+    multiple=True,
+    metavar="LABEL",
+    help="A class of good parts among those that the model does not know; may be repeated.",
 )
 @click.option(
-    "--shots", type=click.IntRange(min=1), default=5, show_default=True, help="Of an episode: images of each class."
+    "--group-from", metavar="REGEX", help="A regular expression that takes the part (lot, patient) from a file name."
 )
-@click.option("--ways", type=click.IntRange(min=2), help="Of an episode: classes; all without it.")
+@click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
+@click.option("--report", type=PATH, help="The file that a report (HTML) is written to; one that is there is replaced.")
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Measure N episodes instead: galleries of --shots images a class, drawn from DATA.",
+)
+@click.option(
+    "--shots",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="The number of images of each class in an episode's gallery.",
+)
+@click.option("--ways", type=click.IntRange(min=2), help="The number of classes in an episode; by default all.")
 @click.option(
     "--queries",
     type=click.IntRange(min=1),
     default=15,
     show_default=True,
-    help="Of an episode: images of each class asked about.",
+    help="The number of images of each class that an episode asks about.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the episodes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks the episodes.")
 @json_option
 def command(
     subject: Path,

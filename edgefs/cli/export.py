@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 @click.command("export", cls=WorkstationCommand)
 @click.argument("run", type=PATH)
-@click.option("-o", "--out", required=True, type=PATH, help="The bundle's file, such as parts.edgefs.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=PATH,
+    help="The bundle's file, such as parts.edgefs; one that is there is replaced.",
+)
 @click.option("--data", type=PATH, help="Where the images lie now, if not where `adapt` found them.")
-@click.option("--name", help="Of the model; the RUN's without it. It names the gallery on the device.")
-@click.option("--model-version", default="1", show_default=True, help="Of the model, as you count.")
+@click.option("--name", help="The model's name on devices; by default the RUN's.")
+@click.option("--model-version", default="1", show_default=True, help="The model's version, as you count.")
 @click.option(
     "--keep-images",
     type=click.Choice(["none", "support"]),
@@ -37,7 +43,14 @@ if TYPE_CHECKING:
     help="Refine classes of at most five images by the images in DIR, where that is safe, as `gallery refine` does.",
 )
 @apply(PRECISION)
-@click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
+@click.option(
+    "--no-cache",
+    "use_cache",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Compute every embedding anew and keep none for the next time.",
+)
 @json_option
 def command(
     run: Path,

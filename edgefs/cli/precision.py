@@ -21,7 +21,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         type=click.Choice(["fp32", "fp16", "int8", "auto"]),
         default="fp32",
         show_default=True,
-        help="Of the network; `auto` takes the fastest here that loses no more than --max-drop.",
+        help="The precision of the network; `auto` takes the fastest here that loses no more than --max-drop.",
     ),
     click.option(
         "--target",
@@ -43,13 +43,21 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         default=0.5,
         show_default=True,
         metavar="POINTS",
-        help="Of few-shot accuracy, and of the AUROC of unknowns, that may be lost with 95 % confidence.",
+        help="How many points of few-shot accuracy, and of the AUROC of unknowns, may be lost with 95 % confidence.",
     ),
     click.option(
-        "--calibration", type=PATH, metavar="DIR", help="Images for int8 ranges; those that taught without it."
+        "--calibration",
+        type=PATH,
+        metavar="DIR",
+        help="Images that int8 ranges are measured on; by default those that taught.",
     ),
     click.option(
-        "--calibration-images", "images", type=click.IntRange(8), default=128, show_default=True, help="At most."
+        "--calibration-images",
+        "images",
+        type=click.IntRange(8),
+        default=128,
+        show_default=True,
+        help="The most images that int8 ranges are measured on.",
     ),
     click.option(
         "--calibration-select",
@@ -57,7 +65,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         type=click.Choice(["balanced", "k-center"]),
         default="balanced",
         show_default=True,
-        help="Over classes and parts, or those that differ most.",
+        help="How they are chosen: evenly over classes and parts, or those that differ most.",
     ),
     click.option(
         "--ranges",
