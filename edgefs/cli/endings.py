@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any
 
 import click
 
@@ -45,6 +46,12 @@ class Interrupted(click.ClickException):
 
     def __init__(self) -> None:
         super().__init__("stopped by Ctrl-C")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """On a line of its own, where a terminal has shown `^C`."""
+        if sys.stderr.isatty():
+            click.echo(err=True)
+        super().show(file)
 
 
 @contextmanager

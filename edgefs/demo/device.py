@@ -40,12 +40,12 @@ class Device:
 
     def forget_all(self) -> None:
         """As it was before an earlier demo; what else lies in its folder stays."""
-        for file in self.state.glob("*.gallery*"):
+        for file in self.state.glob("demo*.gallery*"):
             file.unlink()
 
     def asking(self, image: Path) -> tuple[str, ...]:
         """The words of a command that asks it about an image, by what it was taught."""
-        (gallery,) = self.state.glob("*.gallery")
+        (gallery,) = self.state.glob("demo*.gallery")
         return ("predict", str(self.bundle), str(image), "--gallery", str(gallery))
 
     def predict(self, images: Sequence[Path]) -> list[dict[str, Any]]:
