@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from edgefs.cli import adapt_options as options
 from edgefs.cli import method_options
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, apply, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT, Run
@@ -108,3 +110,4 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
     if left_out:
         click.echo(f"{left_out} file{'' if left_out == 1 else 's'} left out; run.json and the report say why.")
     click.echo(f"RUN: {out}   report: {out / REPORT}")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")

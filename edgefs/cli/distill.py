@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgefs.checking import check_distill
 from edgefs.choices import STUDENTS
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, Option, apply, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.distill_settings import DistillSettings
@@ -135,4 +137,4 @@ def command(
         echo_json({"run": str(out), "name": run.name, **distilled.to_json()})
         return
     click.echo(f"RUN: {out}   report: {out / REPORT}")
-    click.echo(f"Use it: edgefs adapt DATA -o RUN --backbone {out}")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'adapt'])} DATA -o RUN --backbone {shlex.quote(str(out))}")

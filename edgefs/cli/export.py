@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ import click
 from edgefs.checking import check_export
 from edgefs.cli.options import PATH, apply, echo_json, echo_passed_over, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 
@@ -124,3 +126,4 @@ def _echo(exported: Exported) -> None:
     if evaluation is not None:
         click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
     click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'predict', str(exported.path)])} IMAGE...")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -62,6 +64,20 @@ def test_the_demo_runs_on_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert outcome["new_before"]["refused"]["trials"] == 7
     assert outcome["new_after"]["right"]["value"] > 0.8
     assert (tmp_path / "out" / "run" / "report.html").exists()
+
+
+def test_the_demo_ends_with_a_command_that_works_as_printed(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "my parts", 7, ("good", "stripes", "checks"))
+    words = [sys.executable, "-m", "edgefs", "demo", "--data", data, "-o", "out", "--backbone", "nano"]
+    demo = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert demo.returncode == 0, demo.stderr
+    last = demo.stdout.splitlines()[-1]
+    assert last.startswith("Go on: ")
+    asked = subprocess.run(
+        last.removeprefix("Go on: "), shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert re.match(r"(OK|NG) ", asked.stdout)
 
 
 @pytest.mark.slow
