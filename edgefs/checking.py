@@ -25,7 +25,7 @@ def check_adapt(data: Path, out: Path, settings: AdaptSettings, *, overwrite: bo
         DataError: there is nothing to learn from, or the groups can't be taken from file names.
         WeightsError: a weights file or a student is not there.
         BundleError: a name that can't be a model's.
-        EdgefsError: a head of another method.
+        EdgefsError: a head of another method, or a frame that can't be cut or seen so.
     """
     check_place(out, overwrite=overwrite)
     check_data(data)
@@ -34,6 +34,12 @@ def check_adapt(data: Path, out: Path, settings: AdaptSettings, *, overwrite: bo
     if settings.group_from is not None:
         group_pattern(settings.group_from)
     head_of(settings)
+    _check_frame(settings)
+    if settings.size and len(set(settings.size)) > 1 and any("t" in name for name in settings.symmetries or ()):
+        raise EdgefsError(
+            f"--symmetry all turns by a quarter, which needs a square input; --size {settings.size[0]} "
+            f"{settings.size[1]} is none: take --symmetry flips, or another size"
+        )
     _check_weights("--weights", settings.weights)
     if settings.backbone is not None and Path(settings.backbone).name != settings.backbone:
         Run.open_distilled(Path(settings.backbone))
@@ -88,12 +94,14 @@ def check_distill(archive: Path | None, out: Path, settings: DistillSettings, *,
         DataError: no such archive.
         WeightsError: the teacher's weights file is not there.
         BundleError: a name that can't be a model's.
+        EdgefsError: a frame that can't be cut or seen so.
     """
     check_place(out, overwrite=overwrite)
     if archive is not None and not archive.is_dir():
         raise DataError(f"{archive}: {'a file' if archive.exists() else 'nothing'} there; expected a folder of images")
     if settings.name is not None:
         check_name(settings.name)
+    _check_frame(settings)
     _check_weights("--teacher-weights", settings.teacher_weights)
 
 
@@ -133,6 +141,15 @@ def head_of(settings: AdaptSettings) -> str:
             f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"
         )
     return settings.head or known[0]
+
+
+def _check_frame(settings: AdaptSettings | DistillSettings) -> None:
+    if settings.roi and min(settings.roi[2:]) < 1:
+        told = " ".join(map(str, settings.roi))
+        raise EdgefsError(f"--roi {told}: a region has a WIDTH and a HEIGHT of at least 1 pixel")
+    if settings.window is not None and settings.window[0] >= settings.window[1]:
+        black, white = settings.window
+        raise EdgefsError(f"--window {black} {white}: BLACK must be less than WHITE")
 
 
 def _check_weights(option: str, weights: str | None) -> None:

@@ -73,7 +73,12 @@ def command(
         return
     click.echo(_table(outcome))
     click.echo(f"\nThe report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
-    click.echo(f"Go on: {shlex.join([*this_program(), *outcome.asked])}")
+    click.echo(f"Go on: {_next(outcome)}")
+
+
+def _next(outcome: Outcome) -> str:
+    """A command for the shell that asks the device about an image of the class it was just taught."""
+    return shlex.join([*this_program(), *outcome.asked])
 
 
 def _table(outcome: Outcome) -> str:
@@ -97,4 +102,5 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         for name, value in vars(outcome).items()
         if name.startswith(("known", "new"))
     }
-    return {"label": outcome.label, **asked, "seconds": outcome.seconds, "loaded": outcome.loaded}
+    rest = {"seconds": outcome.seconds, "loaded": outcome.loaded, "next": _next(outcome)}
+    return {"label": outcome.label, **asked, **rest}

@@ -75,6 +75,21 @@ CASES: dict[str, Case] = {
         1,
         "--source",
     ),
+    "a window upside down": (
+        lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--window", 4095, 0],
+        1,
+        "--window 4095 0: BLACK must be less than WHITE",
+    ),
+    "a region of nothing": (
+        lambda tmp: ["distill", tmp / "d", "-o", tmp / "run", "--roi", 10, 10, 0, 50],
+        1,
+        "--roi 10 10 0 50: a region has a WIDTH and a HEIGHT of at least 1 pixel",
+    ),
+    "turns of what is not square": (
+        lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--size", 32, 64, "--symmetry", "all"],
+        1,
+        "--size 32 64",
+    ),
     "nothing to evaluate": (lambda tmp: ["evaluate", tmp / "gone", tmp / "d"], 1, "no such file or folder"),
     "evaluate no RUN": (lambda tmp: ["evaluate", tmp / "d", tmp / "d"], 1, "not a RUN"),
     "nothing to evaluate on": (lambda tmp: ["evaluate", config(tmp), tmp / "gone"], 1, "found nothing there"),
