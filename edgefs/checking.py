@@ -98,7 +98,8 @@ def check_distill(archive: Path | None, out: Path, settings: DistillSettings, *,
     """
     check_place(out, overwrite=overwrite)
     if archive is not None and not archive.is_dir():
-        raise DataError(f"{archive}: {'a file' if archive.exists() else 'nothing'} there; expected a folder of images")
+        found = "a file stands there" if archive.exists() else "no such folder"
+        raise DataError(f"{archive}: {found}; expected a folder of images")
     if settings.name is not None:
         check_name(settings.name)
     _check_frame(settings)
