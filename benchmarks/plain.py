@@ -5,7 +5,10 @@
 IMAGES is uint8 `[N,H,W,3]`, OUT what the network computes of them one by one.
 """
 
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edgefs does: a measurement talks to nobody
 
 import numpy as np
 

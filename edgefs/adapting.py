@@ -17,14 +17,15 @@ from typing import Any
 from safetensors.torch import save
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
+from edgefs.checking import check_adapt, head_of
+from edgefs.choices import TRAINED_HEADS
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.layouts import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
 from edgefs.identity import predecessor
-from edgefs.methods import HEADS_OF, METHODS, Adapted, Task
-from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs.methods import METHODS, Adapted, Task
 from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
@@ -37,7 +38,6 @@ from edgefs.runs import (
     REPORT,
     WEIGHTS,
     Run,
-    check_place,
     name_from,
     write_run,
 )
@@ -51,7 +51,6 @@ from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.heads import HEADS
-from edgefs_runtime.manifest import check_name
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.version import __version__
 
@@ -83,9 +82,8 @@ def adapt(
         RunError: the place is taken, or can't be written.
     """
     began = time.monotonic()
-    check_place(out, overwrite=overwrite)
+    check_adapt(data, out, settings, overwrite=overwrite)
     name = settings.name or _name_from(data)
-    check_name(name)
     succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
@@ -183,23 +181,9 @@ def _read(
     )
 
 
-def _head(settings: AdaptSettings) -> str:
-    """The head that was asked for, or the method's first.
-
-    Raises:
-        EdgefsError: it is not one of the method's.
-    """
-    known = HEADS_OF[settings.method]
-    if settings.head is not None and settings.head not in known:
-        raise EdgefsError(
-            f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"
-        )
-    return settings.head or known[0]
-
-
 def _gallery_head(settings: AdaptSettings) -> str:
     """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
-    head = _head(settings)
+    head = head_of(settings)
     return head if head in HEADS and settings.method != "finetune" else _FALLBACK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgefs.training.settings import Optimizer, Precision, Schedule
+from edgefs.choices import Optimizer, Precision, Schedule
 from edgefs_runtime.preprocess import Resize
 
 BnStats = Literal["frozen", "train"]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from textures import save
 
+import edgefs  # noqa: F401 - before a test imports onnxruntime: it keeps that from talking to its vendor
+
 GOLDEN = Path(__file__).parent / "golden" / "tiny.edgefs"
 SHARED = Path(os.environ.get("EDGEFS_SHARED") or Path(__file__).parents[2] / "shared")
 

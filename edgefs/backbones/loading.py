@@ -11,9 +11,10 @@ from torch import nn
 from edgefs.backbones.conv4 import load_conv4
 from edgefs.backbones.nano import load_nano
 from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
-from edgefs.backbones.students import STUDENT_SIZE, STUDENTS, Student, untrained_student
+from edgefs.backbones.students import STUDENTS, Student, untrained_student
 from edgefs.backbones.torchvision_models import is_cached, load_torchvision
 from edgefs.backbones.weights import RANDOM, Backbone, fill, from_file, state_digest
+from edgefs.choices import STUDENT_SIZE
 from edgefs.runs import STUDENT, Run
 from edgefs_runtime.errors import WeightsError
 

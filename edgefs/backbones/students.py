@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-STUDENT_SIZE = 128  # pixels, height and width of the input; any multiple of 32 works
 # Channels of the first block and of the four resolutions after it. Multiply-adds at 128 x 128 and weights:
 STUDENTS: dict[str, tuple[int, ...]] = {
     "nano-s": (8, 16, 32, 64, 128),  # 19 million, 0.24 million

@@ -7,7 +7,9 @@ a better classifier of ImageNet and a worse embedding of anything else (Kornblit
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,8 @@ def _cache_file(entry: Any) -> Path:
 def _pretrained(name: str, chosen: str, sets: dict[str, Any]) -> Backbone:
     entry = sets[chosen]
     try:
-        state = entry.get_state_dict(progress=False, check_hash=True)
+        with contextlib.redirect_stdout(sys.stderr):  # torch says there that it downloads, amid the results of --json
+            state = entry.get_state_dict(progress=False, check_hash=True)
     except (OSError, urllib.error.URLError, RuntimeError) as error:
         raise WeightsError(
             f"the weights {chosen} of {name} are not in {_cache_file(entry).parent} and can't be downloaded; copy "

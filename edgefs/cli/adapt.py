@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.adapting import adapt
+from edgefs.checking import check_adapt
+from edgefs.choices import METHODS
 from edgefs.cli import adapt_options as options
+from edgefs.cli import method_options
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, apply, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
-from edgefs.methods import METHODS
-from edgefs.reporting import Measured
+from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT, Run
 from edgefs.settings import AdaptSettings
-from edgefs.training import is_lead
+
+if TYPE_CHECKING:
+    from edgefs.reporting import Measured
 
 _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that hold a method's own settings
 
 
-@click.command("adapt")
+@click.command("adapt", cls=WorkstationCommand)
 @click.argument("data", type=PATH)
-@click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
-@click.option("--method", type=click.Choice(list(METHODS)), default="features", show_default=True)
+@click.option("-o", "--out", required=True, type=PATH, help="The folder that the RUN is written to.")
+@click.option(
+    "--method", type=click.Choice(METHODS), default="features", show_default=True, help="The way of transfer learning."
+)
 @apply(
     options.NETWORK,
     options.DATA,
@@ -35,9 +42,9 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
     options.IMAGES,
     options.TRAINING,
     HARDWARE,
-    options.FINETUNE,
-    options.META,
-    options.DOMAIN,
+    method_options.FINETUNE,
+    method_options.META,
+    method_options.DOMAIN,
     options.CACHE,
     options.SUCCESSION,
     RUN,
@@ -54,6 +61,10 @@ def command(
     (train/good and test/<defect>), or a CSV file path,label[,split][,group].
     """
     settings = _settings(take_config(ctx, given))
+    check_adapt(data, out, settings, overwrite=overwrite)
+    from edgefs.adapting import adapt
+    from edgefs.training import is_lead
+
     with progress_bars() as (steps, console):
         tell = console.print if is_lead() else lambda _: None
         run, measured = adapt(data, out, settings, overwrite=overwrite, steps=steps, tell=tell)
@@ -100,3 +111,4 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
     if left_out:
         click.echo(f"{left_out} file{'' if left_out == 1 else 's'} left out; run.json and the report say why.")
     click.echo(f"RUN: {out}   report: {out / REPORT}")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")

@@ -46,17 +46,25 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
 @click.command("bench")
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
 @click.option(
-    "--image", "images", multiple=True, type=PATH, metavar="FILE", help="A real frame, or a folder of them; repeatable."
+    "--image",
+    "images",
+    multiple=True,
+    type=PATH,
+    metavar="FILE",
+    help="A real frame, or a folder of them; may be repeated.",
 )
 @click.option(
-    "--camera-size", callback=_camera_size, metavar="WxH", help=f"Without --image: of rendered frames [{_CAMERA}]."
+    "--camera-size",
+    callback=_camera_size,
+    metavar="WxH",
+    help=f"The size of the frames that are rendered without --image [{_CAMERA}].",
 )
 @click.option(
     "--seconds",
     type=_Number(min=0, min_open=True, max=86400),
     default=20.0,
     show_default=True,
-    help="For each bundle; memory and warming up come on top.",
+    help="How long each bundle is measured; memory and warming up come on top.",
 )
 @click.option(
     "--frames", type=click.IntRange(min=1), metavar="N", help="Decide about N frames instead of a time, in each part."
@@ -67,12 +75,18 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     default="0",
     show_default=True,
     metavar="N,N...",
-    help="Of one inference, 0 = one for each core; the throughput is measured with each, all else with the first.",
+    help="The threads of one inference, 0 = one for each core; "
+    "the throughput is measured with each number, all else with the first.",
 )
-@click.option("--gallery", type=PATH, help="Decide by a copy of this gallery; by default by the bundle's seed.")
-@click.option("--deadline-ms", type=_Number(min=0, min_open=True), help="Count frames that take longer.")
-@click.option("--max-misses", type=_Number(0, 1), metavar="SHARE", help="Fail where more miss the deadline, as 0.001.")
-@click.option("--max-p99-ms", type=_Number(min=0, min_open=True), help="Fail where the 99th percentile is above.")
+@click.option("--gallery", type=PATH, help="The gallery of which a copy decides; by default the bundle's seed.")
+@click.option("--deadline-ms", type=_Number(min=0, min_open=True), help="Count the frames that take longer than this.")
+@click.option(
+    "--max-misses",
+    type=_Number(0, 1),
+    metavar="SHARE",
+    help="Fail where a larger share misses the deadline: 0.001 is 1 in 1,000.",
+)
+@click.option("--max-p99-ms", type=_Number(min=0, min_open=True), help="Fail where the 99th percentile is above this.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     bundles: tuple[Path, ...],

@@ -8,6 +8,7 @@ overkill = 0.01
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +17,6 @@ from typing import Any
 import click
 
 from edgefs_runtime.errors import EdgefsError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,13 +35,19 @@ def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in _read(path).items():
         name = names.get(key.replace("-", "_"))
         if name is None or name in ("config", "out"):
-            raise EdgefsError(f"{path}: {key} is no option of `edgefs {ctx.command.name}`; --help lists them")
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else "--help lists them"
+            raise EdgefsError(f"--config {path}: {key} is no option of `edgefs {ctx.command.name}`; {hint}")
         if ctx.get_parameter_source(str(name)) is not click.core.ParameterSource.COMMANDLINE:
             found[name] = _converted(ctx, options[name], value)
     return {**given, **found}
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib  # of the extra `workstation`
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

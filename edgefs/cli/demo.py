@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.checking import check_data
 from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
-from edgefs.demo import Outcome, tell_story
+from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT
 
+if TYPE_CHECKING:
+    from edgefs.demo import Outcome
 
-@click.command("demo")
-@click.option("-o", "--out", type=PATH, default=Path("demo-out"), show_default=True, help="Folder for everything.")
-@click.option("--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, instead of rendered parts.")
-@click.option("--backbone", metavar="NAME", help="As in `adapt`; nano on the rendered parts.")
+
+@click.command("demo", cls=WorkstationCommand)
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    default=Path("demo-out"),
+    show_default=True,
+    help="The folder that everything is written to.",
+)
+@click.option(
+    "--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, in the place of rendered parts."
+)
+@click.option(
+    "--backbone", metavar="NAME", help="The pretrained network, as in `adapt`; by default nano on the rendered parts."
+)
 @click.option("--keep-back", metavar="LABEL", help="The class that nobody teaches until it is enrolled on the device.")
-@click.option("--group-from", metavar="REGEX", help="As in `adapt`.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--group-from", metavar="REGEX", help="A regular expression that takes the part from a file name, as in `adapt`."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks images.")
 @json_option
 def command(
     out: Path,
@@ -33,6 +53,10 @@ def command(
 
     Works offline: the images are rendered and the network travels in the package.
     """
+    if data is not None:
+        check_data(data)
+    from edgefs.demo import tell_story
+
     with progress_bars() as (steps, console):
         outcome = tell_story(
             out,
@@ -49,7 +73,12 @@ def command(
         return
     click.echo(_table(outcome))
     click.echo(f"\nThe report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
-    click.echo(f"Go on: edgefs predict {out / 'line.edgefs'} IMAGE")
+    click.echo(f"Go on: {_next(outcome)}")
+
+
+def _next(outcome: Outcome) -> str:
+    """A command for the shell that asks the device about an image of the class it was just taught."""
+    return shlex.join([*this_program(), *outcome.asked])
 
 
 def _table(outcome: Outcome) -> str:
@@ -73,4 +102,5 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         for name, value in vars(outcome).items()
         if name.startswith(("known", "new"))
     }
-    return {"label": outcome.label, **asked, "seconds": outcome.seconds, "loaded": outcome.loaded}
+    rest = {"seconds": outcome.seconds, "loaded": outcome.loaded, "next": _next(outcome)}
+    return {"label": outcome.label, **asked, **rest}

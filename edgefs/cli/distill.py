@@ -2,79 +2,110 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgefs.backbones.students import STUDENTS
+from edgefs.checking import check_distill
+from edgefs.choices import STUDENTS
 from edgefs.cli.config import take_config
 from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, Option, apply, echo_json, json_option
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
-from edgefs.distilling import DistillSettings, distill
+from edgefs.cli.workstation import WorkstationCommand
+from edgefs.distill_settings import DistillSettings
 from edgefs.runs import REPORT
-from edgefs.training import is_lead
 
 _KNOWN = DistillSettings()
 NETWORKS: tuple[Option, ...] = (
     click.option(
-        "--teacher", default=_KNOWN.teacher, show_default=True, metavar="NAME", help="A torchvision network, or nano."
+        "--teacher",
+        default=_KNOWN.teacher,
+        show_default=True,
+        metavar="NAME",
+        help="The large network: one of torchvision's, or nano.",
     ),
-    click.option("--teacher-weights", metavar="FILE", help=".pth or .safetensors, or the name of a torchvision set."),
+    click.option(
+        "--teacher-weights",
+        metavar="FILE",
+        help="The teacher's weights: a .pth or .safetensors file, or the name of a torchvision set.",
+    ),
     click.option(
         "--teacher-size",
         type=click.IntRange(min=32),
         metavar="PIXELS",
-        help="What the teacher sees; its own without it.",
+        help="The height and width of what the teacher sees; by default its own.",
     ),
-    click.option("--student", type=click.Choice(list(STUDENTS)), default=_KNOWN.student, show_default=True),
+    click.option(
+        "--student", type=click.Choice(STUDENTS), default=_KNOWN.student, show_default=True, help="The small network."
+    ),
     click.option(
         "--size",
         type=click.IntRange(min=32),
         default=_KNOWN.size,
         show_default=True,
         metavar="PIXELS",
-        help="What the student sees, a multiple of 32.",
+        help="The height and width of what the student sees, a multiple of 32.",
     ),
     click.option(
         "--start",
         type=click.Choice(["packaged", "random"]),
-        help="The student's first values; nano's packaged ones with an archive, else random.",
+        help="The student's first values: by default nano's packaged ones with an archive, else random.",
     ),
 )
 TRAINING: tuple[Option, ...] = (
-    click.option("--epochs", type=click.IntRange(min=1), default=_KNOWN.epochs, show_default=True),
+    click.option(
+        "--epochs",
+        type=click.IntRange(min=1),
+        default=_KNOWN.epochs,
+        show_default=True,
+        help="The number of epochs to train for.",
+    ),
     click.option(
         "--pictures",
         type=click.IntRange(min=1),
         default=_KNOWN.pictures,
         show_default=True,
-        help="Of an epoch, at most; each epoch draws or renders others.",
+        help="The most pictures in an epoch; each epoch draws or renders others.",
     ),
     click.option(
         "--views",
         type=click.IntRange(min=1),
         default=_KNOWN.views,
         show_default=True,
-        help="Random crops of each picture, each of which the teacher is asked about.",
+        help="The number of random crops of each picture; the teacher is asked about each.",
     ),
     click.option(
-        "--batch", type=click.IntRange(min=2), default=_KNOWN.batch, show_default=True, help="Views of a step."
+        "--batch",
+        type=click.IntRange(min=2),
+        default=_KNOWN.batch,
+        show_default=True,
+        help="The number of views in a training step.",
     ),
-    click.option("--lr", type=click.FloatRange(0, min_open=True), default=_KNOWN.lr, show_default=True),
-    click.option("--seed", type=int, default=0, show_default=True),
+    click.option(
+        "--lr",
+        type=click.FloatRange(0, min_open=True),
+        default=_KNOWN.lr,
+        show_default=True,
+        help="The largest learning rate.",
+    ),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="The number that picks pictures, views and their order."
+    ),
     click.option(
         "--workers",
         type=click.IntRange(min=0),
         default=_KNOWN.workers,
-        help="Processes that render; as many as there are processors without it.",
+        help="The number of processes that render; by default one for each processor.",
     ),
 )
 
 
-@click.command("distill")
+@click.command("distill", cls=WorkstationCommand)
 @click.argument("archive", type=PATH, required=False)
-@click.option("-o", "--out", required=True, type=PATH, help="Folder for the RUN.")
+@click.option("-o", "--out", required=True, type=PATH, help="The folder that the RUN is written to.")
 @click.option("--rendered", is_flag=True, help="Learn from rendered pictures in the place of an archive.")
 @apply(NETWORKS, TRAINING, FRAME, HARDWARE, RUN)
 @json_option
@@ -92,13 +123,18 @@ def command(
         raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")
     del fields["config"]
     fields |= {"roi": fields["roi"] or None, "rotation": int(fields["rotation"])}
+    settings = DistillSettings(**fields)
+    check_distill(archive, out, settings, overwrite=overwrite)
+    from edgefs.distilling import distill
+    from edgefs.training import is_lead
+
     with progress_bars() as (steps, console):
         tell = console.print if is_lead() else lambda _: None
-        run, distilled = distill(archive, out, DistillSettings(**fields), overwrite=overwrite, steps=steps, tell=tell)
+        run, distilled = distill(archive, out, settings, overwrite=overwrite, steps=steps, tell=tell)
     if not is_lead():
         return
     if as_json:
         echo_json({"run": str(out), "name": run.name, **distilled.to_json()})
         return
     click.echo(f"RUN: {out}   report: {out / REPORT}")
-    click.echo(f"Use it: edgefs adapt DATA -o RUN --backbone {out}")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'adapt'])} DATA -o RUN --backbone {shlex.quote(str(out))}")

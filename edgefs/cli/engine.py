@@ -12,7 +12,11 @@ from edgefs.cli.options import bundle_argument, echo_json, json_option
 @click.command("engine")
 @bundle_argument
 @click.option(
-    "--max-batch", type=click.IntRange(1, 1024), default=8, show_default=True, help="Images that it can take at once."
+    "--max-batch",
+    type=click.IntRange(1, 1024),
+    default=8,
+    show_default=True,
+    help="The most images that the engine can take at once.",
 )
 @click.option(
     "--workspace",

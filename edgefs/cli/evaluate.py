@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.checking import check_evaluate
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
-from edgefs.evaluating import evaluate, evaluate_episodes
-from edgefs.evaluation.episodes import EpisodePlan, Mean
-from edgefs.report import render_report
+from edgefs.cli.workstation import WorkstationCommand
 from edgefs_runtime.errors import EdgefsError
 
+if TYPE_CHECKING:
+    from edgefs.evaluation.episodes import EpisodePlan, Mean
 
-@click.command("evaluate")
+
+@click.command("evaluate", cls=WorkstationCommand)
 @click.argument("subject", metavar="RUN|BUNDLE", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--gallery", type=PATH, help="Decide by this gallery; by the bundle's seed without it.")
-@click.option("--ok", multiple=True, metavar="LABEL", help="A class of good parts among those the model does not know.")
-@click.option("--group-from", metavar="REGEX", help="Takes the part (lot, patient) from a file name.")
-@click.option("--medical", is_flag=True, help="Say sensitivity and specificity in the place of escapes and overkill.")
-@click.option("--report", type=PATH, help="Write a report (HTML) to this file.")
+@click.option("--gallery", type=PATH, help="The gallery that decides; by default the bundle's seed.")
 @click.option(
-    "--episodes", type=click.IntRange(min=1), metavar="N", help="Draw N episodes instead: galleries of --shots images."
+    "--ok",
+    multiple=True,
+    metavar="LABEL",
+    help="A class of good parts among those that the model does not know; may be repeated.",
 )
 @click.option(
-    "--shots", type=click.IntRange(min=1), default=5, show_default=True, help="Of an episode: images of each class."
+    "--group-from", metavar="REGEX", help="A regular expression that takes the part (lot, patient) from a file name."
 )
-@click.option("--ways", type=click.IntRange(min=2), help="Of an episode: classes; all without it.")
+@click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
+@click.option("--report", type=PATH, help="The file that a report (HTML) is written to; one that is there is replaced.")
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Measure N episodes instead: galleries of --shots images a class, drawn from DATA.",
+)
+@click.option(
+    "--shots",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="The number of images of each class in an episode's gallery.",
+)
+@click.option("--ways", type=click.IntRange(min=2), help="The number of classes in an episode; by default all.")
 @click.option(
     "--queries",
     type=click.IntRange(min=1),
     default=15,
     show_default=True,
-    help="Of an episode: images of each class asked about.",
+    help="The number of images of each class that an episode asks about.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the episodes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks the episodes.")
 @json_option
 def command(
     subject: Path,
@@ -59,6 +76,11 @@ def command(
     its gallery: N times a gallery of a few images of each class is drawn from DATA, asked about others, and each class
     is left out in turn to see whether it is told as unknown.
     """
+    check_evaluate(subject, data, group_from=group_from, report=report)
+    from edgefs.evaluating import evaluate
+    from edgefs.evaluation.episodes import EpisodePlan
+    from edgefs.report import render_report
+
     if episodes is not None:
         plan = EpisodePlan(shots=shots, ways=ways, queries=queries, episodes=episodes, seed=seed)
         _episodes(subject, data, plan, group_from, ok, as_json)
@@ -80,6 +102,8 @@ def command(
 def _episodes(
     subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
 ) -> None:
+    from edgefs.evaluating import evaluate_episodes
+
     with progress_bars() as (steps, _):
         outcome = evaluate_episodes(subject, data, plan, group_from=group_from, ok=ok, steps=steps)
     if as_json:
@@ -105,6 +129,6 @@ def _percent(mean: Mean) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise EdgefsError(f"{path}: can't be written ({error.strerror or error})") from error

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from edgefs.checking import check_export
 from edgefs.cli.options import PATH, apply, echo_json, echo_passed_over, json_option, unlabelled_files
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
+from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
-from edgefs.exporting import Exported, export
-from edgefs.precision import GateError
+from edgefs.cli.workstation import WorkstationCommand
+
+if TYPE_CHECKING:
+    from edgefs.exporting import Exported
 
 
-@click.command("export")
+@click.command("export", cls=WorkstationCommand)
 @click.argument("run", type=PATH)
-@click.option("-o", "--out", required=True, type=PATH, help="The bundle's file, such as parts.edgefs.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=PATH,
+    help="The bundle's file, such as parts.edgefs; one that is there is replaced.",
+)
 @click.option("--data", type=PATH, help="Where the images lie now, if not where `adapt` found them.")
-@click.option("--name", help="Of the model, for people; the RUN's without it.")
-@click.option("--model-version", default="1", show_default=True, help="Of the model, as you count.")
+@click.option("--name", help="The model's name, for people; by default the RUN's.")
+@click.option("--model-version", default="1", show_default=True, help="The model's version, as you count.")
 @click.option(
     "--keep-images",
     type=click.Choice(["none", "support"]),
@@ -34,7 +45,14 @@ from edgefs.precision import GateError
     help="Refine classes of at most five images by the images in DIR, where that is safe, as `gallery refine` does.",
 )
 @apply(PRECISION)
-@click.option("--no-cache", "use_cache", flag_value=False, default=True, type=bool, help="Don't remember embeddings.")
+@click.option(
+    "--no-cache",
+    "use_cache",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Compute every embedding anew and keep none for the next time.",
+)
 @json_option
 def command(
     run: Path,
@@ -54,6 +72,11 @@ def command(
     bundle carries those figures. Nothing is written when the two disagree, nor when another precision loses more than
     --max-drop.
     """
+    check_export(run, out, name=name, data=data, calibration=given["calibration"])
+    refining = unlabelled_files([unlabelled]) if unlabelled else None
+    from edgefs.exporting import export
+    from edgefs.precision import GateError
+
     try:
         with progress_bars() as (steps, _):
             exported = export(
@@ -63,7 +86,7 @@ def command(
                 name=name,
                 version=model_version,
                 keep_images=keep_images,
-                unlabelled=unlabelled_files([unlabelled]) if unlabelled else None,
+                unlabelled=refining,
                 deployment=deployment(given),
                 use_cache=use_cache,
                 steps=steps,
@@ -103,3 +126,4 @@ def _echo(exported: Exported) -> None:
     if evaluation is not None:
         click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
     click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")
+    click.echo(f"Go on: {shlex.join([*this_program(), 'predict', str(exported.path)])} IMAGE...")

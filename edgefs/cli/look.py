@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefs.checking import check_data, check_file
 from edgefs.cli.options import FRAME, PATH, apply, echo_json, json_option
+from edgefs.cli.workstation import WorkstationCommand
 
 if TYPE_CHECKING:
     from edgefs.look import Sheet
@@ -18,9 +20,16 @@ if TYPE_CHECKING:
 _MOST_REASONS = 5
 
 
-@click.command("look")
+@click.command("look", cls=WorkstationCommand)
 @click.argument("data", type=PATH)
-@click.option("-o", "--out", required=True, type=PATH, metavar="FILE.html", help="Where the sheet is written.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=PATH,
+    metavar="FILE.html",
+    help="The file (HTML) that the sheet is written to; one that is there is replaced.",
+)
 @apply(FRAME)
 @click.option(
     "--size",
@@ -29,7 +38,7 @@ _MOST_REASONS = 5
     metavar="HEIGHT WIDTH",
     default=(224, 224),
     show_default=True,
-    help="Network input: that of MobileNetV2; nano has 128 128.",
+    help="The size of the network's input: 224 224 for MobileNetV2, 128 128 for nano.",
 )
 @click.option(
     "--resize",
@@ -39,10 +48,17 @@ _MOST_REASONS = 5
     help="How a frame of another shape is brought to the input.",
 )
 @click.option(
-    "--ok", multiple=True, metavar="LABEL", help="A class of good parts [good, ok, normal and free are known]."
+    "--ok",
+    multiple=True,
+    metavar="LABEL",
+    help="A class of good parts, beside good, ok, normal and free; may be repeated.",
 )
-@click.option("--images", type=click.IntRange(min=1), help="Shown of each class [4; 1 with more than 50 classes].")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="The number of images shown of each class [4; 1 with more than 50 classes].",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks the images.")
 @json_option
 @click.pass_context
 def command(
@@ -63,11 +79,14 @@ def command(
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"-o {out}: the sheet is HTML; give it a name that ends with .html")
+    preprocess = _preprocess(given)
+    check_data(data)
+    check_file("-o", out)
     from edgefs.cli.terminal import progress_bars
     from edgefs.look import look_at, render_sheet
 
     with progress_bars() as (steps, _):
-        sheet = look_at(data, _preprocess(given), images=images, ok=ok, seed=seed, steps=steps)
+        sheet = look_at(data, preprocess, images=images, ok=ok, seed=seed, steps=steps)
     page = render_sheet(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
     try:
         out.write_text(page, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text

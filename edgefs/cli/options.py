@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgefs.cli.streams import takes
+
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
 
@@ -26,16 +28,22 @@ FRAME: tuple[Option, ...] = (
         nargs=4,
         type=click.IntRange(min=0),
         metavar="LEFT TOP WIDTH HEIGHT",
-        help="Region of interest, pixels.",
+        help="The region of interest in pixels; what lies outside is cut off.",
     ),
     click.option(
         "--rotation",
         type=click.Choice(["0", "90", "180", "270"]),
         default="0",
         show_default=True,
-        help="Counter-clockwise.",
+        help="The degrees that a frame is turned by, counter-clockwise.",
     ),
-    click.option("--channels", type=click.Choice(["rgb", "mono"]), default="rgb", show_default=True),
+    click.option(
+        "--channels",
+        type=click.Choice(["rgb", "mono"]),
+        default="rgb",
+        show_default=True,
+        help="Whether colours are kept or dropped.",
+    ),
     click.option(
         "--window",
         nargs=2,
@@ -43,18 +51,28 @@ FRAME: tuple[Option, ...] = (
         metavar="BLACK WHITE",
         default=(0, 65535),
         show_default=True,
-        help="Of frames with more than 8 bits.",
+        help="The raw values that are seen as black and as white, in frames with more than 8 bits.",
     ),
 )
 HARDWARE: tuple[Option, ...] = (
-    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …"),
-    click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs to train on."),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16"]),
+        default="auto",
+        show_default=True,
+        help="The arithmetic of training; auto takes bf16 on a GPU that has it.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="What computes: auto, cpu, cuda, cuda:1 …"),
+    click.option(
+        "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="The number of GPUs to train on."
+    ),
 )
 RUN: tuple[Option, ...] = (
-    click.option("--name", help="Of what is made; the folder's without it."),
+    click.option("--name", help="The model's name; by default the folder's."),
     click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there."),
-    click.option("--config", type=PATH, help="TOML file of options by their names; flags win."),
+    click.option(
+        "--config", type=PATH, help="A TOML file with options by their names; options on the command line win."
+    ),
 )
 
 
@@ -79,7 +97,7 @@ def gallery_option(command: Command) -> Command:
     return click.option(
         "--gallery",
         type=PATH,
-        help="Gallery of this device; by default the one in $EDGEFS_STATE that belongs to the model.",
+        help="The gallery of this device; by default the model's own in $EDGEFS_STATE.",
     )(command)
 
 
@@ -176,8 +194,12 @@ def echo_warnings(warnings: Sequence[str]) -> None:
 
 
 def echo_json(fields: Any) -> None:
-    """One JSON object on one line."""
-    click.echo(json.dumps(fields, ensure_ascii=False))
+    """One JSON object on one line, without loss: what the output's encoding can't take is escaped as JSON does it.
+
+    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte.
+    """
+    text = json.dumps(fields, ensure_ascii=False)
+    click.echo(text if takes(text) else json.dumps(fields))
 
 
 def echo_refined(gained: Mapping[str, int]) -> None:

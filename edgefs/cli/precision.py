@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgefs.choices import RANGE_ESTIMATORS
 from edgefs.cli.options import PATH, Option
-from edgefs.precision import Deployed, DeploySettings, Trial
-from edgefs.precision.trials import may_lose
-from edgefs_calibration.ranges import RANGE_ESTIMATORS
+
+if TYPE_CHECKING:
+    from edgefs.precision import Deployed, DeploySettings, Trial
 
 _MOST_MOVED = 5  # ranges shown
 _TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
@@ -20,7 +21,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         type=click.Choice(["fp32", "fp16", "int8", "auto"]),
         default="fp32",
         show_default=True,
-        help="Of the network; `auto` takes the fastest here that loses no more than --max-drop.",
+        help="The precision of the network; `auto` takes the fastest here that loses no more than --max-drop.",
     ),
     click.option(
         "--target",
@@ -42,13 +43,21 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         default=0.5,
         show_default=True,
         metavar="POINTS",
-        help="Of few-shot accuracy, and of the AUROC of unknowns, that may be lost with 95 % confidence.",
+        help="How many points of few-shot accuracy, and of the AUROC of unknowns, may be lost with 95 % confidence.",
     ),
     click.option(
-        "--calibration", type=PATH, metavar="DIR", help="Images for int8 ranges; those that taught without it."
+        "--calibration",
+        type=PATH,
+        metavar="DIR",
+        help="Images that int8 ranges are measured on; by default those that taught.",
     ),
     click.option(
-        "--calibration-images", "images", type=click.IntRange(8), default=128, show_default=True, help="At most."
+        "--calibration-images",
+        "images",
+        type=click.IntRange(8),
+        default=128,
+        show_default=True,
+        help="The most images that int8 ranges are measured on.",
     ),
     click.option(
         "--calibration-select",
@@ -56,7 +65,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
         type=click.Choice(["balanced", "k-center"]),
         default="balanced",
         show_default=True,
-        help="Over classes and parts, or those that differ most.",
+        help="How they are chosen: evenly over classes and parts, or those that differ most.",
     ),
     click.option(
         "--ranges",
@@ -71,6 +80,8 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
 
 def deployment(given: Mapping[str, Any]) -> DeploySettings:
     """Settings from those options by name."""
+    from edgefs.precision import DeploySettings
+
     return DeploySettings(**{**given, "target": _TARGETS[given["target"]]})
 
 
@@ -99,6 +110,8 @@ def trial_table(trials: Sequence[Trial]) -> list[str]:
 
 
 def _row(trial: Trial) -> list[str]:
+    from edgefs.precision.trials import may_lose
+
     right, unknowns = trial.gate.right, trial.gate.unknowns
     areas = ["not measured", ""]
     if unknowns is not None:

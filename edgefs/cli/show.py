@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.cli.options import PATH, bundle_argument, echo_json, json_option
+from edgefs.cli.options import PATH, bundle_argument, echo_json, gallery_option, json_option
+
+if TYPE_CHECKING:
+    from edgefs_runtime.bundle import Bundle
 
 
 @click.command("show")
 @bundle_argument
-@click.option("--report", type=PATH, help="Write the report that the bundle carries to this file.")
+@click.option(
+    "--report",
+    type=PATH,
+    help="The file that the bundle's report (HTML) is written to; one that is there is replaced.",
+)
+@gallery_option
 @json_option
-def command(bundle: Path, report: Path | None, as_json: bool) -> None:
-    """Say what BUNDLE is: its classes, how it was made, how it was measured."""
+def command(bundle: Path, report: Path | None, gallery: Path | None, as_json: bool) -> None:
+    """Say what BUNDLE is: how it sees and decides, its classes, how it was measured, and where its gallery lies."""
     from edgefs_runtime.bundle import Bundle
     from edgefs_runtime.errors import BundleError
+    from edgefs_runtime.opening import gallery_of
 
     opened = Bundle.open(bundle)
     if report is not None:
         if not opened.report:
             raise BundleError(f"{bundle}: carries no report")
         report.write_text(opened.report, encoding="utf-8")
-    raw = dict(opened.manifest.raw)
+    where = gallery or gallery_of(opened)
     if as_json:
-        echo_json({"path": str(bundle), "digest": opened.digest, "space_id": opened.space_id, **raw})
+        told = {"path": str(bundle), "digest": opened.digest, "space_id": opened.space_id, **opened.manifest.raw}
+        echo_json({**told, "gallery": {"path": str(where), "exists": where.exists()}})
         return
-    for name, value in _lines(raw):
+    for name, value in _rows(opened, where):
         click.echo(f"{name:<12} {value}")
-    click.echo(f"{'digest':<12} {opened.digest}")
-    click.echo(f"{'size':<12} {opened.size / 1e6:.1f} MB")
 
 
-def _head(raw: dict[str, Any]) -> str:
-    from edgefs_runtime.heads.trained import gallery_head, is_trained
+def _rows(bundle: Bundle, gallery: Path) -> Iterator[tuple[str, str]]:
+    from edgefs.cli import show_table
 
-    kind, other = raw["head"]["kind"], gallery_head(raw)["kind"]
-    return f"{kind}, trained; {other} once anything is taught or forgotten" if is_trained(raw["head"]) else str(kind)
+    raw = bundle.manifest.raw
+    yield from show_table.rows_of_model(bundle)
+    yield from _rows_of_gallery(bundle, gallery)
+    yield from show_table.rows_of_classes(raw)
+    yield from show_table.rows_of_test(raw)
+    yield "digest", bundle.digest
+    yield "space", bundle.space_id
+    yield "size", f"{bundle.size / 1e6:.1f} MB"
 
 
-def _lines(raw: dict[str, Any]) -> list[tuple[str, str]]:
-    size, decision = raw["preprocess"]["size"], raw["decision"]
-    rows = [
-        ("name", f"{raw['name']}, version {raw['version']}"),
-        ("method", f"{raw.get('method', '?')} on {raw.get('backbone', {}).get('name', '?')}"),
-        ("input", f"{size[1]} x {size[0]} pixels, {raw['preprocess']['resize']}, {raw['preprocess']['channels']}"),
-        ("precision", str(raw["embedder"].get("precision", "?"))),
-        ("embedding", f"{raw['embedder']['output']['shape'][1]} numbers"),
-        ("head", _head(raw)),
-        (
-            "unknown",
-            f"verdict {decision['unknown']}, budget {100 * decision['budget']:g} % of known parts",
-        ),
-    ]
-    rows += [
-        (
-            "classes" if number == 0 else "",
-            f"{entry['label']} ({entry['disposition']}, {entry.get('images', '?')} images)",
-        )
-        for number, entry in enumerate(raw["labels"])
-    ]
-    test = (raw.get("metrics") or {}).get("test")
-    if test:
-        accuracy = test["nearest"]["accuracy"]
-        share = accuracy["value"]
-        rows.append(("measured", f"{100 * share:.1f} % of {accuracy['trials']} test images nearest to their class"))
-        for name in ("overkill", "escapes", "refused"):
-            rate = test["rates"][name]
-            if rate["trials"]:
-                span = f"{100 * rate['low']:.1f} to {100 * rate['high']:.1f} %"
-                rows.append(("", f"{name} {100 * rate['value']:.1f} % ({rate['events']} of {rate['trials']}; {span})"))
-    return rows
+def _rows_of_gallery(bundle: Bundle, gallery: Path) -> Iterator[tuple[str, str]]:
+    """The thresholds in force are those of what is taught by now; a gallery that can't be opened says so itself."""
+    from edgefs.cli.show_table import rows_of_decision
+    from edgefs_runtime.errors import GalleryError
+    from edgefs_runtime.opening import judge_by
+
+    state = "" if gallery.exists() else " (not made yet: the bundle's seed decides)"
+    try:
+        yield from rows_of_decision(judge_by(bundle, gallery, None))
+    except GalleryError as error:
+        state = f"; it can't be used: {error}"
+    yield "gallery", f"{gallery}{state}"

@@ -20,10 +20,7 @@ def group_by_name(listing: Listing, expression: str) -> None:
     Raises:
         DataError: the expression is invalid or matches no file.
     """
-    try:
-        pattern = re.compile(expression)
-    except re.error as error:
-        raise DataError(f"--group-from {expression!r} is not a regular expression: {error}") from error
+    pattern = group_pattern(expression)
     images = [dataclasses.replace(image, group=_group_of(image, pattern, listing)) for image in listing.images]
     unmatched = sum(not image.group for image in images)
     if images and unmatched == len(images):
@@ -36,6 +33,18 @@ def group_by_name(listing: Listing, expression: str) -> None:
     if unmatched:
         listing.notes.append(f"{unmatched} of {len(images)} file names hold no group: each is a part of its own.")
     listing.images = images
+
+
+def group_pattern(expression: str) -> re.Pattern[str]:
+    """The expression, compiled.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise DataError(f"--group-from {expression!r} is not a regular expression: {error}") from error
 
 
 def _group_of(image: Listed, pattern: re.Pattern[str], listing: Listing) -> str:

@@ -18,7 +18,7 @@ _RUN = """
 import sys
 from edgefs.cli import main
 try:
-    main(standalone_mode=False)
+    main(prog_name="edgefs")
 finally:
     print("loaded:", ",".join(sorted({"torch", "onnx", "sklearn"} & set(sys.modules))) or "none", file=sys.stderr)
 """
@@ -38,6 +38,16 @@ class Device:
     state: Path
     loaded: str = ""
 
+    def forget_all(self) -> None:
+        """As it was before an earlier demo; what else lies in its folder stays."""
+        for file in self.state.glob("demo*.gallery*"):
+            file.unlink()
+
+    def asking(self, image: Path) -> tuple[str, ...]:
+        """The words of a command that asks it about an image, by what it was taught."""
+        (gallery,) = self.state.glob("demo*.gallery")
+        return ("predict", str(self.bundle), str(image), "--gallery", str(gallery))
+
     def predict(self, images: Sequence[Path]) -> list[dict[str, Any]]:
         """What `edgefs predict --json` says of each image."""
         return [json.loads(line) for line in self._run("predict", self.bundle, *images, "--json").splitlines()]
@@ -53,6 +63,7 @@ class Device:
             command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
         )
         if run.returncode:
-            raise EdgefsError(f"edgefs {arguments[0]} failed on the device: {run.stderr.strip()[-300:]}")
+            said = run.stderr.partition("loaded: ")[0].strip()
+            raise EdgefsError(f"edgefs {arguments[0]} failed on the device: {said[-300:]}")
         self.loaded = run.stderr.strip().rpartition("loaded: ")[2] or "?"
         return run.stdout

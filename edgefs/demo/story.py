@@ -44,6 +44,7 @@ class Outcome:
         new_after: images of the new class afterwards.
         seconds: by step.
         loaded: training frameworks that the device's processes loaded.
+        asked: the command that asks the device about an image of the new class, as the shell takes it.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Outcome:
     new_after: Asked
     seconds: dict[str, float] = field(default_factory=dict)
     loaded: str = ""
+    asked: tuple[str, ...] = ()
 
 
 def tell_story(
@@ -104,7 +106,7 @@ def tell_story(
 def _on_the_device(
     device: Device, known: list[tuple[Path, str]], new: NewClass, clock: _Clock, tell: Callable[[str], None]
 ) -> Outcome:
-    (device.state / "demo.gallery").unlink(missing_ok=True)  # of an earlier demo
+    device.forget_all()
     paths = [path for path, _ in known]
     labels = [label for _, label in known]
     with clock.step("predict"):
@@ -120,7 +122,8 @@ def _on_the_device(
     with clock.step("predict again"):
         answers = device.predict([*paths, *new.asked])
     known_after, new_after = _asked(answers[: len(paths)], labels), _asked(answers[len(paths) :], new.label)
-    return Outcome(new.label, known_before, new_before, known_after, new_after, loaded=device.loaded)
+    asked = device.asking(new.asked[0])
+    return Outcome(new.label, known_before, new_before, known_after, new_after, loaded=device.loaded, asked=asked)
 
 
 def _asked(answers: Sequence[dict[str, Any]], truth: str | Sequence[str]) -> Asked:

@@ -13,19 +13,19 @@ from safetensors.torch import save
 from torch import nn
 
 from edgefs.backbones.students import untrained_student
+from edgefs.checking import check_distill
+from edgefs.distill_settings import DistillSettings
 from edgefs.distilling.objective import Distillation
 from edgefs.distilling.preparing import Given, prepare
 from edgefs.distilling.pupil import Pupil
 from edgefs.distilling.reporting import Distilled, distill_report, run_fields
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.teacher import Teacher, levels_of
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan, stages_of
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
-from edgefs.runs import METRICS, REPORT, STUDENT, Run, check_place, name_from, write_run
+from edgefs.runs import METRICS, REPORT, STUDENT, Run, name_from, write_run
 from edgefs.torch_embedder import choose_device
 from edgefs.training import Checkpoints, TrainingSettings, is_lead, make_fabric, train
-from edgefs_runtime.manifest import check_name
 
 _DECAY = 0.02
 _CLIP = 5.0
@@ -57,9 +57,8 @@ def distill(
         TrainingError: the loss is no number any more.
     """
     began = time.monotonic()
-    check_place(out, overwrite=overwrite)
+    check_distill(archive, out, settings, overwrite=overwrite)
     name = settings.name or name_from(out.resolve().name, "student")
-    check_name(name)
     device = choose_device(settings.device)
     given = prepare(archive, settings, device, steps)
     for note in given.notes:

@@ -16,8 +16,8 @@ from edgefs.backbones.weights import state_digest
 from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.wording import counted
+from edgefs.distill_settings import DistillSettings
 from edgefs.distilling.pictures import Archive, Pictures, Rendered
-from edgefs.distilling.settings import DistillSettings
 from edgefs.embedding import stages_of
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError, WeightsError

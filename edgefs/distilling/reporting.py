@@ -13,8 +13,8 @@ from torch import nn
 
 from edgefs.backbones.weights import state_digest
 from edgefs.data.wording import counted
+from edgefs.distill_settings import DistillSettings
 from edgefs.distilling.preparing import Given
-from edgefs.distilling.settings import DistillSettings
 from edgefs.report import Report, TrainingPoint
 from edgefs.runs import DISTILLED
 from edgefs.training import History

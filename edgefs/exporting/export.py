@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edgefs.checking import check_export
 from edgefs.exporting.describing import manifest_fields, report_of
 from edgefs.exporting.measuring import Measured, compare, embed_by_runtime, embed_by_torch, evaluate
 from edgefs.exporting.plan import Plan, load_gallery_network, read_plan
@@ -22,12 +23,11 @@ from edgefs.runs import Run
 from edgefs.teaching import Embedded
 from edgefs_export.golden_inputs import golden_inputs
 from edgefs_export.graph import to_onnx
-from edgefs_export.packing import SUFFIX, pack, write_bundle
+from edgefs_export.packing import pack, write_bundle
 from edgefs_runtime.arrays import pack_gallery
 from edgefs_runtime.bundle import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.errors import ExportError
 from edgefs_runtime.golden import Golden
 from edgefs_runtime.thumbnails import KEPT_SIDE, thumbnail
 
@@ -82,8 +82,7 @@ def export(
         ExportError: the network can't be exported, computes something else, or the place can't be written; or the
             head is a trained one, which unlabelled images can't refine.
     """
-    if out.is_dir():
-        raise ExportError(f"{out}: a folder stands there; name a file, such as {out / (folder.name + SUFFIX)}")
+    check_export(folder, out, name=name, data=data, calibration=deployment.calibration)
     plan = read_plan(Run.open(folder), data, name)
     if unlabelled is not None:
         check_head(plan)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgefs.methods.auto import adapt_auto
-from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.domain import adapt_domain
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.method import adapt_finetune
@@ -23,12 +22,5 @@ METHODS: dict[str, Callable[[Task], Adapted]] = {
     "auto": adapt_auto,
     "domain": adapt_domain,
 }
-HEADS_OF: dict[str, tuple[str, ...]] = {  # the first is the default
-    "features": ("blend", "lda", "linear", "prototype", *TRAINED_HEADS),
-    "finetune": ("cosine", "linear"),
-    "meta": ("prototype", "blend", "lda", "linear"),
-    "auto": ("blend",),
-    "domain": ("blend", "lda", "prototype", "linear"),
-}
 
-__all__ = ["HEADS_OF", "METHODS", "Adapted", "Task"]
+__all__ = ["METHODS", "Adapted", "Task"]

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs.choices import TRAINED_HEADS
 from edgefs.data import folds
 from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
-from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.bank import VARIANTS
 from edgefs.methods.finetune.method import adapt_finetune

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from edgefs.backbones.weights import RANDOM
 from edgefs.cache import EmbeddingCache, cache_path
+from edgefs.choices import TRAINED_HEADS
 from edgefs.data import Sample
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
-from edgefs.methods.classifiers import TRAINED_HEADS
 from edgefs.methods.support import choosing_support
 from edgefs.methods.task import Adapted, Task
 from edgefs.methods.trained_heads import train_head

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgefs.training.settings import Precision
+from edgefs.choices import Precision
 from edgefs_runtime.errors import TrainingError, WeightsError
 
 if TYPE_CHECKING:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Optimizer = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["constant", "cosine"]
-Precision = Literal["auto", "fp32", "bf16"]
+from edgefs.choices import Optimizer, Precision, Schedule
 
 
 @dataclass(frozen=True)

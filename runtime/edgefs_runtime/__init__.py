@@ -3,6 +3,12 @@
 from edgefs_runtime import Classifier
 """
 
+import os
+
+# Before anything can import onnxruntime, whose telemetry is on by default (seen in 1.32 on Linux): it keeps a device id
+# and events under HOME and asks for its vendor's host. This stops it; "0" or `disable_telemetry_events()` do not.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision import Decision, Region

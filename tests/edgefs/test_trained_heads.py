@@ -12,9 +12,9 @@ from textures import save, write_set
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
 from edgefs.adapting import adapt
+from edgefs.choices import HEADS_OF
 from edgefs.evaluating import evaluate
 from edgefs.exporting import export
-from edgefs.methods import HEADS_OF
 from edgefs.methods.classifiers import TRAINED_HEADS, Setting
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings

@@ -174,16 +174,6 @@ def test_wrong_usage_has_status_2(arguments: tuple[str, ...]) -> None:
     assert "Usage:" in run.stderr
 
 
-@pytest.mark.skipif(
-    "torch" in sys.modules or bool(__import__("importlib.util").util.find_spec("torch")), reason="torch is installed"
-)
-@pytest.mark.parametrize("command", ["adapt", "export", "evaluate", "demo"])
-def test_a_command_without_its_extra_says_how_to_get_it(command: str, tmp_path: Path) -> None:
-    run = edgefs(command, tmp_path, "-o", tmp_path / "out")
-    assert run.returncode == 1
-    assert 'pip install "edgefs[workstation]"' in run.stderr
-
-
 def test_help_loads_nothing(bundle: Path) -> None:
     run = edgefs(
         "--help", code=RUN.replace("sorted(sys.modules)", "sorted({m.partition('.')[0] for m in sys.modules})")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -50,8 +53,8 @@ def test_adapt_json_is_one_object(tmp_path: Path) -> None:
     assert json.loads(line)["test"]["nearest"]["accuracy"]["trials"] == 9
 
 
-def test_the_demo_runs_on_a_folder_of_ones_own(tmp_path: Path) -> None:
-    data = write_set(tmp_path / "parts", 12, ("good", "stripes", "dots", "checks"))
+def test_the_demo_runs_on_a_folder_of_ones_own_and_its_next_command_works_as_printed(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "my parts", 12, ("good", "stripes", "dots", "checks"))
     result = edgefs(
         "demo", "--data", data, "-o", tmp_path / "out", "--keep-back", "checks", "--backbone", "nano", "--json"
     )
@@ -62,6 +65,12 @@ def test_the_demo_runs_on_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert outcome["new_before"]["refused"]["trials"] == 7
     assert outcome["new_after"]["right"]["value"] > 0.8
     assert (tmp_path / "out" / "run" / "report.html").exists()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    asked = subprocess.run(
+        outcome["next"], shell=True, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert re.match(r"(OK|NG) ", asked.stdout)
 
 
 @pytest.mark.slow

@@ -174,7 +174,7 @@ def test_json_says_what_was_found(parts: Path, tmp_path: Path, capsys: pytest.Ca
     [
         (("no-such-folder", "-o", "sheet.html"), 1, "nothing there"),
         ((".", "-o", "sheet.png"), 2, "ends with .html"),
-        ((".", "-o", "no/such/folder/sheet.html"), 1, "can't be written"),
+        ((".", "-o", "no/such/folder/sheet.html"), 1, "there is no folder"),
         ((".", "-o", "sheet.html", "--ok", "scratch"), 1, "no class of that name"),
         ((".", "-o", "sheet.html", "--window", "5", "5"), 1, "window"),
     ],

@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from edgefs.backbones.students import STUDENT_SIZE
-from edgefs.training.settings import Precision
+from edgefs.choices import STUDENT_SIZE, Precision
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""The names that options choose among, where neither torch nor scikit-learn has to be loaded to know them.
+
+What stands behind each name is a dict of the part that does the work, with these as its keys; a test compares them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+METHODS = ("features", "finetune", "meta", "auto", "domain")
+TRAINED_HEADS = ("svm", "random-forest", "logistic")
+HEADS_OF: dict[str, tuple[str, ...]] = {  # of each method; the first is the default
+    "features": ("blend", "lda", "linear", "prototype", *TRAINED_HEADS),
+    "finetune": ("cosine", "linear"),
+    "meta": ("prototype", "blend", "lda", "linear"),
+    "auto": ("blend",),
+    "domain": ("blend", "lda", "prototype", "linear"),
+}
+STUDENTS = ("nano-s", "nano", "nano-l")  # of `distill`
+STUDENT_SIZE = 128  # pixels, height and width of a student's input; any multiple of 32 works
+RANGE_ESTIMATORS = ("minmax", "moving-average", "percentile")  # of int8

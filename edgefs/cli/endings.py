@@ -1,0 +1,109 @@
+"""How a command ends when it can't go on: one line on standard error, and a status that a script can tell apart.
+
+| status | what happened |
+|---|---|
+| 1 | an error that a user can cause and cure, the full disk and the missing file of the operating system among them |
+| 2 | wrong usage |
+| 130 | Ctrl-C |
+| 141 | who read the output is gone (`| head`): silent, as the shell's own tools are |
+
+A programming error keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from edgefs.cli import streams
+
+INTERRUPTED, NO_READER = 130, 141
+# What the extra `workstation` brings and a command may miss.
+WORKSTATION = (
+    "torch",
+    "torchvision",
+    "safetensors",
+    "onnx",
+    "onnxscript",
+    "sklearn",
+    "skl2onnx",
+    "jinja2",
+    "rich",
+    "lightning_fabric",
+    *(() if sys.version_info >= (3, 11) else ("tomli",)),
+)
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("stopped by Ctrl-C")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """On a line of its own, where a terminal has shown `^C`."""
+        if sys.stderr.isatty():
+            click.echo(err=True)
+        super().show(file)
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn what a user can cause into what click prints in one line.
+
+    Raises:
+        click.ClickException: an error of ours, of the operating system, or Ctrl-C.
+        click.exceptions.Exit: nobody reads any more.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    except ImportError as error:
+        raise _of_import(error) from error
+    except OSError as error:
+        raise _of_system(error) from error
+    except Exception as error:
+        from edgefs_runtime.errors import EdgefsError
+
+        if isinstance(error, EdgefsError):
+            raise click.ClickException(" ".join(str(error).split())) from error
+        raise
+
+
+def last_words(error: OSError) -> int:
+    """The status of a command whose very error could not be printed."""
+    streams.silence()
+    return NO_READER if isinstance(error, BrokenPipeError) else 1
+
+
+def missing_extra(module: str) -> click.ClickException:
+    """Of a command of the workstation that is called on a device."""
+    return click.ClickException(
+        f'this command needs the workstation part, {module} is not installed: pip install "edgefs[workstation]"'
+    )
+
+
+def _of_import(error: ImportError) -> Exception:
+    """A missing extra is the user's to cure; a missing module of ours is not."""
+    missing = (error.name or "").partition(".")[0]
+    return missing_extra(missing) if missing in WORKSTATION else error
+
+
+def _of_system(error: OSError) -> Exception:
+    """A missing file, a place that may not be written; without a file's name it is what was being written."""
+    if error.strerror is None:
+        return error
+    if error.filename is not None:
+        return click.ClickException(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    streams.silence()
+    if isinstance(error, BrokenPipeError):
+        return click.exceptions.Exit(NO_READER)
+    return click.ClickException(f"the output can't be written: {error.strerror}")

@@ -1,0 +1,20 @@
+"""Names that options choose among are those of what does the work."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="the workstation part is not installed")
+
+from edgefs import choices
+from edgefs.backbones.students import STUDENTS
+from edgefs.methods import METHODS
+from edgefs.methods.classifiers import TRAINED_HEADS
+from edgefs_calibration.ranges import RANGE_ESTIMATORS
+
+
+def test_every_name_has_something_behind_it_and_nothing_is_left_out() -> None:
+    assert choices.METHODS == tuple(METHODS) == tuple(choices.HEADS_OF)
+    assert tuple(TRAINED_HEADS) == choices.TRAINED_HEADS
+    assert tuple(STUDENTS) == choices.STUDENTS
+    assert tuple(RANGE_ESTIMATORS) == choices.RANGE_ESTIMATORS
