@@ -130,7 +130,7 @@ def _prepare(
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
-    dataset, split, domains, dispositions = _read(data, settings, steps)
+    dataset, split, domains, dispositions = _read(data, settings, preprocess, steps)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
     if settings.head in TRAINED_HEADS:
         check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
@@ -157,11 +157,11 @@ def _prepare(
 
 
 def _read(
-    data: Path, settings: AdaptSettings, steps: Steps
+    data: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
 ) -> tuple[Dataset, Split, TwoDomains | None, dict[str, Disposition]]:
     """The images, divided, and what the line does with each class."""
     if settings.method == "domain":
-        dataset, split, domains = load_domains(data, settings, steps)
+        dataset, split, domains = load_domains(data, settings, preprocess, steps)
         return dataset, split, domains, dispositions_of(dataset.classes, settings.ok)
     dataset = load_dataset(
         data,
@@ -170,6 +170,7 @@ def _read(
         without=settings.without,
         leave_out_blank=True,
         progress=steps("read images"),
+        preprocess=preprocess,
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     strangers = [label for label, d in dispositions.items() if settings.good_only and d == "defect"]
@@ -220,6 +221,8 @@ def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
             rotation=settings.rotation,
             channels=settings.channels,
             window=settings.window,
+            page=settings.page,
+            damaged=settings.damaged,
             resize=settings.resize,
             symmetries=settings.symmetries or (),
         )

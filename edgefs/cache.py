@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 _logger = logging.getLogger(__name__)
 _KEYS = 500  # digests looked up at a time
-_GENERATION = "2"  # raised whenever the same weights come to mean another embedding
+_GENERATION = "3"  # raised whenever the same weights come to mean another embedding
 
 
 class EmbeddingCache:

@@ -30,6 +30,8 @@ class DistillSettings:
         rotation: counter-clockwise degrees: 0, 90, 180 or 270.
         channels: `rgb`, or `mono` to drop colour.
         window: (black, white) of frames with more than 8 bits.
+        page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
+        damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
         workers: processes that render.
         seed: picks pictures, views and their order.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
@@ -53,6 +55,8 @@ class DistillSettings:
     rotation: int = 0
     channels: Literal["rgb", "mono"] = "rgb"
     window: tuple[int, int] = (0, 65535)
+    page: int | None = None
+    damaged: Literal["refuse", "keep"] = "refuse"
     workers: int = os.cpu_count() or 1
     seed: int = 0
     device: str = "auto"

@@ -62,7 +62,7 @@ class _Subject:
     description: str
     decide: Callable[[Sample], Decision]
     embed: Callable[[Sample, bool], NDArray[np.float32]]  # [D], or of all views [V·D]
-    views: int
+    preprocess: Preprocess
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
@@ -97,7 +97,10 @@ def evaluate(
         GalleryError: the gallery does not belong to the bundle.
     """
     judged = _run(subject) if subject.is_dir() else _bundle(subject, gallery)
-    dataset = load_dataset(data, group_from=group_from, minimum_classes=1, progress=steps("read images"))
+    progress = steps("read images")
+    dataset = load_dataset(
+        data, group_from=group_from, minimum_classes=1, progress=progress, preprocess=judged.preprocess
+    )
     dataset = _as_known(dataset, judged.dispositions)
     samples, notes = _choose(dataset, judged)
     progress = steps("decide")
@@ -141,7 +144,10 @@ def evaluate_episodes(
         RunError: not a whole RUN.
     """
     judged = _run(subject) if subject.is_dir() else _bundle(subject, None)
-    dataset = load_dataset(data, group_from=group_from, leave_out_blank=True, progress=steps("read images"))
+    progress = steps("read images")
+    dataset = load_dataset(
+        data, group_from=group_from, leave_out_blank=True, progress=progress, preprocess=judged.preprocess
+    )
     dispositions = dispositions_of(dataset.classes, ok)
     ways_of(dataset.samples, plan)  # before anything is embedded
     embedded = _embed_drawn(dataset, plan, judged, steps)
@@ -159,10 +165,10 @@ def _embed_drawn(dataset: Dataset, plan: EpisodePlan, judged: _Subject, steps: S
     for done, (digest, sample) in enumerate(wanted.items(), start=1):
         row = judged.embed(sample, digest in teaching)
         if digest in teaching:
-            taught[digest], row = row, row[: len(row) // judged.views]
+            taught[digest], row = row, row[: len(row) // judged.preprocess.views]
         asked[digest] = row
         progress(done, len(wanted))
-    return Embedded(asked, taught, judged.views)
+    return Embedded(asked, taught, judged.preprocess.views)
 
 
 def _as_known(dataset: Dataset, known: Collection[str]) -> Dataset:
@@ -209,7 +215,7 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         description=" ".join((decided, *(f"Warning: {sentence}." for sentence in classifier.warnings))),
         decide=decide,
         embed=lambda sample, views: classifier.embed([sample.path], views=views)[0],
-        views=classifier.bundle.manifest.preprocess.views,
+        preprocess=classifier.bundle.manifest.preprocess,
         decision=classifier.bundle.manifest.decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
@@ -257,7 +263,7 @@ def _run(folder: Path) -> _Subject:
         description="Decided by torch, before export.",
         decide=decide,
         embed=lambda sample, views: embedder.embed(_seen(preprocess, sample, views)).ravel(),
-        views=preprocess.views,
+        preprocess=preprocess,
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),

@@ -122,6 +122,8 @@ class AdaptSettings:
         channels: `rgb`, or `mono` to drop colour.
         resize: `stretch`, `pad` or `crop`.
         window: (black, white) of frames with more than 8 bits.
+        page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
+        damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
         dim: numbers of an embedding, at most; 0 leaves all that the stages give.
         symmetries: in which an image that teaches is seen as well, keys of the runtime's `SYMMETRIES`; None takes all
             that the input's shape allows, unless the images learned from are clearly told better with fewer.
@@ -162,6 +164,8 @@ class AdaptSettings:
     channels: Literal["rgb", "mono"] = "rgb"
     resize: Resize = "stretch"
     window: tuple[int, int] = (0, 65535)
+    page: int | None = None
+    damaged: Literal["refuse", "keep"] = "refuse"
     dim: int = 512
     symmetries: tuple[str, ...] | None = None
     head: str | None = None

@@ -53,6 +53,18 @@ FRAME: tuple[Option, ...] = (
         show_default=True,
         help="The raw values that are seen as black and as white, in frames with more than 8 bits.",
     ),
+    click.option(
+        "--page",
+        type=click.IntRange(min=1),
+        help="Of files with several pages or frames, which one is looked at; without it such files are left out.",
+    ),
+    click.option(
+        "--damaged",
+        type=click.Choice(["refuse", "keep"]),
+        default="refuse",
+        show_default=True,
+        help="JPEG files whose scan is damaged: leave them out, or take what can be decoded.",
+    ),
 )
 HARDWARE: tuple[Option, ...] = (
     click.option(

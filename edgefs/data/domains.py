@@ -17,7 +17,7 @@ from pathlib import Path
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
 from edgefs.data.allocation import allocate
 from edgefs.data.parts import draw_key, find_parts
-from edgefs.data.reading import read_unlabelled
+from edgefs.data.reading import Progress, read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.shots import draw_shots
 from edgefs.data.wording import counted
@@ -26,6 +26,7 @@ from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, passed_over
+from edgefs_runtime.preprocess import Preprocess
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there
@@ -53,7 +54,9 @@ class TwoDomains:
     labelled: bool
 
 
-def load_domains(data: Path, settings: AdaptSettings, steps: Steps) -> tuple[Dataset, Split, TwoDomains]:
+def load_domains(
+    data: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
+) -> tuple[Dataset, Split, TwoDomains]:
     """Read both, divide the target, and check that they speak of the same classes.
 
     Raises:
@@ -62,10 +65,10 @@ def load_domains(data: Path, settings: AdaptSettings, steps: Steps) -> tuple[Dat
     """
     if settings.good_only:
         raise DataError("--good-only is not for --method domain, which carries all classes of the source over")
-    source = _load_source(settings, data, steps)
+    source = _load_source(settings, data, preprocess, steps)
     if folder := unlabelled_folder(data):
-        return _unlabelled(folder, data, source, settings, steps)
-    target = _load(data, settings, steps, "read target images")
+        return _unlabelled(folder, data, source, settings, preprocess, steps)
+    target = _load(data, settings, preprocess, steps("read target images"))
     _check_classes(source.classes, target.classes, settings.domain.source)
     split = _divide(target, settings)
     learned, held_out = _hold_out(source, settings.seed)
@@ -95,7 +98,7 @@ def unlabelled_folder(data: Path) -> Path | None:
     return None
 
 
-def _load_source(settings: AdaptSettings, data: Path, steps: Steps) -> Dataset:
+def _load_source(settings: AdaptSettings, data: Path, preprocess: Preprocess, steps: Steps) -> Dataset:
     given = settings.domain.source
     if given is None:
         raise DataError("--method domain learns from a source; pass --source with a folder of labelled images")
@@ -104,11 +107,13 @@ def _load_source(settings: AdaptSettings, data: Path, steps: Steps) -> Dataset:
         raise DataError(f"--source {given}: that is the target itself; pass the labelled images of another domain")
     if unlabelled_folder(place):
         raise DataError(f"--source {given}: its images have no labels; put them into one folder per class")
-    return _load(place, settings, steps, "read source images")
+    return _load(place, settings, preprocess, steps("read source images"))
 
 
-def _load(place: Path, settings: AdaptSettings, steps: Steps, step: str) -> Dataset:
-    dataset = load_dataset(place, group_from=settings.group_from, leave_out_blank=True, progress=steps(step))
+def _load(place: Path, settings: AdaptSettings, preprocess: Preprocess, progress: Progress) -> Dataset:
+    dataset = load_dataset(
+        place, group_from=settings.group_from, leave_out_blank=True, progress=progress, preprocess=preprocess
+    )
     if not settings.without:
         return dataset
     without = {normal_label(label) for label in settings.without}
@@ -129,7 +134,7 @@ def _check_classes(source: Sequence[str], target: Collection[str], given: str | 
 
 
 def _unlabelled(
-    folder: Path, data: Path, source: Dataset, settings: AdaptSettings, steps: Steps
+    folder: Path, data: Path, source: Dataset, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
 ) -> tuple[Dataset, Split, TwoDomains]:
     if settings.shots is not None:
         raise DataError(f"--shots {settings.shots} needs labels and {folder} has none; put images into class folders")
@@ -141,9 +146,18 @@ def _unlabelled(
     found = entries(folder)
     paths = sorted(found.images)  # the order that trainings were always given them in
     images, left_out = read_unlabelled(
-        paths, folder, _FEWEST, "without a label, to tell what the target looks like", steps("read target images")
+        paths,
+        folder,
+        _FEWEST,
+        "without a label, to tell what the target looks like",
+        steps("read target images"),
+        preprocess,
     )
-    tests = load_dataset(data / "test", minimum_classes=1, leave_out_blank=True) if (data / "test").is_dir() else None
+    tests = (
+        load_dataset(data / "test", minimum_classes=1, leave_out_blank=True, preprocess=preprocess)
+        if (data / "test").is_dir()
+        else None
+    )
     if tests is not None:
         _check_classes(source.classes, tests.classes, settings.domain.source, partly=True)
     learned, held_out = _hold_out(source, settings.seed)

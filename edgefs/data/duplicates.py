@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgefs.data.samples import Sample
-from edgefs_runtime.images import open_image
+from edgefs_runtime.images import Picture, open_image
+from edgefs_runtime.images.picture import looked_up
 
 _SIDE = 16  # pixels
 _NEAR = 0.95  # correlation
@@ -25,12 +26,15 @@ _FLAT = 1.0  # grey levels; with less contrast than this a correlation is one of
 _ROWS = 1024  # thumbnails compared at a time: bounds memory
 
 
-def thumbnail(image: Image.Image) -> bytes:
-    """16 x 16 grey levels of an image as `open_image` returns it, stretched to its own range when it has 16 bits."""
-    if image.mode == "I;16":
-        values = np.asarray(image).astype(np.float32)
-        spread = max(float(np.ptp(values)), 1.0)
-        image = Image.fromarray(((values - values.min()) * (255 / spread)).astype(np.uint8))
+def thumbnail(picture: Picture) -> bytes:
+    """16 x 16 grey levels of a picture, stretched to its own range when it has more than 8 bits."""
+    pixels = picture.pixels
+    if pixels.dtype != np.uint8:
+        low, high = int(pixels.min()), int(pixels.max())
+        values = np.arange(65536).astype(np.float32)
+        levels = ((values - low) * (255 / max(high - low, 1))).clip(0, 255).astype(np.uint8)
+        pixels = looked_up(levels, pixels)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     return image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX).tobytes()
 
 

@@ -18,6 +18,7 @@ from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, passed_over
+from edgefs_runtime.preprocess import Preprocess
 
 
 def load_dataset(
@@ -29,6 +30,7 @@ def load_dataset(
     without: Sequence[str] = (),
     leave_out_blank: bool = False,
     progress: Progress | None = None,
+    preprocess: Preprocess | None = None,
 ) -> Dataset:
     """Read every labelled image of a folder or of a CSV file.
 
@@ -40,6 +42,7 @@ def load_dataset(
         without: classes to pass over, as if the folder did not hold them.
         leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned.
         progress: called with (images done, images in all) while they are read.
+        preprocess: how frames will be looked at: which page of a file, and whether damaged ones are kept.
 
     Raises:
         DataError: nothing there, no images, too few classes, a class without a usable image, a name that can't be a
@@ -53,7 +56,7 @@ def load_dataset(
     listing.notes += twin_notes(listing.labels)
     if group_from is not None:
         group_by_name(listing, group_from)
-    samples, unreadable = read_images(listing.images, progress)
+    samples, unreadable = read_images(listing.images, progress, preprocess)
     samples, contradicting = _without_contradictions(samples, listing.root)
     blank = [LeftOut(sample.path, sample.blank) for sample in samples if leave_out_blank and sample.blank]
     samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]

@@ -105,16 +105,18 @@ def _pictures(
         )
         return rendered, "rendered", f"Pictures: {settings.pictures:,} rendered anew in each of {drawn}."
     progress = steps("read images")
-    images, others = list_images(archive)
-    images.sort()  # the order that trainings were always given them in
-    samples, left_out = read_unlabelled(images, archive, _FEWEST, "to learn from", progress)
     preprocess = Preprocess(
         size=(_ARCHIVE_SIDE, _ARCHIVE_SIDE),
         roi=settings.roi,
         rotation=settings.rotation,
         channels=settings.channels,
         window=settings.window,
+        page=settings.page,
+        damaged=settings.damaged,
     )
+    images, others = list_images(archive)
+    images.sort()  # the order that trainings were always given them in
+    samples, left_out = read_unlabelled(images, archive, _FEWEST, "to learn from", progress, preprocess)
     once = list({sample.digest: sample for sample in samples}.values())
     pictures = Archive(once, settings.pictures, preprocess, settings.seed)
     gone = f"; {counted(len(left_out), 'file')} left out" if left_out else ""

@@ -112,7 +112,11 @@ def _members(
     plan: Plan, vectors: Embedded, embedder: OnnxEmbedder, judge: Judge, measured: Measured, keep_images: KeepImages
 ) -> dict[str, bytes]:
     """The files of the bundle, less its manifest."""
-    jpegs = {s.digest: thumbnail(s.path, shorter=KEPT_SIDE) for s in plan.train} if keep_images == "support" else {}
+    jpegs = (
+        {s.digest: thumbnail(plan.preprocess.open(s.path), shorter=KEPT_SIDE) for s in plan.train}
+        if keep_images == "support"
+        else {}
+    )
     refined = () if measured.refined is None else measured.refined.enrolments
     return {
         MODEL: measured.deployed.model,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgefs_runtime.errors import BundleError, ImageError
-from edgefs_runtime.images import ImageSource, open_image
+from edgefs_runtime.images import Damaged, ImageSource, Picture, open_image
+from edgefs_runtime.images.picture import looked_up
 
 Resize = Literal["stretch", "pad", "crop"]
 
@@ -38,11 +40,8 @@ SYMMETRIES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "vt": lambda pixels: pixels.swapaxes(0, 1)[::-1],
     "hvt": lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
 }
-_TURNS = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
+AS_THE_FILE_SAYS = (0, 65535)  # the window that maps what the container calls white to 255
+_LATER: dict[str, Any] = {"page": None, "damaged": "refuse"}  # fields that are written only when they say something
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,14 @@ class Preprocess:
         roi: region of interest (left, top, width, height) in pixels of the upright frame; None takes all of it.
         rotation: counter-clockwise turn after the crop: 0, 90, 180 or 270 degrees.
         channels: `rgb`, or `mono` to drop colour before the network sees three equal channels.
-        window: (black, white) raw values of frames with more than 8 bits, mapped linearly to 0..255 and clipped.
+        window: (black, white) raw values of frames with more than 8 bits, grey or colour, mapped linearly to 0..255 and
+            clipped. (0, 65535) takes the white that the container states: a PGM's maxval, 4095 of packed 12 bits.
         resize: `stretch` to `size`, `pad` with black to keep the aspect ratio, or `crop` the middle.
         interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`, as Pillow computes them (antialiased).
         symmetries: in which an image that teaches is seen as well, keys of `SYMMETRIES`; only such under which a part
             stays in its class.
+        page: which page or frame of a file is looked at, from 1; None where a file must hold just one picture.
+        damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
     """
 
     size: tuple[int, int]
@@ -69,6 +71,8 @@ class Preprocess:
     resize: Resize = "stretch"
     interpolation: str = "bilinear"
     symmetries: tuple[str, ...] = ()
+    page: int | None = None
+    damaged: Damaged = "refuse"
 
     def __post_init__(self) -> None:
         checks = {
@@ -79,6 +83,8 @@ class Preprocess:
             "window": len(self.window) == 2 and 0 <= self.window[0] < self.window[1] <= 65535,
             "resize": self.resize in ("stretch", "pad", "crop"),
             "interpolation": self.interpolation in _FILTERS,
+            "page": self.page is None or (isinstance(self.page, int) and self.page >= 1),
+            "damaged": self.damaged in ("refuse", "keep"),
             "symmetries": set(self.symmetries) <= set(SYMMETRIES) - {""}
             and len(set(self.symmetries)) == len(self.symmetries)
             and (len(set(self.size)) == 1 or not any("t" in name for name in self.symmetries)),
@@ -87,28 +93,40 @@ class Preprocess:
             if not valid:
                 raise BundleError(f"preprocess.{field} = {getattr(self, field)!r} is not a setting this runtime knows")
 
-    def __call__(self, source: ImageSource) -> NDArray[np.uint8]:
+    def __call__(self, source: ImageSource | Picture) -> NDArray[np.uint8]:
         """Bring one image to uint8 RGB `[H,W,3]` of `size`.
 
         Raises:
             ImageError: the source can't be decoded, or the region of interest lies outside it.
         """
-        image = self.region(source)
+        # What is no longer needed is let go before the next copy is made: a frame may fill half of an edge box.
+        pixels = self._to_eight_bits(self._cropped(self.open(source)))
         if self.rotation:
-            image = image.transpose(_TURNS[self.rotation])
+            pixels = np.rot90(pixels, self.rotation // 90)
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        del pixels
         if self.channels == "mono":
             image = image.convert("L")
         # Grey stays one channel until after the resize: the same values at a third of the work.
-        pixels = np.asarray(self._resize(image))
-        return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+        resized = np.asarray(self._resize(image))
+        return resized if resized.ndim == 3 else np.repeat(resized[:, :, None], 3, axis=2)
 
-    def region(self, source: ImageSource) -> Image.Image:
+    def open(self, source: ImageSource | Picture) -> Picture:
+        """What is seen of a source before it is cut: the page that is looked at, with all its bits.
+
+        Raises:
+            ImageError: the source can't be decoded.
+        """
+        counts = self.window != AS_THE_FILE_SAYS
+        return open_image(source, page=self.page, damaged=self.damaged, counts=counts)
+
+    def region(self, source: ImageSource | Picture) -> Picture:
         """The region of interest in 8 bits, before it is turned and resized: what a kept picture shows.
 
         Raises:
             ImageError: the source can't be decoded, or the region of interest lies outside it.
         """
-        return self._to_eight_bits(self._crop(open_image(source)))
+        return Picture(self._to_eight_bits(self._cropped(self.open(source))))
 
     def batch(self, sources: list[ImageSource]) -> NDArray[np.uint8]:
         """Bring several images to one uint8 RGB batch `[N,H,W,3]`."""
@@ -129,9 +147,15 @@ class Preprocess:
         return (width, height) if self.rotation in (90, 270) else (height, width)
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
+        """The settings as plain JSON values; those that came later only where they are not what was always done.
+
+        So the JSON of all others, and with it the name of their embedding space, stays what it was.
+        """
+        fields = dataclasses.asdict(self)
         return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in fields.items()
+            if key not in _LATER or value != _LATER[key]
         }
 
     @classmethod
@@ -147,24 +171,22 @@ class Preprocess:
         except TypeError as error:
             raise BundleError(f"preprocess settings of another runtime: {error}") from error
 
-    def _crop(self, image: Image.Image) -> Image.Image:
+    def _cropped(self, picture: Picture) -> Picture:
         if self.roi is None:
-            return image
+            return picture
         left, top, width, height = self.roi
-        if left + width > image.width or top + height > image.height:
+        if left + width > picture.width or top + height > picture.height:
             raise ImageError(
                 f"region of interest {width} x {height} at ({left}, {top}) lies outside the image of "
-                f"{image.width} x {image.height}"
+                f"{picture.width} x {picture.height}"
             )
-        return image.crop((left, top, left + width, top + height))
+        return Picture(picture.pixels[top : top + height, left : left + width], picture.white)
 
-    def _to_eight_bits(self, image: Image.Image) -> Image.Image:
-        if image.mode != "I;16":
-            return image
-        black, white = self.window
-        values = np.asarray(image).astype(np.float32)
-        scaled = np.clip((values - black) * (255.0 / (white - black)), 0, 255)
-        return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    def _to_eight_bits(self, picture: Picture) -> NDArray[np.uint8]:
+        if picture.pixels.dtype == np.uint8:
+            return picture.pixels
+        black, white = (0, picture.white) if self.window == AS_THE_FILE_SAYS else self.window
+        return looked_up(_grey_levels(black, white), picture.pixels)
 
     def _resize(self, image: Image.Image) -> Image.Image:
         height, width = self.size
@@ -178,3 +200,11 @@ class Preprocess:
         canvas = Image.new(scaled.mode, (width, height))  # black
         canvas.paste(scaled, (left, top))
         return canvas
+
+
+@lru_cache(maxsize=4)
+def _grey_levels(black: int, white: int) -> NDArray[np.uint8]:
+    """uint8 `[65536]`: the grey level of every raw count."""
+    values = np.arange(65536).astype(np.float32)
+    scaled = np.clip((values - black) * (255.0 / (white - black)), 0, 255)
+    return np.rint(scaled).astype(np.uint8)

@@ -132,7 +132,7 @@ class Teaching:
         Raises:
             ImageError: it can't be read or shows nothing.
         """
-        pixels = dataclasses.replace(self.preprocess, roi=None)(jpeg)
+        pixels = dataclasses.replace(self.preprocess, roi=None, page=None)(jpeg)
         if reason := unusable(pixels):
             raise ImageError(reason)
         row: NDArray[np.float32] = self._views(pixels, views=True)[0]
@@ -181,5 +181,5 @@ def _digest(image: ImageSource) -> str:
         return content_digest(image)
     if isinstance(image, (str, Path)):
         return content_digest(Path(image))
-    pixels = np.ascontiguousarray(np.asarray(open_image(image)))
+    pixels = np.ascontiguousarray(open_image(image).pixels)
     return hashlib.sha256(f"{pixels.shape} {pixels.dtype}\n".encode() + pixels.tobytes()).hexdigest()

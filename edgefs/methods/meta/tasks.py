@@ -92,7 +92,7 @@ def read_tasks(
     listed = list(_listed(root))
     if not listed:
         raise DataError(f"{what} {root}: no image in it; expected TASK/CLASS/*.png, or CLASS/*.png for one big task")
-    samples, unreadable = read_images(listed, steps("read tasks"))
+    samples, unreadable = read_images(listed, steps("read tasks"), preprocess)
     usable = [sample for sample in samples if not sample.blank]
     classes: dict[tuple[str, str], dict[str, Sample]] = defaultdict(dict)
     for sample in usable:  # a file that lies in a class twice counts once

@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images import MAX_PIXELS, open_image, read_file
+from edgefs_runtime.images import MAX_PIXELS, Pixels, open_image, read_file
 
 CAMERA_SIZE = (1920, 1080)  # width, height in pixels of a usual inspection camera
 _MOST_FRAMES = 16
 _MOST_BYTES = 400_000_000  # of frames held in memory
 _RENDERED = 5
 _JPEG_QUALITY = 90
-
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def read_frames(paths: Sequence[Path]) -> Frames:
     for path in paths[:_MOST_FRAMES]:
         try:
             encoded = read_file(path)
-            pixels: Pixels = np.asarray(open_image(encoded))
+            pixels = np.ascontiguousarray(open_image(encoded).pixels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
         held += pixels.nbytes

@@ -1,0 +1,20 @@
+"""Image files: naming them by their content, and reading them into pixels, safely.
+
+- `open_image` settles what is seen, whatever the container (`opening`); what it returns is a `Picture`.
+- `content_digest` names a file by its bytes.
+"""
+
+from edgefs_runtime.images.files import content_digest, read_file
+from edgefs_runtime.images.opening import Damaged, ImageSource, open_image
+from edgefs_runtime.images.picture import MAX_PIXELS, Picture, Pixels
+
+__all__ = [
+    "MAX_PIXELS",
+    "Damaged",
+    "ImageSource",
+    "Picture",
+    "Pixels",
+    "content_digest",
+    "open_image",
+    "read_file",
+]

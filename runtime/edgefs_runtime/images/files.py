@@ -1,0 +1,41 @@
+"""Image files as files: their bytes, and the digest that names one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+from edgefs_runtime.errors import ImageError
+
+
+def content_digest(source: bytes | Path) -> str:
+    """Lower-case hex SHA-256 of an image file's bytes: its identity in caches, galleries and RUN folders."""
+    return hashlib.sha256(source if isinstance(source, bytes) else source.read_bytes()).hexdigest()
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file that should be an image, for reading.
+
+    Raises:
+        ImageError: no such file, or it can't be read.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise ImageError("no such file") from error
+    except OSError as error:
+        raise ImageError(f"can't be read ({error.strerror})") from error
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that should be an image.
+
+    Raises:
+        ImageError: no such file, or it can't be read.
+    """
+    try:
+        with opened(path) as file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(f"can't be read ({error.strerror})") from error

@@ -1,0 +1,125 @@
+"""The one place that settles what is seen, whatever a picture comes in.
+
+What a file is, its content says and not its name. Its size is checked from its header before anything is decoded,
+metadata other than the orientation is passed over, and every fault comes out as an `ImageError` with a reason that fits
+in a list of left-out files. Pillow's decoders are called one by one and its global limits left alone: a frame may be
+decoded in any thread, and how Pillow behaves elsewhere in the process is not ours to change.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+from typing import BinaryIO, Literal, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgefs_runtime.errors import ImageError
+from edgefs_runtime.images.alpha import lay_on_black
+from edgefs_runtime.images.files import opened
+from edgefs_runtime.images.orientation import of_info, upright
+from edgefs_runtime.images.picture import MAX_PIXELS, Picture
+
+Damaged = Literal["refuse", "keep"]
+ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
+
+_HEAD = 16  # bytes that tell formats apart
+_FAULTS = (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, struct.error, OverflowError)
+_NOT_READ = ("unsupported", "not supported", "not yet supported", "unknown", "cannot handle")  # in Pillow's words
+
+
+def open_image(
+    source: ImageSource | Picture, *, page: int | None = None, damaged: Damaged = "refuse", counts: bool = False
+) -> Picture:
+    """Decode `source` to the upright picture that is seen.
+
+    Args:
+        source: a path, the bytes of an image file, a Pillow image, a picture that was opened before, or an array: uint8
+            or uint16 `[H,W]`, `[H,W,1]`, `[H,W,3]` in RGB order, or `[H,W,4]` with alpha.
+        page: which of a file's pages or frames, from 1; None where there must be just one.
+        damaged: `keep` takes what can be decoded of a JPEG whose scan is damaged.
+        counts: whether a window says what is black and white, so that whole numbers in files of 32 bits, which don't
+            say it, are raw counts.
+
+    Raises:
+        ImageError: not an image, damaged, empty, larger than `MAX_PIXELS`, of several pages, of values that are no
+            picture's, or an array of another shape or dtype.
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    try:
+        if isinstance(source, Image.Image):
+            return upright(_loaded(source, counts), of_info(source.info))
+        with io.BytesIO(source) if isinstance(source, bytes) else opened(Path(source)) as file:
+            return _decoded(file, page, damaged, counts)
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ImageError(f"larger than {MAX_PIXELS:,} pixels, refused before decoding") from error
+    except ImageError:
+        raise
+    except _FAULTS as error:
+        if isinstance(error, OSError) and error.errno:
+            raise ImageError(f"can't be read ({error.strerror})") from error
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        if any(words in said.lower() for words in _NOT_READ):
+            raise ImageError(f"an image of a kind that can't be read ({said}); save it as PNG or TIFF") from error
+        raise ImageError(f"damaged image ({said})") from error
+
+
+def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -> Picture:
+    head = file.read(_HEAD)
+    file.seek(0)
+    if not head:
+        raise ImageError("empty file (0 bytes)")
+    if head.startswith(b"\xff\xd8\xff"):
+        from edgefs_runtime.images.jpeg import read_jpeg
+
+        return read_jpeg(file.read(), page, damaged == "keep")
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        from edgefs_runtime.images.png import read_png
+
+        return read_png(file, page)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        from edgefs_runtime.images.tiff import read_tiff
+
+        return read_tiff(file, page, counts, damaged == "keep")
+    return _rarer(file, head, page, counts)
+
+
+def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
+    from edgefs_runtime.images.netpbm import START, read_netpbm
+    from edgefs_runtime.images.pillow import FOREIGN, read_foreign
+
+    if START.match(head):
+        return read_netpbm(file, page, counts)
+    for (at, magic), opener in FOREIGN.items():
+        if head[at : at + len(magic)] == magic:
+            return read_foreign(file, opener, page)
+    raise ImageError("not an image in a format that can be read")
+
+
+def _loaded(image: Image.Image, counts: bool) -> Picture:
+    from edgefs_runtime.images.pillow import picture_of
+
+    return picture_of(image, counts)
+
+
+def _from_array(array: NDArray[np.uint8] | NDArray[np.uint16]) -> Picture:
+    channels = {2: 1}.get(array.ndim) or (array.shape[2] if array.ndim == 3 else 0)
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2 or channels not in (1, 3, 4) or array.size == 0:
+        raise ImageError(
+            f"array of shape {array.shape} and dtype {array.dtype}: expected uint8 or uint16, [H,W], [H,W,1], [H,W,3] "
+            "or, with alpha, [H,W,4]"
+        )
+    pixels = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if channels == 1:
+        pixels = pixels.reshape(pixels.shape[:2])
+    if channels == 4:
+        pixels, alpha = np.array(pixels[:, :, :3]), pixels[:, :, 3]
+        lay_on_black(pixels, alpha)
+    return Picture(pixels, 255 if pixels.dtype == np.uint8 else 65535)

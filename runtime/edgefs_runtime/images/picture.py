@@ -1,0 +1,92 @@
+"""What a decoded image is, and the two rules that hold for every container: how large, and which page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.errors import ImageError
+
+MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
+_STRIP = 1 << 20  # pixels worked on at a time: what is computed with stays small beside the picture
+
+Pixels = NDArray[Any]  # uint8 or uint16, [H,W] or [H,W,3]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright picture as it is seen: transparent parts lie on black, and no colour table is left.
+
+    Attributes:
+        pixels: `[H,W]` grey or `[H,W,3]` RGB, uint8 or, with more than 8 bits, uint16 raw counts. Read only.
+        white: the count that the container calls white: 255 of uint8; else 65535, a PGM's maxval, or 4095 of packed
+            12 bits.
+    """
+
+    pixels: Pixels
+    white: int = 255
+
+    @property
+    def height(self) -> int:
+        """Rows, pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns, pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def bits(self) -> int:
+        """Of one channel of `pixels`: 8 or 16."""
+        return 8 * self.pixels.dtype.itemsize
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a size that a header claims, before anything is decoded.
+
+    Raises:
+        ImageError: no pixel, or more than `MAX_PIXELS`.
+    """
+    if min(width, height) < 1:
+        raise ImageError(f"damaged image (its header claims {width} x {height} pixels)")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{width} x {height} is more than {MAX_PIXELS:,} pixels, refused before decoding")
+
+
+def choose_page(count: int, page: int | None) -> int:
+    """Which of the pictures of one file is meant, from 0.
+
+    Args:
+        count: pictures in the file.
+        page: which one was asked for, from 1; None where the file must hold just one.
+
+    Raises:
+        ImageError: there are several and none was asked for, or there are fewer.
+    """
+    if page is None and count > 1:
+        raise ImageError(
+            f"holds {count} pages or frames and one picture is expected: save the one that is meant as a file of its "
+            f"own, or adapt with --page N (1 to {count})"
+        )
+    if page is not None and page > count:
+        raise ImageError(f"page {page} is to be looked at (--page) and the file holds {count}")
+    return (page or 1) - 1
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Slices of rows that cover a picture, each of about a million pixels."""
+    rows = max(1, _STRIP // max(1, width))
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def looked_up(table: NDArray[np.uint8], pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """`table[pixels]`, `[H,W]` or `[H,W,3]`: numpy's indices take eight bytes each, so a few rows at a time."""
+    levels = np.empty(pixels.shape + table.shape[1:], np.uint8)
+    for rows in strips(*pixels.shape[:2]):
+        levels[rows] = table[pixels[rows]]
+    return levels

@@ -1,0 +1,283 @@
+"""The samples of a TIFF page from its strips or tiles: unpacked, unpredicted, in order.
+
+Decompression of Deflate is Python's; of LZW, PackBits, LZMA and Zstandard it is libtiff's, through Pillow, which is told
+that the bytes of a row are grey pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import TiffImagePlugin
+
+from edgefs_runtime.errors import ImageError
+from edgefs_runtime.images.picture import MAX_PIXELS
+from edgefs_runtime.images.tiff_pages import Page, Tag
+
+_BLOCK = 1 << 22  # bytes unpacked at a time
+_DEFLATE = (8, 32946)
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+_DTYPES = {(1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (1, 64): "u8", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"}
+_FLOATS = {(3, 16): "f2", (3, 32): "f4", (3, 64): "f8"}
+_MOST_SAMPLES = 64  # of one pixel
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a page's samples lie in its strips or tiles.
+
+    Attributes:
+        width: of the page, pixels.
+        height: of the page, pixels.
+        samples: of one pixel.
+        bits: of one sample.
+        format: 1 unsigned, 2 signed, 3 float.
+        planes: whether each sample has strips or tiles of its own.
+        across: width of a strip or tile, pixels.
+        down: height of one, pixels.
+        tiled: whether they are tiles, which are whole also where the page ends.
+    """
+
+    width: int
+    height: int
+    samples: int
+    bits: int
+    format: int
+    planes: bool
+    across: int
+    down: int
+    tiled: bool
+
+    @classmethod
+    def of(cls, page: Page) -> Layout:
+        """What a page says.
+
+        Raises:
+            ImageError: samples of different sizes, or of a kind that is not read.
+        """
+        width, height = page.one(Tag.WIDTH, 0), page.one(Tag.HEIGHT, 0)
+        samples = page.one(Tag.SAMPLES, 1)
+        bits, formats = page.all(Tag.BITS) or (1,), page.all(Tag.FORMAT) or (1,)
+        tiled = Tag.TILE_OFFSETS in page.entries
+        across = page.one(Tag.TILE_WIDTH, 0) if tiled else width
+        down = page.one(Tag.TILE_HEIGHT, 0) if tiled else min(page.one(Tag.ROWS_PER_STRIP, height), height)
+        kind = 1 if formats[0] == 4 else formats[0]  # 4 is "undefined"
+        known = (kind == 1 and 1 <= bits[0] <= 16) or (kind, bits[0]) in _DTYPES or (kind, bits[0]) in _FLOATS
+        if len(set(bits)) > 1 or len(set(formats)) > 1 or not known or not 1 <= samples <= _MOST_SAMPLES:
+            raise ImageError(
+                f"a TIFF of {samples} samples with {', '.join(map(str, sorted(set(bits))))} bits of format "
+                f"{formats[0]} can't be read; save it with 8 or 16 bits"
+            )
+        if min(across, down) < 1 or across * down > 4 * MAX_PIXELS:
+            raise ImageError(f"damaged image (its parts are {across} x {down} pixels)")
+        planes = page.one(Tag.PLANAR, 1) == 2 and samples > 1
+        return cls(width, height, samples, bits[0], kind, planes, across, down, tiled)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a sample in memory."""
+        name = {**_DTYPES, **_FLOATS}.get((self.format, self.bits)) or ("u1" if self.bits < 8 else "u2")
+        return np.dtype(name)
+
+    @property
+    def row_samples(self) -> int:
+        """Samples that stand together in one row of a strip or tile."""
+        return self.across * (1 if self.planes else self.samples)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row of a strip or tile."""
+        return -(-self.row_samples * self.bits // 8)
+
+
+def read_samples(file: BinaryIO, page: Page, layout: Layout, wanted: Sequence[int]) -> NDArray[Any]:
+    """Chosen samples of all pixels, `[H,W,len(wanted)]`, in the machine's byte order.
+
+    Raises:
+        ImageError: strips or tiles are missing, cut off, damaged, or compressed in a way that is not read here.
+    """
+    values = np.empty((layout.height, layout.width, len(wanted)), layout.dtype)
+    places = _places(page, layout)
+    per_row = -(-layout.width // layout.across)
+    per_plane = per_row * -(-layout.height // layout.down)
+    for plane in range(layout.samples if layout.planes else 1):
+        if layout.planes and plane not in wanted:
+            continue
+        for number in range(per_plane):
+            top, left = number // per_row * layout.down, number % per_row * layout.across
+            rows = min(layout.down, layout.height - top)
+            span = min(layout.across, layout.width - left)
+            for block in _blocks(file, page, layout, places[plane * per_plane + number], rows):
+                some = _unpacked(block, page, layout)
+                target = values[top : top + len(some), left : left + span]
+                if layout.planes:
+                    target[:, :, list(wanted).index(plane)] = some[:, :span, 0]
+                else:
+                    for channel, sample in enumerate(wanted):
+                        target[:, :, channel] = some[:, :span, sample]
+                top += len(some)
+    return values
+
+
+def _places(page: Page, layout: Layout) -> list[tuple[int, int]]:
+    """(offset, bytes) of each strip or tile; 0 bytes where the file does not say."""
+    offsets = page.all(Tag.TILE_OFFSETS if layout.tiled else Tag.STRIP_OFFSETS)
+    sizes = page.all(Tag.TILE_BYTES if layout.tiled else Tag.STRIP_BYTES)
+    expected = -(-layout.width // layout.across) * -(-layout.height // layout.down)
+    expected *= layout.samples if layout.planes else 1
+    if len(offsets) < expected:
+        raise ImageError(f"damaged image ({len(offsets)} parts where {expected} make the picture)")
+    return [(offset, sizes[n] if n < len(sizes) else 0) for n, offset in enumerate(offsets)]
+
+
+def _blocks(
+    file: BinaryIO, page: Page, layout: Layout, place: tuple[int, int], rows: int
+) -> Iterator[NDArray[np.uint8]]:
+    """The bytes of some rows at a time, `[rows,row_bytes]`."""
+    compression, fill_order = page.one(Tag.COMPRESSION, 1), page.one(Tag.FILL_ORDER, 1)
+    wide = max(1, _BLOCK // layout.row_bytes)
+    chunks = [min(wide, rows - done) for done in range(0, rows, wide)]
+    missing = rows
+    offset, length = place
+    if not offset:
+        raise ImageError("damaged image (a part of it was never written)")
+    file.seek(offset)
+    source: Iterator[bytes]
+    if compression == 1:
+        source = (file.read(count * layout.row_bytes) for count in chunks)
+    elif compression in _DEFLATE:
+        source = _inflated(file, length, [count * layout.row_bytes for count in chunks])
+    else:
+        source = _through_libtiff(file, layout, length, compression, fill_order, rows, chunks)
+    for data in source:
+        block = np.frombuffer(data, np.uint8)
+        if block.size % layout.row_bytes or not block.size:
+            raise ImageError("damaged image (the file is cut off)")
+        turned = fill_order == 2 and compression in (1, *_DEFLATE)
+        yield (_REVERSED[block] if turned else block).reshape(-1, layout.row_bytes)
+        missing -= block.size // layout.row_bytes
+    if missing:
+        raise ImageError("damaged image (the file is cut off)")
+
+
+def _inflated(file: BinaryIO, length: int, sizes: list[int]) -> Iterator[bytes]:
+    """What a zlib stream holds, in pieces of the sizes given."""
+    data = file.read(length) if length else file.read()
+    stream = zlib.decompressobj()
+    try:
+        for size in sizes:
+            piece = stream.decompress(data, size)
+            data = stream.unconsumed_tail
+            while len(piece) < size and data:
+                piece += stream.decompress(data, size - len(piece))
+                data = stream.unconsumed_tail
+            if len(piece) != size:
+                raise ImageError("damaged image (a part of it is cut off)")
+            yield piece
+    except zlib.error as error:
+        raise ImageError(f"damaged image ({error})") from error
+
+
+def _through_libtiff(
+    file: BinaryIO,
+    layout: Layout,
+    length: int,
+    compression: int,
+    fill_order: int,
+    rows: int,
+    chunks: Sequence[int],
+) -> Iterator[bytes]:
+    if not length:
+        raise ImageError("damaged image (it does not say how long a part of it is)")
+    data = file.read(length)
+    if len(data) != length:
+        raise ImageError("damaged image (the file is cut off)")
+    stored = layout.down if layout.tiled else rows
+    shape = {Tag.WIDTH: layout.row_bytes, Tag.HEIGHT: stored, Tag.ROWS_PER_STRIP: stored, Tag.BITS: 8}
+    coding = {Tag.COMPRESSION: compression, Tag.PHOTOMETRIC: 1, Tag.FILL_ORDER: fill_order, Tag.SAMPLES: 1}
+    entries = {int(tag): (4, 1, struct.pack("<I", value)) for tag, value in {**shape, **coding}.items()}
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(single_page("<", entries, [data]))) as image:
+        image.load()
+        top = 0
+        for count in chunks:
+            yield image.crop((0, top, image.width, top + count)).tobytes()
+            top += count
+
+
+def single_page(
+    order: str, entries: dict[int, tuple[int, int, bytes]], parts: Sequence[bytes], tiled: bool = False
+) -> bytes:
+    """A TIFF file of one page.
+
+    Args:
+        order: `<` or `>`.
+        entries: by tag: type, number of values, and their bytes; those of strips and tiles are added.
+        parts: the bytes of strips or tiles.
+        tiled: which of the two.
+    """
+    starts = np.cumsum([8, *(len(part) for part in parts)]).tolist()
+    places, sizes = (Tag.TILE_OFFSETS, Tag.TILE_BYTES) if tiled else (Tag.STRIP_OFFSETS, Tag.STRIP_BYTES)
+    all_entries = {
+        **entries,
+        int(places): (4, len(parts), struct.pack(f"{order}{len(parts)}I", *starts[:-1])),
+        int(sizes): (4, len(parts), struct.pack(f"{order}{len(parts)}I", *map(len, parts))),
+    }
+    at = starts[-1] + starts[-1] % 2
+    outside = at + 2 + 12 * len(all_entries) + 4
+    table, values = struct.pack(f"{order}H", len(all_entries)), b""
+    for tag, (kind, count, data) in sorted(all_entries.items()):
+        field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(f"{order}I", outside + len(values))
+        values += data + b"\0" * (len(data) % 2) if len(data) > 4 else b""
+        table += struct.pack(f"{order}HHI", tag, kind, count) + field
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
+    return b"".join((head, *parts, b"\0" * (starts[-1] % 2), table, bytes(4), values))
+
+
+def _unpacked(block: NDArray[np.uint8], page: Page, layout: Layout) -> NDArray[Any]:
+    """`[rows,across,samples]` from the bytes of rows."""
+    predictor = page.one(Tag.PREDICTOR, 1) if page.one(Tag.COMPRESSION, 1) != 1 else 1
+    each = 1 if layout.planes else layout.samples
+    if predictor == 3 and layout.format == 3:
+        values = _float_predicted(block, layout, each)
+    elif layout.bits in (8, 16, 32, 64):
+        values = np.ascontiguousarray(block).view(layout.dtype.newbyteorder(page.order))
+        values = values.astype(layout.dtype, copy=False)
+    else:
+        values = _from_bits(block, layout)
+    values = values.reshape(len(block), layout.across, each)
+    if predictor == 2:
+        values = np.cumsum(values, axis=1, dtype=values.dtype)
+        if layout.bits < layout.dtype.itemsize * 8:
+            values &= values.dtype.type(2**layout.bits - 1)
+    elif predictor not in (1, 3):
+        raise ImageError(f"a TIFF with predictor {predictor} can't be read; save it without")
+    return values
+
+
+def _from_bits(block: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
+    """Samples of other than whole bytes: the first bit is the greatest, also across bytes."""
+    values = np.empty((len(block), layout.row_samples), layout.dtype)
+    some = max(1, _BLOCK // (64 * layout.row_bytes))  # rows; their bits take 8 times the memory, and more
+    for top in range(0, len(block), some):
+        bits = np.unpackbits(block[top : top + some], axis=1, count=layout.row_samples * layout.bits)
+        grouped = bits.reshape(-1, layout.row_samples, layout.bits)
+        total = np.zeros(grouped.shape[:2], layout.dtype)
+        for place in range(layout.bits):
+            total = (total << 1) | grouped[:, :, place]
+        values[top : top + some] = total
+    return values
+
+
+def _float_predicted(block: NDArray[np.uint8], layout: Layout, each: int) -> NDArray[Any]:
+    """Rows in which the first bytes of all values come first, then the second, as differences."""
+    size = layout.bits // 8
+    summed = np.cumsum(block.reshape(len(block), -1, each), axis=1, dtype=np.uint8)
+    ordered = summed.reshape(len(block), size, layout.row_samples).transpose(0, 2, 1)
+    return np.ascontiguousarray(ordered).view(layout.dtype.newbyteorder(">")).astype(layout.dtype)
