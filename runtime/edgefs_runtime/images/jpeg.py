@@ -7,6 +7,7 @@ end (cameras pad their frames), and an end that is not marked where everything b
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers without a length
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not an escaped 0xFF, nor a restart within a scan
 _PREFETCH = 8  # bytes that the decoder holds beyond the last that it needed
+_ODD_SUBSAMPLING = "Could not determine subsampling"
 _PREVIEWS = (0x010001, 0x010002)  # MPF types of reduced copies
 
 
@@ -97,6 +99,8 @@ def _strict(data: bytes, header: _Header, colour: str) -> NDArray[np.uint8]:
         pixels = simplejpeg.decode_jpeg(data, colour, strict=True)
     except ValueError as error:
         reason = (str(error).splitlines() or [""])[0]
+        if _ODD_SUBSAMPLING in reason:
+            return _by_pillow(data)
         mended = _mended(data, header, reason)
         if mended is None:
             raise _damaged(reason) from error
@@ -112,7 +116,21 @@ def _lenient(data: bytes, colour: str) -> NDArray[np.uint8]:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, colour, strict=False))
     except ValueError as error:
+        if _ODD_SUBSAMPLING in str(error):
+            return _by_pillow(data)
         raise ImageError(f"damaged image ({error})") from error
+
+
+def _by_pillow(data: bytes) -> NDArray[np.uint8]:
+    """A JPEG whose chroma is sampled in a way that libjpeg-turbo's simple interface does not name: 4:1:0 and rarer.
+
+    Here alone a scan whose end was patched goes unnoticed.
+    """
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with JpegImageFile(io.BytesIO(data)) as image:
+        pixels = np.asarray(image)
+    return np.invert(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else np.atleast_3d(pixels)
 
 
 def _damaged(reason: str) -> ImageError:
@@ -136,9 +154,8 @@ def _mended(data: bytes, header: _Header, reason: str) -> bytes | None:
         zeros = end - len(data[:end].rstrip(b"\0"))
         # More zeros than are left over were taken for picture: a file of which the end was never written.
         return data[: end - count] + data[end : end + 2] if count <= zeros <= count + _PREFETCH else None
-    if not header.end and header.frame not in _PROGRESSIVE and not data.endswith(b"\xff\xd9"):
-        return data + b"\xff\xd9" if "end of JPEG" in reason else None
-    return None
+    unmarked = not header.end and header.frame not in _PROGRESSIVE and not data.endswith((b"\0", b"\xff\xd9"))
+    return data + b"\xff\xd9" if unmarked and "end of JPEG" in reason else None
 
 
 def _unfinished(scans: list[bytes]) -> bool:

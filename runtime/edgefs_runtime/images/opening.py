@@ -28,7 +28,10 @@ Damaged = Literal["refuse", "keep"]
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
 
 _HEAD = 16  # bytes that tell formats apart
-_FAULTS = (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, struct.error, OverflowError)
+_FAULTS = (  # of decoders, over what a damaged file made them believe
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError),
+    *(OverflowError, RuntimeError, struct.error),
+)
 _NOT_READ = ("unsupported", "not supported", "not yet supported", "unknown", "cannot handle")  # in Pillow's words
 
 

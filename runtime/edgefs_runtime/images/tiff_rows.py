@@ -181,6 +181,9 @@ def _inflated(file: BinaryIO, length: int, sizes: list[int]) -> Iterator[bytes]:
             if len(piece) != size:
                 raise ImageError("damaged image (a part of it is cut off)")
             yield piece
+        more = stream.decompress(data, 1)  # up to the checksum, where nothing but that is left
+        if not more and not stream.eof:
+            raise ImageError("damaged image (a part of it is cut off)")
     except zlib.error as error:
         raise ImageError(f"damaged image ({error})") from error
 
@@ -204,7 +207,12 @@ def _through_libtiff(
     coding = {Tag.COMPRESSION: compression, Tag.PHOTOMETRIC: 1, Tag.FILL_ORDER: fill_order, Tag.SAMPLES: 1}
     entries = {int(tag): (4, 1, struct.pack("<I", value)) for tag, value in {**shape, **coding}.items()}
     with TiffImagePlugin.TiffImageFile(io.BytesIO(single_page("<", entries, [data]))) as image:
-        image.load()
+        try:
+            image.load()
+        except OSError as error:
+            known = compression in (5, 32773)
+            perhaps = "" if known else ", or compressed in a way that the installed Pillow does not read"
+            raise ImageError(f"damaged image (its compressed pixels can't be decoded{perhaps})") from error
         top = 0
         for count in chunks:
             yield image.crop((0, top, image.width, top + count)).tobytes()
