@@ -207,4 +207,4 @@ def _grey_levels(black: int, white: int) -> NDArray[np.uint8]:
     """uint8 `[65536]`: the grey level of every raw count."""
     values = np.arange(65536).astype(np.float32)
     scaled = np.clip((values - black) * (255.0 / (white - black)), 0, 255)
-    return np.rint(scaled).astype(np.uint8)
+    return np.asarray(np.rint(scaled), np.uint8)

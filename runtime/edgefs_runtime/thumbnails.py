@@ -55,4 +55,4 @@ def _percentile(counts: NDArray[np.int64], share: float) -> float:
     upto = np.cumsum(counts)
     place = share / 100 * (int(upto[-1]) - 1)
     below, above = (int(np.searchsorted(upto, rank, side="right")) for rank in (np.floor(place), np.ceil(place)))
-    return below + (above - below) * (place - np.floor(place))
+    return float(below + (above - below) * (place - np.floor(place)))

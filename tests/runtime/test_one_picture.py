@@ -73,6 +73,10 @@ def _turned(orientation: int) -> np.ndarray:
     return np.ascontiguousarray(UPSIDE[orientation](RGB))
 
 
+def _webp(orientation: int) -> bytes:
+    return pillow(_turned(orientation), "WEBP", lossless=True, exif=b"Exif\0\0" + exif(orientation))
+
+
 def _adobe_rgb() -> bytes:
     return pillow(np.dstack([SMOOTH] * 3), "JPEG", quality=100, subsampling=0, keep_rgb=True)
 
@@ -219,11 +223,13 @@ COLOUR_FILES = {
     "tiff rgba multiplied": tiff({"samples": np.dstack([RGB, ALPHA]), "extra": [1]}),
     "tiff rgba dead": tiff({"samples": np.dstack([RGB, ALPHA * 0]), "extra": [2]}),
     "tiff rgb and something": tiff({"samples": np.dstack([RGB, ALPHA * 0 + 7]), "extra": [0]}),
-    "tiff palette": tiff({"samples": INDEX, "photometric": 3, "tags": {320: (3, _colour_map(8, TABLE * np.uint16(257)))}}),
+    "tiff palette": tiff(
+        {"samples": INDEX, "photometric": 3, "tags": {320: (3, _colour_map(8, TABLE * np.uint16(257)))}}
+    ),
     "tiff palette of 8 bits": tiff({"samples": INDEX, "photometric": 3, "tags": {320: (3, _colour_map(8, TABLE))}}),
     **{f"tiff turned {n}": tiff({"samples": _turned(n), "tags": {274: (3, [n])}}) for n in range(2, 9)},
     **{f"png turned {n}": png(_turned(n), 2, before=chunk(b"eXIf", exif(n, ">"))) for n in range(2, 9)},
-    **{f"webp turned {n}": pillow(_turned(n), "WEBP", lossless=True, exif=b"Exif\0\0" + exif(n)) for n in range(2, 9)},
+    **{f"webp turned {n}": _webp(n) for n in range(2, 9)},
 }
 TWO_LEVEL_FILES = {
     "png 1": png(TWO // 255, 0, 1),

@@ -1,4 +1,4 @@
-"""Image files as cameras, converters and optimisers write them, byte by byte: what Pillow itself can't or won't write."""
+"""Image files as cameras, converters and optimisers write them, byte by byte: what Pillow can't or won't write."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.benchmarking.budget import Budget
-from edgefs_runtime.benchmarking.frames import Frames, Pixels
+from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.subject import Subject
 from edgefs_runtime.classifier import Classifier
+from edgefs_runtime.images import Pixels
 
 SHOTS = 5  # images that are enrolled together, as an operator would
 _LABEL = "edgefs bench"

@@ -13,7 +13,7 @@ from edgefs_runtime.images.picture import Pixels, strips
 
 
 def lay_on_black(colour: Pixels, alpha: Pixels) -> None:
-    """Multiply `colour` `[H,W]` or `[H,W,3]`, in place, by `alpha` `[H,W]` of the same dtype, of which all bits are 1."""
+    """Multiply `colour` `[H,W]` or `[H,W,3]`, in place, by `alpha` `[H,W]` of its dtype; the greatest hides nothing."""
     if not alpha.any():
         return
     for rows in strips(*alpha.shape):
@@ -21,7 +21,7 @@ def lay_on_black(colour: Pixels, alpha: Pixels) -> None:
 
 
 def blended(colour: Pixels, alpha: Pixels) -> Pixels:
-    """`colour` on black, rounded to the nearest as Pillow's `alpha_composite` does; `[H,W]` or `[H,W,3]` and `[H,W]`."""
+    """`colour` `[H,W]` or `[H,W,3]` on black, rounded to the nearest as Pillow's `alpha_composite` does."""
     bits = 8 * colour.dtype.itemsize
     if alpha.min() == 2**bits - 1:
         return colour

@@ -1,4 +1,6 @@
-"""Files of 32 bits and more hold numbers and don't say which of them is white. The rule, from their values alone:
+"""Files of 32 bits and more hold numbers and don't say which of them is white.
+
+The rule, from their values alone:
 
 - whole numbers from 0 to 255 are grey levels: what "32-bit" exports of an 8-bit picture hold;
 - whole numbers up to 65535 are those of 16 bits;

@@ -1,8 +1,8 @@
 """JPEG, decoded by libjpeg-turbo itself: what Pillow hides counts as damage here.
 
-libjpeg fills what is missing with grey and warns; a file whose end was patched then looks whole. `simplejpeg` passes the
-warnings on, and its pixels are the same as Pillow's, bit by bit. Harmless are bytes behind the picture, zeros before its
-end (cameras pad their frames), and an end that is not marked where everything before it is there.
+libjpeg fills what is missing with grey and warns; a file whose end was patched then looks whole. `simplejpeg` passes
+the warnings on, and its pixels are the same as Pillow's, bit by bit. Harmless are bytes behind the picture, zeros
+before its end (cameras pad their frames), and an end that is not marked where everything before it is there.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class _Header:
     exif: bytes = b""
     xmp: bytes = b""
     index: tuple[int, bytes] = (0, b"")  # of several pictures: where it stands, and what
+    profile: list[tuple[int, int]] = field(default_factory=list)  # where parts of a colour profile begin and end
     scans: list[bytes] = field(default_factory=list)  # headers
     end: int = 0  # of the picture, bytes; 0 where that is not marked
 
@@ -148,6 +149,9 @@ def _rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _mended(data: bytes, header: _Header, reason: str) -> bytes | None:
     """The same picture without what is harmless at its end; None where it may not be whole."""
+    if "ICC" in reason and header.profile:
+        starts, stops = zip(*header.profile, strict=True)
+        return b"".join(data[begin:end] for begin, end in zip((0, *stops), (*starts, len(data)), strict=True))
     padding = re.search(r"(\d+) extraneous bytes before marker 0xd9", reason)
     if padding and header.end:
         count, end = int(padding[1]), header.end - 2
@@ -197,6 +201,8 @@ def _note(header: _Header, marker: int, at: int, segment: bytes) -> None:
         header.exif = header.exif or segment[6:]
     elif marker == 0xE1 and segment.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
         header.xmp = header.xmp or segment
+    elif marker == 0xE2 and segment.startswith(b"ICC_PROFILE\0"):
+        header.profile.append((at - 4, at + len(segment)))
     elif marker == 0xE2 and segment.startswith(b"MPF\0"):
         header.index = (at + 4, segment[4:])
 

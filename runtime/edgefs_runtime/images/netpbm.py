@@ -91,7 +91,8 @@ def _header(file: BinaryIO, at: int) -> _Header | None:
     begin = len(head) - len(head.lstrip(b" \t\n\v\f\r")) if at else 0
     if not START.match(head, begin):
         return None
-    kind, end, numbers = chr(head[begin + 1]), begin + 2, []
+    kind, end = chr(head[begin + 1]), begin + 2
+    numbers: list[float] = []
     for _ in range(2 if kind in "14" else 3):
         token = _TOKEN.match(head, end)
         if token is None:
@@ -100,7 +101,7 @@ def _header(file: BinaryIO, at: int) -> _Header | None:
         end = token.end()
     width, height = int(numbers[0]), int(numbers[1])
     maxval = numbers[2] if len(numbers) == 3 else 1
-    if kind not in "fF" and not 0 < maxval < 65536 or maxval == 0:
+    if maxval == 0 or (kind not in "fF" and not 0 < maxval < 65536):
         raise ImageError(f"damaged image (its header states {maxval:g} as the greatest value)")
     check_size(width, height)
     return _Header(kind, width, height, maxval, at + end)
@@ -119,13 +120,11 @@ def _cut() -> ImageError:
 
 def _binary(file: BinaryIO, header: _Header) -> NDArray[Any]:
     """Raw values in one row."""
-    if header.kind in "fF":
-        stored = np.dtype("<f4" if header.maxval < 0 else ">f4")
-    else:
-        stored = np.dtype("u1" if header.maxval < 256 else ">u2")
+    real = "<f4" if header.maxval < 0 else ">f4"
+    stored: np.dtype[Any] = np.dtype(real if header.kind in "fF" else "u1" if header.maxval < 256 else ">u2")
     values = np.empty(header.width * header.height * header.channels, stored.newbyteorder("="))
     file.seek(header.at)
-    if file.readinto(memoryview(values).cast("B")) != values.nbytes:  # type: ignore[attr-defined]
+    if file.readinto(values.view(np.uint8).data) != values.nbytes:  # type: ignore[attr-defined]
         raise _cut()
     if stored != values.dtype:
         values.byteswap(inplace=True)
@@ -187,4 +186,4 @@ def _digits(text: bytes) -> NDArray[np.uint8]:
     if re.search(rb"[^01\s]", text):
         raise ImageError("damaged image (something other than 0 and 1 stands among its pixels)")
     codes = np.frombuffer(text, np.uint8)
-    return codes[(codes == ord("0")) | (codes == ord("1"))] - np.uint8(ord("0"))
+    return np.asarray(codes[(codes == ord("0")) | (codes == ord("1"))] - np.uint8(ord("0")))

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.images.picture import Picture

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,12 +109,7 @@ def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: _Chunks) -
 
 def _loaded(image: PngImagePlugin.PngImageFile, raw: str) -> PngImagePlugin.PngImageFile:
     """`image` with its rows unpacked as `raw` says."""
-    kind, box, offset, _ = image.tile[0]
-    image.tile = (
-        [type(image.tile[0])(kind, box, offset, raw)]
-        if hasattr(image.tile[0], "_fields")
-        else [(kind, box, offset, raw)]
-    )
+    image.tile = [image.tile[0]._replace(args=raw)]
     image.load()
     return image
 
@@ -253,7 +248,7 @@ class _Spans(io.RawIOBase):
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: int(self._starts[-1])}[whence]
         return self._at
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fill `buffer` from one part, as far as that goes."""
         number = int(np.searchsorted(self._starts, self._at, side="right")) - 1
         if number >= len(self._spans):

@@ -1,7 +1,7 @@
 """The samples of a TIFF page from its strips or tiles: unpacked, unpredicted, in order.
 
-Decompression of Deflate is Python's; of LZW, PackBits, LZMA and Zstandard it is libtiff's, through Pillow, which is told
-that the bytes of a row are grey pixels.
+Decompression of Deflate is Python's; of LZW, PackBits, LZMA and Zstandard it is libtiff's, through Pillow, which is
+told that the bytes of a row are grey pixels.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ def _unpacked(block: NDArray[np.uint8], page: Page, layout: Layout) -> NDArray[A
     if predictor == 3 and layout.format == 3:
         values = _float_predicted(block, layout, each)
     elif layout.bits in (8, 16, 32, 64):
-        values = np.ascontiguousarray(block).view(layout.dtype.newbyteorder(page.order))
+        values = np.ascontiguousarray(block).view(np.dtype(f"{page.order}{layout.dtype.str[1:]}"))
         values = values.astype(layout.dtype, copy=False)
     else:
         values = _from_bits(block, layout)
@@ -288,4 +288,5 @@ def _float_predicted(block: NDArray[np.uint8], layout: Layout, each: int) -> NDA
     size = layout.bits // 8
     summed = np.cumsum(block.reshape(len(block), -1, each), axis=1, dtype=np.uint8)
     ordered = summed.reshape(len(block), size, layout.row_samples).transpose(0, 2, 1)
-    return np.ascontiguousarray(ordered).view(layout.dtype.newbyteorder(">")).astype(layout.dtype)
+    values: NDArray[Any] = np.ascontiguousarray(ordered).view(layout.dtype.newbyteorder(">"))
+    return values.astype(layout.dtype)
