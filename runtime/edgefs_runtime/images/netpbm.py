@@ -18,7 +18,7 @@ from edgefs_runtime.images.depth import settle
 from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
 
 START = re.compile(rb"P[1-6Ff][ \t\n\v\f\r#]")
-_TOKEN = re.compile(rb"(?:[ \t\n\v\f\r]+|#[^\r\n]*[\r\n])*([^ \t\n\v\f\r#]{1,20})[ \t\n\v\f\r]")
+_TOKEN = re.compile(rb"(?:[ \t\n\v\f\r]+|#[^\r\n]*[\r\n])*([^ \t\n\v\f\r#]{1,20})(?:[ \t\n\v\f\r]|(?=#))")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _HEAD = 65536  # bytes in which a header must end
 _READ = 1 << 22  # bytes of text read at a time
@@ -67,7 +67,7 @@ def read_netpbm(file: BinaryIO, page: int | None, counts: bool) -> Picture:
     white = int(header.maxval)
     if white > 255:
         return Picture(values, white)
-    scaled = np.rint(np.arange(256) * (255 / white)).clip(0, 255).astype(np.uint8)
+    scaled = np.rint(np.arange(256) / white * 255).clip(0, 255).astype(np.uint8)
     return Picture(looked_up(scaled, values) if white != 255 else values)
 
 

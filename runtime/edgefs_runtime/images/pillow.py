@@ -118,7 +118,7 @@ def _copied(image: Image.Image, dtype: type[Any]) -> Any:
 def _seen(image: Image.Image) -> Any:
     """uint8 `[H,W]` or `[H,W,3]`."""
     mode = "L" if image.mode in _GREY or _is_grey_palette(image) else "RGB"
-    covered = (image.mode in _ALPHA or "transparency" in image.info) and not _alpha_is_dead(image)
+    covered = _has_alpha(image) and not _alpha_is_dead(image)
     premultiplied = image.mode in ("La", "RGBa")
     through = ("LA" if mode == "L" else "RGBA") if covered else mode
     pixels = np.empty((image.height, image.width, *((3,) if mode == "RGB" else ())), np.uint8)
@@ -140,17 +140,24 @@ def _seen(image: Image.Image) -> Any:
 
 
 def _is_grey_palette(image: Image.Image) -> bool:
-    if image.mode != "P" or "transparency" in image.info:
+    if image.mode != "P" or _has_alpha(image):
         return False
     palette = np.asarray(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
     return bool((palette == palette[:, :1]).all())
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    in_palette = image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
+    return image.mode in _ALPHA or "transparency" in image.info or in_palette
 
 
 def _alpha_is_dead(image: Image.Image) -> bool:
     """Whether nothing at all would be seen."""
     if image.mode in _ALPHA:
         return bool(image.getextrema()[-1] == (0, 0))
-    alphas = image.info["transparency"]
+    alphas = image.info.get("transparency")
+    if alphas is None:
+        alphas = bytes((image.getpalette("RGBA") or [])[3::4])
     if image.mode == "P" and isinstance(alphas, bytes):
         used = [index for index, count in enumerate(image.histogram()) if count]
         return all(index < len(alphas) and alphas[index] == 0 for index in used)
