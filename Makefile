@@ -44,6 +44,7 @@ nightly: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/device.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/accuracy.py --only accuracy
 	$(BIN)/pip install -q easyfsl
 	$(BIN)/python benchmarks/fewshot.py --peer-episodes 20

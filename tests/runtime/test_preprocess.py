@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from containers import netpbm, pillow, tiff
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,6 +24,8 @@ SETTINGS = st.builds(
     window=st.tuples(st.integers(0, 1000), st.integers(1001, 65535)),
     resize=st.sampled_from(["stretch", "pad", "crop"]),
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos"]),
+    page=st.none() | st.integers(1, 9),
+    damaged=st.sampled_from(["refuse", "keep"]),
 )
 
 
@@ -33,7 +36,8 @@ def test_settings_survive_json(preprocess):
 
 @given(SETTINGS)
 def test_the_result_always_has_the_size_asked_for(preprocess):
-    for frame in (COLOUR, COLOUR[:, :, 0], COLOUR[:, :, 0].astype(np.uint16) * 257):
+    deep = COLOUR.astype(np.uint16) * 257
+    for frame in (COLOUR, COLOUR[:, :, 0], deep, deep[:, :, 0]):
         pixels = preprocess(frame)
         assert pixels.shape == (*preprocess.size, 3)
         assert pixels.dtype == np.uint8
@@ -73,6 +77,69 @@ def test_the_window_maps_raw_values_to_eight_bits():
     raw = np.array([[0, 1000, 2000, 3000, 65535]], np.uint16)
     assert Preprocess((1, 5), window=(1000, 3000))(raw)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
     assert Preprocess((1, 5))(raw)[0, :, 0].tolist() == [0, 4, 8, 12, 255]
+
+
+@pytest.mark.parametrize("window", [(0, 65535), (0, 4095), (1000, 3000), (17, 60001), (65534, 65535), (0, 1)])
+def test_every_count_becomes_the_grey_level_that_it_always_became(window):
+    counts = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    black, white = window
+    scaled = np.clip((counts.astype(np.float32) - black) * (255.0 / (white - black)), 0, 255)
+    expected = np.rint(scaled).astype(np.uint8)
+    assert np.array_equal(Preprocess((256, 256), window=window)(counts)[:, :, 0], expected)
+
+
+def test_the_window_applies_to_colour_as_to_grey():
+    grey = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    preprocess = Preprocess((64, 64), window=(100, 3000))
+    assert np.array_equal(preprocess(np.dstack([grey] * 3)), preprocess(grey))
+    colour = preprocess(np.dstack([grey, grey[::-1], grey[:, ::-1]]))
+    assert np.array_equal(colour[:, :, 1], preprocess(grey)[::-1, :, 0])
+
+
+def test_without_a_window_white_is_what_the_file_calls_white():
+    counts = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    files = [netpbm(counts, 4095), tiff({"samples": counts, "bits": 12})]
+    expected = np.rint(counts.astype(int) * 255 / 4095)
+    for file in files:
+        assert np.array_equal(Preprocess((64, 64))(file)[:, :, 0], expected)
+        assert np.array_equal(Preprocess((64, 64), window=(0, 4095))(file)[:, :, 0], expected)
+    assert Preprocess((64, 64))(counts).max() == round(4095 * 255 / 65535)  # an array does not say
+
+
+def test_the_page_that_is_looked_at_and_what_is_kept_of_damage_travel_with_the_settings():
+    pages = tiff(COLOUR, 255 - COLOUR)
+    with pytest.raises(ImageError, match="holds 2 pages"):
+        Preprocess((40, 60))(pages)
+    assert np.array_equal(Preprocess((40, 60), page=2)(pages), 255 - COLOUR)
+    whole = pillow(COLOUR, "JPEG")
+    cut = whole[: len(whole) * 2 // 3] + b"\xff\xd9"
+    with pytest.raises(ImageError, match="damaged image"):
+        Preprocess((40, 60))(cut)
+    assert np.array_equal(Preprocess((40, 60), damaged="keep")(cut)[:8], Preprocess((40, 60))(whole)[:8])
+
+
+def test_settings_that_came_later_are_written_only_when_they_say_something():
+    before = {
+        "size": [32, 32],
+        "roi": None,
+        "rotation": 0,
+        "channels": "rgb",
+        "window": [0, 65535],
+        "resize": "stretch",
+        "interpolation": "bilinear",
+        "symmetries": [],
+    }
+    assert Preprocess((32, 32)).to_json() == before  # the name of an embedding space is made of this
+    assert Preprocess.from_json(before) == Preprocess((32, 32))
+    assert Preprocess((32, 32), page=2, damaged="keep").to_json() == {**before, "page": 2, "damaged": "keep"}
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_turn_goes_counter_clockwise_at_every_depth(rotation, dtype):
+    frame = COLOUR.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    size = (40, 60) if rotation % 180 == 0 else (60, 40)
+    assert np.array_equal(Preprocess(size, rotation=rotation)(frame), np.rot90(COLOUR, rotation // 90))
 
 
 def test_the_window_leaves_eight_bit_frames_alone():
@@ -123,6 +190,9 @@ def test_paths_bytes_images_and_arrays_give_the_same_pixels(tmp_path):
         ("interpolation", "magic"),
         ("symmetries", ["h", "h"]),
         ("symmetries", ["left"]),
+        ("page", 0),
+        ("page", "1"),
+        ("damaged", "ignore"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(field, value):

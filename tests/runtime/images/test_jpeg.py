@@ -143,9 +143,10 @@ def test_of_several_pictures_in_one_file_one_is_chosen_or_none_taken():
     data = _several()
     with pytest.raises(ImageError, match=r"holds 2 pages or frames .* --page N \(1 to 2\)"):
         open_image(data)
-    first, second = (open_image(data, page=page).pixels for page in (1, 2))
-    assert np.array_equal(first, open_image(pillow(COLOUR, "JPEG", quality=95)).pixels)
-    assert np.array_equal(second, open_image(pillow(COLOUR[::-1].copy(), "JPEG", quality=95)).pixels)
+    with Image.open(io.BytesIO(data)) as image:
+        for page in (1, 2):
+            image.seek(page - 1)
+            assert np.array_equal(open_image(data, page=page).pixels, np.asarray(image))
     with pytest.raises(ImageError, match="page 3 is to be looked at"):
         open_image(data, page=3)
 

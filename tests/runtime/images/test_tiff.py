@@ -65,7 +65,11 @@ def test_compressed_rows_are_those_that_were_written(mode, compression):
 def test_other_colours_are_those_that_pillow_sees(mode):
     data = pillow(Image.fromarray(RGB).convert(mode), "TIFF")
     with Image.open(io.BytesIO(data)) as image:
-        assert np.array_equal(open_image(data).pixels, np.asarray(image.convert("RGB")))
+        try:
+            expected = np.asarray(image.convert("RGB"))
+        except OSError:
+            pytest.skip("this Pillow can't read what it wrote")
+    assert np.array_equal(open_image(data).pixels, expected)
 
 
 def test_alpha_of_sixteen_bits_lies_on_black_and_what_is_multiplied_already_is_not_again():
