@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py [--bundle FILE.edgefs] [--megapixels 12]
 
-Each row is a fresh process that opens the bundle, decides about a small frame, and then about the large one. Peak is the
-most that its resident memory grew by meanwhile; decoded is the frame in memory as its file describes it, alpha included.
-Linux only: it reads VmHWM.
+Each row is a fresh process that opens the bundle, decides about a small frame, and then about the large one. Peak is
+the most that its resident memory grew by meanwhile; decoded is the frame in memory as its file describes it, alpha
+included. Linux only: it reads VmHWM.
 """
 
 from __future__ import annotations

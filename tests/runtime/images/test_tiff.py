@@ -148,7 +148,7 @@ def test_reduced_copies_and_masks_are_no_pictures_of_their_own(pages, order):
 
 def test_a_cameras_raw_file_is_refused_in_words():
     raw = tiff({"samples": GREY[::3, ::3], "tags": {254: (4, [1]), 330: (4, [8])}})
-    with pytest.raises(ImageError, match="nothing but reduced copies .*develop it"):
+    with pytest.raises(ImageError, match=r"nothing but reduced copies .*develop it"):
         open_image(raw)
 
 
@@ -181,14 +181,10 @@ def test_what_is_not_read_is_refused_in_words(page, words):
 )
 def test_pixels_that_are_cut_off_are_damage(page):
     data = tiff(page)
-    for end in range(1, len(data) - 1, 53):
-        try:
-            found = open_image(data[:end])
-        except ImageError as error:
-            assert str(error).startswith(("damaged image", "not an image"))
-        else:  # what is cut off lies in a tile, but outside the picture
-            assert "tile" in page
-            assert np.array_equal(found.pixels, page["samples"])
+    harmless = 16 * 16 * 3 if "tile" in page else 1  # a tile goes on where the picture has ended
+    for end in range(1, len(data) - harmless, 53):
+        with pytest.raises(ImageError, match=r"damaged image|not an image"):
+            open_image(data[:end])
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "jpeg", "group4"])
