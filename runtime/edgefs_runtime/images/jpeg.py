@@ -23,6 +23,7 @@ from edgefs_runtime.images.picture import Picture, check_size, choose_page
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, by how the picture is coded
 _PROGRESSIVE = (0xC2, 0xCA)
+_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}  # 0xE0 and 0xEE tell which colours
 _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers without a length
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not an escaped 0xFF, nor a restart within a scan
@@ -43,7 +44,7 @@ class _Header:
     exif: bytes = b""
     xmp: bytes = b""
     index: tuple[int, bytes] = (0, b"")  # of several pictures: where it stands, and what
-    profile: list[tuple[int, int]] = field(default_factory=list)  # where parts of a colour profile begin and end
+    metadata: list[tuple[int, int]] = field(default_factory=list)  # where segments begin and end that tell no colour
     scans: list[bytes] = field(default_factory=list)  # headers
     end: int = 0  # of the picture, bytes; 0 where that is not marked
 
@@ -71,7 +72,7 @@ def read_jpeg(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
             f"a JPEG of {header.components} components with {header.bits} bits can't be read; save it as PNG or TIFF"
         )
     colour = _COLOURS[header.components]
-    pixels = _lenient(data, colour) if keep_damaged else _strict(data, header, colour)
+    pixels = _lenient(data, header, colour) if keep_damaged else _strict(data, header, colour)
     if colour == "CMYK":
         pixels = _rgb(pixels)
     return upright(Picture(pixels[:, :, 0] if colour == "GRAY" else pixels), of_metadata(header.exif, header.xmp))
@@ -101,7 +102,7 @@ def _strict(data: bytes, header: _Header, colour: str) -> NDArray[np.uint8]:
     except ValueError as error:
         reason = (str(error).splitlines() or [""])[0]
         if _ODD_SUBSAMPLING in reason:
-            return _by_pillow(data)
+            return _by_pillow(_bare(data, header))
         mended = _mended(data, header, reason)
         if mended is None:
             raise _damaged(reason) from error
@@ -111,14 +112,14 @@ def _strict(data: bytes, header: _Header, colour: str) -> NDArray[np.uint8]:
     return np.asarray(pixels)
 
 
-def _lenient(data: bytes, colour: str) -> NDArray[np.uint8]:
+def _lenient(data: bytes, header: _Header, colour: str) -> NDArray[np.uint8]:
     import simplejpeg
 
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, colour, strict=False))
     except ValueError as error:
         if _ODD_SUBSAMPLING in str(error):
-            return _by_pillow(data)
+            return _by_pillow(_bare(data, header))
         raise ImageError(f"damaged image ({error})") from error
 
 
@@ -149,9 +150,8 @@ def _rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _mended(data: bytes, header: _Header, reason: str) -> bytes | None:
     """The same picture without what is harmless at its end; None where it may not be whole."""
-    if "ICC" in reason and header.profile:
-        starts, stops = zip(*header.profile, strict=True)
-        return b"".join(data[begin:end] for begin, end in zip((0, *stops), (*starts, len(data)), strict=True))
+    if "ICC" in reason and header.metadata:
+        return _bare(data, header)
     padding = re.search(r"(\d+) extraneous bytes before marker 0xd9", reason)
     if padding and header.end:
         count, end = int(padding[1]), header.end - 2
@@ -160,6 +160,12 @@ def _mended(data: bytes, header: _Header, reason: str) -> bytes | None:
         return data[: end - count] + data[end : end + 2] if count <= zeros <= count + _PREFETCH else None
     unmarked = not header.end and header.frame not in _PROGRESSIVE and not data.endswith((b"\0", b"\xff\xd9"))
     return data + b"\xff\xd9" if unmarked and "end of JPEG" in reason else None
+
+
+def _bare(data: bytes, header: _Header) -> bytes:
+    """The file without its metadata, over which a decoder may stumble."""
+    starts, stops = [start for start, _ in header.metadata], [stop for _, stop in header.metadata]
+    return b"".join(data[begin:end] for begin, end in zip([0, *stops], [*starts, len(data)], strict=True))
 
 
 def _unfinished(scans: list[bytes]) -> bool:
@@ -189,6 +195,8 @@ def _header(data: bytes) -> _Header:
 
 
 def _note(header: _Header, marker: int, at: int, segment: bytes) -> None:
+    if marker in _METADATA:
+        header.metadata.append((at - 4, at + len(segment)))
     if marker in _FRAMES and not header.frame:
         header.frame = marker
         header.bits, header.height, header.width, header.components = struct.unpack_from(">BHHB", segment)
@@ -201,8 +209,6 @@ def _note(header: _Header, marker: int, at: int, segment: bytes) -> None:
         header.exif = header.exif or segment[6:]
     elif marker == 0xE1 and segment.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
         header.xmp = header.xmp or segment
-    elif marker == 0xE2 and segment.startswith(b"ICC_PROFILE\0"):
-        header.profile.append((at - 4, at + len(segment)))
     elif marker == 0xE2 and segment.startswith(b"MPF\0"):
         header.index = (at + 4, segment[4:])
 

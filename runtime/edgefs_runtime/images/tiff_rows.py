@@ -64,7 +64,7 @@ class Layout:
         """
         width, height = page.one(Tag.WIDTH, 0), page.one(Tag.HEIGHT, 0)
         samples = page.one(Tag.SAMPLES, 1)
-        bits, formats = page.all(Tag.BITS) or (1,), page.all(Tag.FORMAT) or (1,)
+        bits, formats = (page.all(Tag.BITS) or (1,))[:samples], (page.all(Tag.FORMAT) or (1,))[:samples]
         tiled = Tag.TILE_OFFSETS in page.entries
         across = page.one(Tag.TILE_WIDTH, 0) if tiled else width
         down = page.one(Tag.TILE_HEIGHT, 0) if tiled else min(page.one(Tag.ROWS_PER_STRIP, height), height)
@@ -72,7 +72,7 @@ class Layout:
         known = (kind == 1 and 1 <= bits[0] <= 16) or (kind, bits[0]) in _DTYPES or (kind, bits[0]) in _FLOATS
         if len(set(bits)) > 1 or len(set(formats)) > 1 or not known or not 1 <= samples <= _MOST_SAMPLES:
             raise ImageError(
-                f"a TIFF of {samples} samples with {', '.join(map(str, sorted(set(bits))))} bits of format "
+                f"a TIFF of {samples} samples with {', '.join(map(str, sorted(set(bits))[:4]))} bits of format "
                 f"{formats[0]} can't be read; save it with 8 or 16 bits"
             )
         if min(across, down) < 1 or across * down > 4 * MAX_PIXELS:

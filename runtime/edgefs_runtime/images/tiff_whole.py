@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import BinaryIO
 
 from PIL import TiffImagePlugin
@@ -22,6 +23,10 @@ _KEPT = tuple(
         *(Tag.KIND, Tag.OLD_KIND, Tag.SUB_PAGES, Tag.XMP, Tag.ORIENTATION),  # the caller's
         *(Tag.STRIP_OFFSETS, Tag.STRIP_BYTES, Tag.TILE_OFFSETS, Tag.TILE_BYTES),  # made anew
     )
+)
+_NUMBERS = (
+    *(Tag.WIDTH, Tag.HEIGHT, Tag.COMPRESSION, Tag.PHOTOMETRIC, Tag.FILL_ORDER, Tag.SAMPLES, Tag.ROWS_PER_STRIP),
+    *(Tag.PLANAR, Tag.FAX3_OPTIONS, Tag.FAX4_OPTIONS, Tag.PREDICTOR, Tag.TILE_WIDTH, Tag.TILE_HEIGHT),
 )
 _JPEG = 7
 _DECODED = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, 34925, 50000, 50001})
@@ -46,6 +51,9 @@ def read_whole(file: BinaryIO, page: Page, photometric: int, keep_damaged: bool)
         for part in parts:
             check_jpeg(page.block(Tag.JPEG_TABLES), part)
     entries = {int(tag): page.raw(tag) for tag in _KEPT if tag in page.entries}
+    entries |= {
+        int(tag): (4, 1, struct.pack(f"{page.order}I", page.one(tag, 0))) for tag in _NUMBERS if tag in page.entries
+    }
     alone = single_page(page.order, entries, parts, tiled)
     with TiffImagePlugin.TiffImageFile(io.BytesIO(alone)) as image:
         return picture_of(image)
