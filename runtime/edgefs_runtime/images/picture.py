@@ -70,8 +70,8 @@ def choose_page(count: int, page: int | None) -> int:
     """
     if page is None and count > 1:
         raise ImageError(
-            f"holds {count} pages or frames and one picture is expected: save the one that is meant as a file of its "
-            f"own, or adapt with --page N (1 to {count})"
+            f"the file holds {count} pages or frames and one picture is expected: save the one that is meant as a file "
+            f"of its own, or adapt with --page N (1 to {count})"
         )
     if page is not None and page > count:
         raise ImageError(f"page {page} is to be looked at (--page) and the file holds {count}")

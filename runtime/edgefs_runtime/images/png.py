@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,39 +17,12 @@ from PIL import PngImagePlugin
 
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images.alpha import hide_key, lay_on_black
-from edgefs_runtime.images.orientation import of_metadata, unhex, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
+from edgefs_runtime.images.orientation import of_metadata, upright
+from edgefs_runtime.images.picture import Picture, choose_page, strips
 from edgefs_runtime.images.pillow import picture_of
+from edgefs_runtime.images.png_chunks import GREY_ALPHA, PALETTE, Chunks, Spans, scan
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
-_NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
-_MOST_TEXT = 1 << 20  # bytes of metadata that are looked at
-_COPIED = 1 << 20  # bytes checked at a time
 _RAW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}  # by colour type: high bytes, low bytes
-_GREY_ALPHA, _PALETTE = 4, 3
-
-
-@dataclass
-class _Chunks:
-    """What stands in the file.
-
-    Attributes:
-        spans: (place, bytes) of what makes the picture.
-        frames: of an animation; 0 without one.
-        shown_apart: whether the picture that is shown without animation is none of its frames.
-    """
-
-    width: int = 0
-    height: int = 0
-    bits: int = 8
-    colour: int = 0
-    key: bytes = b""  # tRNS
-    exif: bytes = b""
-    xmp: bytes = b""
-    frames: int = 0
-    shown_apart: bool = False
-    spans: list[tuple[int, int]] = field(default_factory=list)
 
 
 def read_png(file: BinaryIO, page: int | None) -> Picture:
@@ -61,9 +31,9 @@ def read_png(file: BinaryIO, page: int | None) -> Picture:
     Raises:
         ImageError: damaged, too large, or an animation of which no frame was chosen.
     """
-    chunks = _scan(file)
+    chunks = scan(file)
     number = choose_page(max(1, chunks.frames + chunks.shown_apart), page)
-    with PngImagePlugin.PngImageFile(io.BufferedReader(_Spans(file, chunks.spans))) as image:
+    with PngImagePlugin.PngImageFile(io.BufferedReader(Spans(file, chunks.spans))) as image:
         if chunks.frames and chunks.bits == 16:
             raise ImageError("an animation of 16 bits can't be read; save the frame that is meant as a file of its own")
         image.seek(number)
@@ -72,9 +42,9 @@ def read_png(file: BinaryIO, page: int | None) -> Picture:
     return upright(picture, of_metadata(chunks.exif, chunks.xmp))
 
 
-def _shallow(image: PngImagePlugin.PngImageFile, chunks: _Chunks) -> Picture:
+def _shallow(image: PngImagePlugin.PngImageFile, chunks: Chunks) -> Picture:
     """Up to 8 bits, and grey of 16."""
-    if chunks.key and chunks.colour == _PALETTE:
+    if chunks.key and chunks.colour == PALETTE:
         image.info["transparency"] = chunks.key
     elif chunks.key and chunks.bits < 16:
         scale = 255 // (2**chunks.bits - 1)
@@ -86,9 +56,9 @@ def _shallow(image: PngImagePlugin.PngImageFile, chunks: _Chunks) -> Picture:
     return picture
 
 
-def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: _Chunks) -> Picture:
+def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: Chunks) -> Picture:
     """16 bits of more than one channel, as uint16."""
-    if chunks.colour == _GREY_ALPHA:
+    if chunks.colour == GREY_ALPHA:
         halves = _halves(_loaded(image, "RGBA"))  # both bytes of both channels, as if they were four
         pixels, alpha = halves[:, :, 0], halves[:, :, 1]
         pixels = np.ascontiguousarray(pixels)
@@ -96,7 +66,7 @@ def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: _Chunks) -
         return Picture(pixels, 65535)
     high, low = _RAW[chunks.colour]
     values = _high_bytes(_loaded(image, high))
-    with PngImagePlugin.PngImageFile(io.BufferedReader(_Spans(file, chunks.spans))) as again:
+    with PngImagePlugin.PngImageFile(io.BufferedReader(Spans(file, chunks.spans))) as again:
         _add_low_bytes(values, _loaded(again, low))
     if chunks.colour == 2:
         if chunks.key:
@@ -135,128 +105,6 @@ def _add_low_bytes(values: NDArray[np.uint16], image: PngImagePlugin.PngImageFil
         values[rows] |= np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
 
 
-def _key_of(chunks: _Chunks) -> tuple[int, ...]:
+def _key_of(chunks: Chunks) -> tuple[int, ...]:
     """The transparent value: one of grey, three of colour."""
     return struct.unpack_from(">HHH" if chunks.colour == 2 else ">H", chunks.key)
-
-
-def _scan(file: BinaryIO) -> _Chunks:
-    """Look through the chunks and verify what makes the picture."""
-    chunks = _Chunks(spans=[(0, len(SIGNATURE))])
-    file.seek(len(SIGNATURE))
-    seen: set[bytes] = set()
-    for kind, at, length in _each(file):
-        if kind in _NEEDED or kind == b"tRNS":
-            _verify(file, kind, at, length)
-        if kind == b"IDAT" and b"IDAT" not in seen:
-            chunks.shown_apart = chunks.frames > 0 and b"fcTL" not in seen
-        _note(chunks, kind, _content(file, at, length) if kind not in (b"IDAT", b"fdAT") else b"")
-        if kind in _NEEDED or (kind in _ANIMATION and chunks.frames):
-            chunks.spans.append((at - 8, length + 12))
-        seen.add(kind)
-    if not {b"IHDR", b"IDAT"} <= seen:
-        raise ImageError("damaged image (it ends before its pixels)")
-    if chunks.colour in (_GREY_ALPHA, 6):  # these have alpha; a key means nothing to them
-        chunks.key = b""
-    return chunks
-
-
-def _each(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, place of the content and its length, of each chunk up to the end."""
-    size = file.seek(0, io.SEEK_END)
-    at = len(SIGNATURE)
-    kind = b""
-    while at + 8 <= size and kind != b"IEND":
-        file.seek(at)
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if at + 8 + length > size and (kind in _NEEDED or not kind.isalpha()):
-            raise ImageError("damaged image (the file is cut off)")
-        yield kind, at + 8, length
-        at += length + 12
-
-
-def _note(chunks: _Chunks, kind: bytes, content: bytes) -> None:
-    if kind == b"IHDR":
-        if len(content) < 13:
-            raise ImageError("damaged image (its header is cut off)")
-        chunks.width, chunks.height, chunks.bits, chunks.colour = struct.unpack_from(">IIBB", content)
-        check_size(chunks.width, chunks.height)
-    elif kind == b"tRNS":
-        if len(content) < {0: 2, 2: 6}.get(chunks.colour, 0):
-            raise ImageError("damaged image (its transparent colour is cut off)")
-        chunks.key = content
-    elif kind == b"eXIf":
-        chunks.exif = content
-    elif kind == b"acTL" and len(content) >= 4:
-        chunks.frames = struct.unpack_from(">I", content)[0]
-    elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-        _note_text(chunks, kind, content)
-
-
-def _note_text(chunks: _Chunks, kind: bytes, content: bytes) -> None:
-    """The two texts that may say which way is up."""
-    name, _, text = content.partition(b"\0")
-    if name == b"XML:com.adobe.xmp" and kind == b"iTXt":
-        text = text[2:].split(b"\0", 2)[-1] if text[:1] == b"\0" else _inflated(text[2:].split(b"\0", 2)[-1])
-        chunks.xmp = text
-    elif name == b"Raw profile type exif" and not chunks.exif:
-        chunks.exif = unhex(_inflated(text[1:]) if kind == b"zTXt" else text)
-
-
-def _inflated(text: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(text, _MOST_TEXT)
-    except zlib.error:
-        return b""
-
-
-def _content(file: BinaryIO, at: int, length: int) -> bytes:
-    file.seek(at)
-    return file.read(min(length, _MOST_TEXT))
-
-
-def _verify(file: BinaryIO, kind: bytes, at: int, length: int) -> None:
-    file.seek(at)
-    found, left = zlib.crc32(kind), length
-    while left:
-        block = file.read(min(left, _COPIED))
-        found, left = zlib.crc32(block, found), left - len(block)
-        if not block:
-            break
-    if kind != b"IEND" and file.read(4) != struct.pack(">I", found):
-        raise ImageError(f"damaged image (the checksum of its {kind.decode('ascii')} chunk is wrong)")
-
-
-class _Spans(io.RawIOBase):
-    """Parts of a file, read as if they were one."""
-
-    def __init__(self, file: BinaryIO, spans: list[tuple[int, int]]) -> None:
-        self._file, self._spans = file, spans
-        self._starts = np.cumsum([0, *(length for _, length in spans)])
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place among all parts."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: int(self._starts[-1])}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` from one part, as far as that goes."""
-        number = int(np.searchsorted(self._starts, self._at, side="right")) - 1
-        if number >= len(self._spans):
-            return 0
-        place, length = self._spans[number]
-        inside = self._at - int(self._starts[number])
-        self._file.seek(place + inside)
-        block = self._file.read(min(len(buffer), length - inside))
-        buffer[: len(block)] = block
-        self._at += len(block)
-        return len(block)

@@ -17,8 +17,9 @@ from edgefs_runtime.images.alpha import lay_on_black
 from edgefs_runtime.images.depth import settle
 from edgefs_runtime.images.orientation import of_metadata, upright
 from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.tiff_layout import Layout
 from edgefs_runtime.images.tiff_pages import Page, Tag, read_pages
-from edgefs_runtime.images.tiff_rows import Layout, read_samples
+from edgefs_runtime.images.tiff_rows import read_samples
 from edgefs_runtime.images.tiff_whole import read_whole
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -57,7 +58,8 @@ def _pictures(pages: list[Page]) -> list[Page]:
     own = [page for page in pages if not page.one(Tag.KIND, 0) & 0b101 and page.one(Tag.OLD_KIND, 1) != 2]
     if not own and any(Tag.SUB_PAGES in page.entries for page in pages):
         raise ImageError(
-            "holds nothing but reduced copies of its picture (a camera's raw file?); develop it and save it as TIFF"
+            "the file holds nothing but reduced copies of its picture (a camera's raw file?); develop it and save it "
+            "as TIFF"
         )
     return own or pages
 

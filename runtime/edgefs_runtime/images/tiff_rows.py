@@ -10,7 +10,6 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,83 +17,13 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images.picture import MAX_PIXELS
+from edgefs_runtime.images.tiff_layout import Layout
 from edgefs_runtime.images.tiff_pages import Page, Tag
+from edgefs_runtime.images.tiff_single import single_page
 
 _BLOCK = 1 << 22  # bytes unpacked at a time
 _DEFLATE = (8, 32946)
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
-_DTYPES = {(1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (1, 64): "u8", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"}
-_FLOATS = {(3, 16): "f2", (3, 32): "f4", (3, 64): "f8"}
-_MOST_SAMPLES = 64  # of one pixel
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a page's samples lie in its strips or tiles.
-
-    Attributes:
-        width: of the page, pixels.
-        height: of the page, pixels.
-        samples: of one pixel.
-        bits: of one sample.
-        format: 1 unsigned, 2 signed, 3 float.
-        planes: whether each sample has strips or tiles of its own.
-        across: width of a strip or tile, pixels.
-        down: height of one, pixels.
-        tiled: whether they are tiles, which are whole also where the page ends.
-    """
-
-    width: int
-    height: int
-    samples: int
-    bits: int
-    format: int
-    planes: bool
-    across: int
-    down: int
-    tiled: bool
-
-    @classmethod
-    def of(cls, page: Page) -> Layout:
-        """What a page says.
-
-        Raises:
-            ImageError: samples of different sizes, or of a kind that is not read.
-        """
-        width, height = page.one(Tag.WIDTH, 0), page.one(Tag.HEIGHT, 0)
-        samples = page.one(Tag.SAMPLES, 1)
-        bits, formats = (page.all(Tag.BITS) or (1,))[:samples], (page.all(Tag.FORMAT) or (1,))[:samples]
-        tiled = Tag.TILE_OFFSETS in page.entries
-        across = page.one(Tag.TILE_WIDTH, 0) if tiled else width
-        down = page.one(Tag.TILE_HEIGHT, 0) if tiled else min(page.one(Tag.ROWS_PER_STRIP, height), height)
-        kind = 1 if formats[0] == 4 else formats[0]  # 4 is "undefined"
-        known = (kind == 1 and 1 <= bits[0] <= 16) or (kind, bits[0]) in _DTYPES or (kind, bits[0]) in _FLOATS
-        if len(set(bits)) > 1 or len(set(formats)) > 1 or not known or not 1 <= samples <= _MOST_SAMPLES:
-            raise ImageError(
-                f"a TIFF of {samples} samples with {', '.join(map(str, sorted(set(bits))[:4]))} bits of format "
-                f"{formats[0]} can't be read; save it with 8 or 16 bits"
-            )
-        if min(across, down) < 1 or across * down > 4 * MAX_PIXELS:
-            raise ImageError(f"damaged image (its parts are {across} x {down} pixels)")
-        planes = page.one(Tag.PLANAR, 1) == 2 and samples > 1
-        return cls(width, height, samples, bits[0], kind, planes, across, down, tiled)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of a sample in memory."""
-        name = {**_DTYPES, **_FLOATS}.get((self.format, self.bits)) or ("u1" if self.bits < 8 else "u2")
-        return np.dtype(name)
-
-    @property
-    def row_samples(self) -> int:
-        """Samples that stand together in one row of a strip or tile."""
-        return self.across * (1 if self.planes else self.samples)
-
-    @property
-    def row_bytes(self) -> int:
-        """Of one row of a strip or tile."""
-        return -(-self.row_samples * self.bits // 8)
 
 
 def read_samples(file: BinaryIO, page: Page, layout: Layout, wanted: Sequence[int]) -> NDArray[Any]:
@@ -217,35 +146,6 @@ def _through_libtiff(
         for count in chunks:
             yield image.crop((0, top, image.width, top + count)).tobytes()
             top += count
-
-
-def single_page(
-    order: str, entries: dict[int, tuple[int, int, bytes]], parts: Sequence[bytes], tiled: bool = False
-) -> bytes:
-    """A TIFF file of one page.
-
-    Args:
-        order: `<` or `>`.
-        entries: by tag: type, number of values, and their bytes; those of strips and tiles are added.
-        parts: the bytes of strips or tiles.
-        tiled: which of the two.
-    """
-    starts = np.cumsum([8, *(len(part) for part in parts)]).tolist()
-    places, sizes = (Tag.TILE_OFFSETS, Tag.TILE_BYTES) if tiled else (Tag.STRIP_OFFSETS, Tag.STRIP_BYTES)
-    all_entries = {
-        **entries,
-        int(places): (4, len(parts), struct.pack(f"{order}{len(parts)}I", *starts[:-1])),
-        int(sizes): (4, len(parts), struct.pack(f"{order}{len(parts)}I", *map(len, parts))),
-    }
-    at = starts[-1] + starts[-1] % 2
-    outside = at + 2 + 12 * len(all_entries) + 4
-    table, values = struct.pack(f"{order}H", len(all_entries)), b""
-    for tag, (kind, count, data) in sorted(all_entries.items()):
-        field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(f"{order}I", outside + len(values))
-        values += data + b"\0" * (len(data) % 2) if len(data) > 4 else b""
-        table += struct.pack(f"{order}HHI", tag, kind, count) + field
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
-    return b"".join((head, *parts, b"\0" * (starts[-1] % 2), table, bytes(4), values))
 
 
 def _unpacked(block: NDArray[np.uint8], page: Page, layout: Layout) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from edgefs_runtime.images.jpeg import check_jpeg
 from edgefs_runtime.images.picture import Picture
 from edgefs_runtime.images.pillow import picture_of
 from edgefs_runtime.images.tiff_pages import Page, Tag
-from edgefs_runtime.images.tiff_rows import single_page
+from edgefs_runtime.images.tiff_single import single_page
 
 _KEPT = tuple(
     tag
