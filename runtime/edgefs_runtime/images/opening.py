@@ -27,6 +27,7 @@ from edgefs_runtime.images.picture import MAX_PIXELS, Picture
 Damaged = Literal["refuse", "keep"]
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two of 64 bits
 _HEAD = 16  # bytes that tell formats apart
 _FAULTS = (  # of decoders, over what a damaged file made them believe
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError),
@@ -87,7 +88,7 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
         from edgefs_runtime.images.png import read_png
 
         return read_png(file, page)
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if head[:4] in _TIFF:
         from edgefs_runtime.images.tiff import read_tiff
 
         return read_tiff(file, page, counts, damaged == "keep")

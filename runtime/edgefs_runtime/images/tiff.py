@@ -22,7 +22,6 @@ from edgefs_runtime.images.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.tiff_rows import read_samples
 from edgefs_runtime.images.tiff_whole import read_whole
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 _ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
