@@ -28,7 +28,7 @@ Damaged = Literal["refuse", "keep"]
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two of 64 bits
-_HEAD = 16  # bytes that tell formats apart
+_HEAD = 32  # bytes that tell formats apart
 _FAULTS = (  # of decoders, over what a damaged file made them believe
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError),
     *(OverflowError, RuntimeError, struct.error),
@@ -96,11 +96,14 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
 
 
 def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
+    from edgefs_runtime.formats import further_formats
     from edgefs_runtime.images.netpbm import START, read_netpbm
-    from edgefs_runtime.images.pillow import FOREIGN, read_foreign
+    from edgefs_runtime.images.pillow import FOREIGN, further, read_foreign
 
     if START.match(head):
         return read_netpbm(file, page, counts)
+    for name in further_formats(head):
+        return read_foreign(file, further(name), page)
     for (at, magic), opener in FOREIGN.items():
         if head[at : at + len(magic)] == magic:
             return read_foreign(file, opener, page)

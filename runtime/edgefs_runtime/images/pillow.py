@@ -1,4 +1,4 @@
-"""What Pillow decodes: BMP, GIF, WebP and AVIF files, and images of its own that a program hands over.
+"""What Pillow decodes: BMP, GIF, WebP, AVIF and HEIF files, and images of its own that a program hands over.
 
 Its decoders are called by name. `Image.open` would try all it has, some of which run other programs, and warn of sizes
 that are refused here before anything is decoded.
@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images.alpha import blended, hide_key
 from edgefs_runtime.images.depth import settle
 from edgefs_runtime.images.orientation import of_info, upright
@@ -50,24 +49,19 @@ def read_webp(file: BinaryIO) -> Image.Image:
     return WebPImageFile(file)
 
 
-def read_avif(file: BinaryIO) -> Image.Image:
-    """An AVIF, where this Pillow reads them, not decoded yet."""
-    try:
-        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
-    except ImportError:
-        SUPPORTED = False
-    if not SUPPORTED:
-        raise ImageError("AVIF can't be read by the Pillow that is installed; save it as PNG or JPEG")
-    return AvifImageFile(file)
+def further(name: str) -> Callable[[BinaryIO], Image.Image]:
+    """What opens AVIF or HEIF, of which `edgefs_runtime.formats` knows that it is there."""
+    if name == "AVIF":
+        from PIL import AvifImagePlugin  # noqa: F401 - which Pillow knows from then on
+    factory = Image.OPEN[name][0]
+    return lambda file: factory(file, "")
 
 
-# By what a file begins with: (offset, bytes) -> how it is opened. An extra adds its own.
+# By what a file begins with: (offset, bytes) -> how it is opened.
 FOREIGN: dict[tuple[int, bytes], Callable[[BinaryIO], Image.Image]] = {
     (0, b"BM"): read_bmp,
     (0, b"GIF8"): read_gif,
     (8, b"WEBP"): read_webp,
-    (4, b"ftypavif"): read_avif,
-    (4, b"ftypavis"): read_avif,
 }
 
 
