@@ -61,7 +61,10 @@ def look_at(
     Raises:
         DataError: as `load_dataset`, or `ok` names a class that is not there.
     """
-    dataset = load_dataset(data, minimum_classes=1, ok=ok, leave_out_blank=True, progress=steps("read images"))
+    progress = steps("read images")
+    dataset = load_dataset(
+        data, minimum_classes=1, ok=ok, leave_out_blank=True, progress=progress, preprocess=preprocess
+    )
     dispositions = dispositions_of(dataset.classes, tuple(ok))
     images = images or (_IMAGES if len(dataset.classes) <= _MANY_CLASSES else 1)
     progress, classes = steps("draw"), []
@@ -106,7 +109,7 @@ def _spread(samples: Sequence[Sample], number: int, seed: int) -> list[Sample]:
 
 
 def _shown(sample: Sample, root: Path, preprocess: Preprocess) -> Shown:
-    frame = Picture(thumbnail(sample.path, longer=_FRAME_SIDE))
+    frame = Picture(thumbnail(preprocess.open(sample.path), longer=_FRAME_SIDE))
     try:
         pixels = preprocess(sample.path)
         seen, reason = _picture(pixels), unusable(pixels)

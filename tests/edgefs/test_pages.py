@@ -18,9 +18,11 @@ from edgefs.cli import main
 from edgefs.data import load_dataset
 from edgefs.evaluating import evaluate
 from edgefs.exporting import export
+from edgefs.look import look_at
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.errors import DataError, ImageError
+from edgefs_runtime.preprocess import Preprocess
 
 
 @pytest.fixture
@@ -79,3 +81,9 @@ def test_damaged_frames_are_left_out_and_learned_from_only_where_that_is_asked_f
     fields = json.loads((tmp_path / "run" / "run.json").read_text())
     assert fields["left_out"] == []
     assert fields["preprocess"]["damaged"] == "keep"
+
+
+def test_look_shows_the_page_that_would_be_learned_from(pages: Path) -> None:
+    sheet = look_at(pages, Preprocess((48, 48), page=2), images=1)
+    assert [one.images for one in sheet.classes] == [6, 6]
+    assert sheet.classes[0].shown[0].input is not None
