@@ -62,8 +62,8 @@ def test_it_says_by_which_thresholds_a_part_is_refused(bundle: Path, tmp_path: P
 
 def test_it_names_the_model_and_what_it_succeeds(bundle: Path, tmp_path: Path) -> None:
     assert "identity" not in shown(bundle)
-    rows = shown(remade(bundle, tmp_path / "named.edgefs", identity="ab12", succeeds="cd34"))
-    assert (rows["identity"], rows["succeeds"]) == ("ab12", "cd34")
+    rows = shown(remade(bundle, tmp_path / "named.edgefs", identity="ab" * 32, succeeds="cd" * 32))
+    assert (rows["identity"], rows["succeeds"]) == ("ab" * 32, "cd" * 32)
 
 
 def test_it_says_where_the_gallery_lies_and_whether_it_is_there(
