@@ -19,11 +19,12 @@ from safetensors.torch import save
 from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.checking import check_adapt, head_of
 from edgefs.choices import TRAINED_HEADS
-from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
+from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset, with_blank
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.layouts import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
+from edgefs.data.windows import window_note
 from edgefs.identity import predecessor
 from edgefs.methods import METHODS, Adapted, Task
 from edgefs.methods.trained_heads import check_classes
@@ -51,10 +52,11 @@ from edgefs_runtime.deciding import DecisionSettings
 from edgefs_runtime.decision import Disposition
 from edgefs_runtime.errors import BundleError, EdgefsError
 from edgefs_runtime.heads import HEADS
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
 from edgefs_runtime.version import __version__
 
 _FALLBACK = "blend"
+_MANY = 500  # classes, from which on measuring takes minutes
 
 
 def adapt(
@@ -92,7 +94,13 @@ def adapt(
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
+    if len(task.dispositions) > _MANY:
+        tell(
+            f"There are {len(task.dispositions):,} classes: measuring and writing the report take minutes, since the "
+            "cost grows faster than the classes."
+        )
     measured = measure(task, adapted, dataset)
+    writing = steps("write the RUN")
     report = dataclasses.replace(
         adapt_report(name, settings, dataset, task, adapted, measured),
         timings=(("everything", time.monotonic() - began),),
@@ -117,6 +125,7 @@ def adapt(
         return Run(out, fields), measured
     run = write_run(out, fields, files, overwrite=overwrite)
     task.checkpoints.clear()
+    writing(1, 1)
     return run, measured
 
 
@@ -131,9 +140,12 @@ def _prepare(
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
     dataset, split, domains, dispositions = _read(data, settings, preprocess, steps)
+    preprocess = dataclasses.replace(preprocess, window=dataset.window or preprocess.window)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
     if settings.head in TRAINED_HEADS:
         check_classes(str(settings.head), sorted(dispositions.keys() - strangers.keys()))
+    if window := window_note(dataset.samples, preprocess.window) if settings.window is None else "":
+        dataset = dataclasses.replace(dataset, notes=(*dataset.notes, window))
     for note in (*dataset.notes, *split.notes):
         tell(note)
     task = Task(
@@ -169,17 +181,14 @@ def _read(
         ok=settings.ok,
         without=settings.without,
         leave_out_blank=True,
-        progress=steps("read images"),
         preprocess=preprocess,
+        choose_window=settings.window is None,
+        progress=steps("read images"),
     )
     dispositions = dispositions_of(dataset.classes, settings.ok)
     strangers = [label for label, d in dispositions.items() if settings.good_only and d == "defect"]
-    return (
-        dataset,
-        split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers),
-        None,
-        dispositions,
-    )
+    split = split_dataset(dataset, shots=settings.shots, seed=settings.seed, strangers=strangers)
+    return dataset, with_blank(split, dataset.blank, settings.seed, strangers), None, dispositions
 
 
 def _gallery_head(settings: AdaptSettings) -> str:
@@ -220,7 +229,7 @@ def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
             roi=settings.roi,
             rotation=settings.rotation,
             channels=settings.channels,
-            window=settings.window,
+            window=settings.window or AS_THE_FILE_SAYS,
             page=settings.page,
             damaged=settings.damaged,
             resize=settings.resize,
@@ -236,7 +245,9 @@ def _fields(
 ) -> dict[str, Any]:
     """The content of `run.json`."""
     backbone = task.backbone
-    sides = {"train": task.split.train, "validation": task.split.validation, "test": task.split.test}
+    split = task.split
+    sides = {"train": split.train, "validation": split.validation, "test": split.test}
+    blank = {"validation": split.blank_validation, "test": split.blank_test}
     return {
         "name": name,
         "method": adapted.method or settings.method,
@@ -262,6 +273,7 @@ def _fields(
             "layout": dataset.layout,
         },
         "images": {side: [_image(sample, dataset.root) for sample in samples] for side, samples in sides.items()},
+        "no_decision": {side: [_image(sample, dataset.root) for sample in samples] for side, samples in blank.items()},
         "left_out": [
             {"path": relative_name(item.path, dataset.root), "reason": item.reason} for item in dataset.left_out
         ],
@@ -274,4 +286,5 @@ def _fields(
 
 def _image(sample: Sample, root: Path) -> dict[str, str]:
     described = {"path": relative_name(sample.path, root), "label": sample.label, "sha256": sample.digest}
-    return {**described, "group": sample.group} if sample.group else described
+    optional = {"group": sample.group, "reason": sample.blank}
+    return {**described, **{key: value for key, value in optional.items() if value}}

@@ -29,7 +29,7 @@ class DistillSettings:
         roi: region of interest of an archive's images (left, top, width, height), pixels.
         rotation: counter-clockwise degrees: 0, 90, 180 or 270.
         channels: `rgb`, or `mono` to drop colour.
-        window: (black, white) of frames with more than 8 bits.
+        window: (black, white) raw values of frames with more than 8 bits; None lets the images choose.
         page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
         damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
         workers: processes that render.
@@ -54,7 +54,7 @@ class DistillSettings:
     roi: tuple[int, int, int, int] | None = None
     rotation: int = 0
     channels: Literal["rgb", "mono"] = "rgb"
-    window: tuple[int, int] = (0, 65535)
+    window: tuple[int, int] | None = None
     page: int | None = None
     damaged: Literal["refuse", "keep"] = "refuse"
     workers: int = os.cpu_count() or 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from edgefs.teaching import Embedded
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
-from edgefs_runtime.errors import DataError, ImageError
-from edgefs_runtime.frames import unusable
+from edgefs_runtime.errors import DataError, GalleryError, ImageError
+from edgefs_runtime.exposure import why_unusable
 from edgefs_runtime.heads import TrainedHead
 from edgefs_runtime.labels import difference, spelling_in, twin_of
 from edgefs_runtime.preprocess import Preprocess
@@ -66,6 +66,7 @@ class _Subject:
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
+    thresholds: Mapping[Disposition, float]
 
 
 def evaluate(
@@ -80,7 +81,8 @@ def evaluate(
     """Decide about every image of a folder and count.
 
     Images that the model has learned from, byte for byte, are left out: they would flatter it. Of a divided folder only
-    `test` is taken where there is one.
+    `test` is taken where there is one. As in `adapt`'s own table, a file that `predict` reports as an error is left out
+    and listed, and a frame that shows nothing counts as one without a decision.
 
     Args:
         subject: a bundle or a RUN folder.
@@ -94,12 +96,15 @@ def evaluate(
         DataError: nothing to evaluate on.
         BundleError: not a whole bundle.
         RunError: not a whole RUN.
-        GalleryError: the gallery does not belong to the bundle.
+        GalleryError: there is no such gallery, it does not belong to the bundle, or the subject is a RUN.
     """
+    if gallery is not None and subject.is_dir():
+        raise GalleryError(f"--gallery {gallery}: {subject} is a RUN, which decides by what it learned; pass a BUNDLE")
+    opening = steps("open the RUN" if subject.is_dir() else "open the bundle")
     judged = _run(subject) if subject.is_dir() else _bundle(subject, gallery)
-    progress = steps("read images")
+    opening(1, 1)
     dataset = load_dataset(
-        data, group_from=group_from, minimum_classes=1, progress=progress, preprocess=judged.preprocess
+        data, group_from=group_from, minimum_classes=1, preprocess=judged.preprocess, progress=steps("read images")
     )
     dataset = _as_known(dataset, judged.dispositions)
     samples, notes = _choose(dataset, judged)
@@ -112,7 +117,7 @@ def evaluate(
     strangers: dict[str, Disposition] = dict.fromkeys(named - judged.dispositions.keys(), "ok")
     truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
     evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
-    side = Side(samples, tuple(decisions), evaluation)
+    side = Side(samples, tuple(decisions), evaluation, judged.thresholds)
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 
 
@@ -144,14 +149,17 @@ def evaluate_episodes(
         RunError: not a whole RUN.
     """
     judged = _run(subject) if subject.is_dir() else _bundle(subject, None)
-    progress = steps("read images")
     dataset = load_dataset(
-        data, group_from=group_from, leave_out_blank=True, progress=progress, preprocess=judged.preprocess
+        data,
+        group_from=group_from,
+        leave_out_blank=True,
+        preprocess=judged.preprocess,
+        progress=steps("read images"),
     )
     dispositions = dispositions_of(dataset.classes, ok)
     ways_of(dataset.samples, plan)  # before anything is embedded
     embedded = _embed_drawn(dataset, plan, judged, steps)
-    return run_episodes(dataset.samples, embedded, dispositions, judged.decision, plan)
+    return run_episodes(dataset.samples, embedded, dispositions, judged.decision, plan, steps("episodes"))
 
 
 def _embed_drawn(dataset: Dataset, plan: EpisodePlan, judged: _Subject, steps: Steps) -> Embedded:
@@ -190,6 +198,12 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     fresh = tuple(sample for sample in samples if sample.digest not in judged.learned)
     if len(fresh) < len(samples):
         notes.append(f"Left out: {counted(len(samples) - len(fresh), 'image')} that the model has learned from.")
+    if dataset.left_out:
+        first = dataset.left_out[0]
+        notes.append(
+            f"Left out: {counted(len(dataset.left_out), 'file')} that can't be used "
+            f"(the first: {inside(first.path, dataset.root)}, {first.reason})."
+        )
     if not fresh:
         raise DataError(f"{dataset.root}: the model has learned from all {len(samples)} images; evaluate on others")
     unknown = sorted({sample.label for sample in fresh} - judged.dispositions.keys())
@@ -201,8 +215,13 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
 
 
 def _bundle(path: Path, gallery: Path | None) -> _Subject:
+    if gallery is not None and not gallery.is_file():
+        raise GalleryError(
+            f"--gallery {gallery}: no such file; leave --gallery out to decide by the bundle's seed, or teach this "
+            "gallery first with `edgefs enroll`"
+        )
     classifier = Classifier.open(path, gallery=gallery, seed_only=gallery is None, challenge=False)
-    snapshot = classifier.judge.snapshot
+    snapshot, preprocess = classifier.judge.snapshot, classifier.bundle.manifest.preprocess
 
     def decide(sample: Sample) -> Decision:
         answer = next(classifier.predict_each([sample.path]))
@@ -215,11 +234,12 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         description=" ".join((decided, *(f"Warning: {sentence}." for sentence in classifier.warnings))),
         decide=decide,
         embed=lambda sample, views: classifier.embed([sample.path], views=views)[0],
-        preprocess=classifier.bundle.manifest.preprocess,
+        preprocess=preprocess,
         decision=classifier.bundle.manifest.decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
         | _taught(classifier),
+        thresholds=classifier.judge.thresholds,
     )
 
 
@@ -255,7 +275,7 @@ def _run(folder: Path) -> _Subject:
             pixels = preprocess(sample.path)
         except ImageError as error:
             return judge.no_decision(str(error))
-        reason = unusable(pixels)
+        reason = why_unusable(pixels, sample.path, preprocess)
         return judge.no_decision(reason) if reason else judge.decide(embedder.embed(pixels[None]))[0]
 
     return _Subject(
@@ -267,6 +287,7 @@ def _run(folder: Path) -> _Subject:
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
+        thresholds=judge.thresholds,
     )
 
 
@@ -283,6 +304,6 @@ def _report(judged: _Subject, side: Side, dataset: Dataset, notes: tuple[str, ..
         evaluated_on=f"{counted(len(side.samples), 'image')} of {dataset.root.name}",
         mistakes=mistakes_of(side, dataset.root),
         left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
-        distribution=distribution_of(side, judged.decision.budget),
+        distribution=distribution_of(side),
         version=__version__,
     )

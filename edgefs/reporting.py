@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
+from edgefs.data.duplicates import NearDuplicates
 from edgefs.data.samples import relative_name
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
@@ -17,7 +18,9 @@ from edgefs.methods.judging import cross_validated, judge_of
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import rows_of
-from edgefs_runtime.decision import Decision
+from edgefs_calibration.rates import is_refused
+from edgefs_runtime.deciding import Judge, said_thresholds
+from edgefs_runtime.decision import Decision, Disposition
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
@@ -25,11 +28,19 @@ _CAUSES = 3  # examples named in a note
 
 @dataclass(frozen=True)
 class Side:
-    """One set of images that were decided about, with the outcome."""
+    """One set of images that were decided about, with the outcome.
+
+    Attributes:
+        samples: the images.
+        decisions: about them.
+        evaluation: the figures.
+        thresholds: the p-values in force, see `Judge.thresholds`.
+    """
 
     samples: tuple[Sample, ...]
     decisions: tuple[Decision, ...]
     evaluation: Evaluation
+    thresholds: Mapping[Disposition, float]
 
 
 @dataclass(frozen=True)
@@ -73,19 +84,29 @@ class Measured:
 
 def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
     """Decide about validation and test images; without either, cross-validate the support."""
-    split = task.split
-    validation = _decide(split.validation, task, adapted)
-    test = _decide(split.test, task, adapted)
+    split, progress = task.split, task.steps("measure")
+    validation = _decide(split.validation, split.blank_validation, task, adapted)
+    test = _decide(split.test, split.blank_test, task, adapted)
     held_out = split.test or split.validation
     curve = (
-        learning_curve(split.train, held_out, adapted.embedded, task.dispositions, task.decision, task.seed)
+        learning_curve(
+            split.train,
+            held_out,
+            adapted.embedded,
+            task.dispositions,
+            task.decision,
+            task.seed,
+            task.steps("learning curve"),
+        )
         if held_out and len(task.dispositions) > 1 and adapted.honest is None  # its network saw more than a part
         else ()
     )
+    cross_validation = None if validation or test else _cross_validate(task, adapted)
+    progress(1, 1)
     return Measured(
         validation=validation,
         test=test,
-        cross_validation=None if validation or test else _cross_validate(task, adapted),
+        cross_validation=cross_validation,
         curve=curve,
         data_notes=_data_notes(task, dataset, adapted),
     )
@@ -97,9 +118,15 @@ def adapt_report(
     """The report of `adapt`."""
     headline = measured.headline
     side = headline[1] if headline else None
+    refused = [said_thresholds(side.thresholds)] if side else []
     return Report(
         title=name,
-        notes=(*dataset.notes, *task.split.notes, *adapted.notes),
+        notes=(
+            *dataset.notes,
+            *task.split.notes,
+            *adapted.notes,
+            *refused,
+        ),
         settings=_settings(settings, task, adapted, dataset),
         evaluation=side.evaluation if side else None,
         evaluated_on=headline[0] if headline else "",
@@ -108,7 +135,7 @@ def adapt_report(
         data_notes=measured.data_notes,
         learning_curve=measured.curve,
         candidates=adapted.candidates,
-        distribution=distribution_of(side, task.decision.budget) if side else None,
+        distribution=distribution_of(side) if side else None,
     )
 
 
@@ -121,15 +148,23 @@ def mistakes_of(side: Side, root: Path) -> Any:
     return describe_mistakes(side.evaluation, truths, side.decisions, [sample.path for sample in side.samples], root)
 
 
-def distribution_of(side: Side, budget: float) -> Distribution | None:
-    """The p-values of the images of known classes and of others."""
+def distribution_of(side: Side) -> Distribution | None:
+    """The p-values of the images of known classes and of others, and the threshold in force."""
     known = set(side.evaluation.confusion.labels)
-    groups: dict[str, list[float]] = {"known classes": [], "classes not taught": []}
+    groups: dict[str, list[Decision]] = {"known classes": [], "classes not taught": []}
     for sample, decision in zip(side.samples, side.decisions, strict=True):
         if decision.p_value is not None:
-            groups["known classes" if sample.label in known else "classes not taught"].append(decision.p_value)
-    filled = tuple(Group(name, tuple(values)) for name, values in groups.items() if values)
-    return Distribution("p-value", filled, threshold=budget) if filled else None
+            groups["known classes" if sample.label in known else "classes not taught"].append(decision)
+    filled = tuple(
+        Group(name, tuple(one.p_value for one in own if one.p_value is not None), sum(map(is_refused, own)))
+        for name, own in groups.items()
+        if own
+    )
+    if not filled:
+        return None
+    different = set(side.thresholds.values())
+    line = different.pop() if len(different) == 1 else None
+    return Distribution("p-value", filled, line, said_thresholds(side.thresholds))
 
 
 def inside(path: Path, root: Path) -> str:
@@ -138,24 +173,27 @@ def inside(path: Path, root: Path) -> str:
     return path.name if name.startswith("..") or Path(name).is_absolute() else name
 
 
-def _decide(samples: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
-    if not samples:
+def _decide(samples: Sequence[Sample], blank: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
+    """Decisions as a device makes them: about `samples`, and none about images that show nothing."""
+    if not samples and not blank:
         return None
     judge = judge_of(task, adapted)
-    return _side(tuple(samples), tuple(judge.decide(rows_of(samples, adapted.embedded))), task)
+    decided = judge.decide(rows_of(samples, adapted.embedded)) if samples else []
+    undecided = [judge.no_decision(sample.blank) for sample in blank]
+    return _side((*samples, *blank), (*decided, *undecided), task, judge)
 
 
-def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task) -> Side:
+def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task, judge: Judge) -> Side:
     truths = [sample.label for sample in samples]
     parts = [sample.group for sample in samples]
     evaluation = Evaluation.of(truths, decisions, task.dispositions, task.strangers, parts)
-    return Side(samples, decisions, evaluation)
+    return Side(samples, decisions, evaluation, judge.thresholds)
 
 
 def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     judged = cross_validated(task, adapted, _FOLDS)
     samples, decisions = (tuple(one) for one in zip(*judged, strict=True)) if judged else ((), ())
-    return _side(samples, decisions, task) if samples else None
+    return _side(samples, decisions, task, judge_of(task, adapted)) if samples else None
 
 
 def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ...]:
@@ -178,19 +216,30 @@ def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ..
         )
     if dataset.left_out:
         notes.append(f"Left out: {counted(len(dataset.left_out), 'file')}, listed below with the reason.")
-    pairs = near_duplicates(task.split.train, (*task.split.validation, *task.split.test))
-    if pairs:
-        named = ", ".join(
-            f"{inside(a.path, dataset.root)} and {inside(b.path, dataset.root)}" for a, b in pairs[:_CAUSES]
-        )
-        notes.append(
-            f"Near-duplicates: {counted(len(pairs), 'image')} held out almost the same as one learned from ({named}"
-            f"{' …' if len(pairs) > _CAUSES else ''}). If they show the same part, give its name with --group-from; "
-            "the figures are too good."
-        )
+    notes += _near(near_duplicates(task.split.train, (*task.split.validation, *task.split.test)), dataset.root)
     if warning := scale_warning(dataset.samples, task.preprocess):
         notes.append(warning)
     return tuple(notes)
+
+
+def _near(found: NearDuplicates, root: Path) -> list[str]:
+    """What two sides of the split share, in sentences."""
+    notes, pairs = [], found.pairs
+    if pairs:
+        named = ", ".join(f"{inside(a.path, root)} and {inside(b.path, root)}" for a, b in pairs[:_CAUSES])
+        other = sum(a.label != b.label for a, b in pairs)
+        labels = f", {other} of them under another class, which one label may have wrong" if other else ""
+        notes.append(
+            f"Near-duplicates: {counted(len(pairs), 'image')} held out almost the same as one learned from{labels} "
+            f"({named}{' …' if len(pairs) > _CAUSES else ''}). If they show the same part, give its name with "
+            "--group-from; the figures are too good."
+        )
+    if found.alike:
+        notes.append(
+            f"Images of different classes look alike at this station ({counted(found.alike, 'image')} held out, beside "
+            "one of another class), so only closer likenesses are taken for near-duplicates."
+        )
+    return notes
 
 
 def _head(task: Task, adapted: Adapted) -> str:

@@ -121,7 +121,7 @@ class AdaptSettings:
         rotation: counter-clockwise degrees: 0, 90, 180 or 270.
         channels: `rgb`, or `mono` to drop colour.
         resize: `stretch`, `pad` or `crop`.
-        window: (black, white) of frames with more than 8 bits.
+        window: (black, white) raw values of frames with more than 8 bits; None lets the images choose.
         page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
         damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
         dim: numbers of an embedding, at most; 0 leaves all that the stages give.
@@ -163,7 +163,7 @@ class AdaptSettings:
     rotation: int = 0
     channels: Literal["rgb", "mono"] = "rgb"
     resize: Resize = "stretch"
-    window: tuple[int, int] = (0, 65535)
+    window: tuple[int, int] | None = None
     page: int | None = None
     damaged: Literal["refuse", "keep"] = "refuse"
     dim: int = 512

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +22,7 @@ from edgefs_runtime.durable import replace_file
 _GENERATION = 1  # raised whenever the same images come to give other ranges
 
 
-@dataclass(frozen=True)
-class Moved:
-    """A map whose range is another one now.
-
-    Attributes:
-        name: of the map.
-        before: (lowest, highest).
-        after: (lowest, highest).
-    """
-
-    name: str
-    before: tuple[float, float]
-    after: tuple[float, float]
-
-    @property
-    def share(self) -> float:
-        """By how much of its former width the range's ends moved, together."""
-        (low, high), (new_low, new_high) = self.before, self.after
-        return (abs(new_low - low) + abs(new_high - high)) / max(high - low, 1e-12)
-
-
-def ranges_from_table(
-    folder: Path | None, model: bytes, images: NDArray[np.uint8], estimator: str
-) -> tuple[Ranges, tuple[Moved, ...]]:
+def ranges_from_table(folder: Path | None, model: bytes, images: NDArray[np.uint8], estimator: str) -> Ranges:
     """Ranges as `collect_ranges` gives them, read where they are known.
 
     Args:
@@ -55,33 +31,22 @@ def ranges_from_table(
         images: uint8 `[N,H,W,3]`.
         estimator: a key of `RANGE_ESTIMATORS`.
 
-    Returns:
-        The ranges; and, where they are new and this network was calibrated before by other images, how they moved
-        since then, the most first.
-
     Raises:
         DataError: as `collect_ranges`.
         ExportError: as `collect_ranges`.
     """
     if folder is None:
-        return collect_ranges(model, images, estimator), ()
+        return collect_ranges(model, images, estimator)
     network = hashlib.sha256(model).hexdigest()[:16]
     place = folder / f"{network}-{estimator}-{_digest(images)[:24]}.json"
     known = _read(place)
     if known is not None:
-        return known, ()
-    before = _latest(folder, f"{network}-{estimator}-*.json")
+        return known
     found = collect_ranges(model, images, estimator)
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(place, [json.dumps(_to_json(found)).encode()], synced=False)
-    return found, how_moved(before, found) if before else ()
-
-
-def how_moved(before: Ranges, after: Ranges) -> tuple[Moved, ...]:
-    """Maps that both know, those that moved most first; a map that did not move is left out."""
-    both = [Moved(name, before[name], after[name]) for name in after if name in before.spans]
-    return tuple(sorted((one for one in both if one.share > 0), key=lambda one: (-one.share, one.name)))
+    return found
 
 
 def _digest(images: NDArray[np.uint8]) -> str:
@@ -91,14 +56,6 @@ def _digest(images: NDArray[np.uint8]) -> str:
     each = sorted(map(image_digest, images))
     parts = [str(_GENERATION), onnxruntime.__version__, str(images.shape[1:]), *each]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _latest(folder: Path, pattern: str) -> Ranges | None:
-    try:
-        tables = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
-    except OSError:
-        return None
-    return _read(tables[-1]) if tables else None
 
 
 def _to_json(ranges: Ranges) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _settings(given: Mapping[str, Any]) -> AdaptSettings:
     fields = {name: value for name, value in given.items() if name != "config"}
     fields["rotation"] = int(fields["rotation"])
     fields["symmetries"] = options.SYMMETRIES[fields.pop("symmetry")]
-    fields |= {name: fields[name] or None for name in ("size", "roi")}
+    fields |= {name: fields[name] or None for name in ("size", "roi", "window")}
     defaults, method = AdaptSettings(), fields["method"]
     parts = {name: getattr(defaults, name) for name in _OF_METHODS}
     names = {name: {field.name for field in dataclasses.fields(part)} for name, part in parts.items()}
@@ -107,8 +107,11 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
         click.echo(f"\nMeasured on {what}:\n\n{side.evaluation.to_text(medical=medical)}\n")
     if measured.validation is not None:
         click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
-    left_out = len(run.fields["left_out"])
-    if left_out:
-        click.echo(f"{left_out} file{'' if left_out == 1 else 's'} left out; run.json and the report say why.")
+    if left_out := run.fields["left_out"]:
+        first, number = left_out[0], len(left_out)
+        files = "1 file" if number == 1 else f"{number:,} files"
+        click.echo(
+            f"Left out: {files} (the first: {first['path']}, {first['reason']}); run.json and the report list them."
+        )
     click.echo(f"RUN: {out}   report: {out / REPORT}")
     click.echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")

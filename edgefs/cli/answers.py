@@ -31,6 +31,7 @@ COLUMNS = (
     "bundle",
     "gallery",
     "time",
+    "warning",
 )  # of the table; new ones come last
 ORDERS = ("verdict", "probability", "p", "path")
 
@@ -56,6 +57,11 @@ class Answered(NamedTuple):
         if self.kind in ("NO_DECISION", "error") or isinstance(self.answer, ImageError):
             return ""
         return "unknown" if self.answer.label is None else self.answer.label
+
+    @property
+    def warning(self) -> str:
+        """What speaks against trusting the answer; empty as a rule."""
+        return self.answer.warning if isinstance(self.answer, Decision) else ""
 
     def line(self) -> str:
         """The answer on one line, coloured."""

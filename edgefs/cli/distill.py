@@ -122,7 +122,7 @@ def command(
     if fields.pop("rendered") == (archive is not None):
         raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")
     del fields["config"]
-    fields |= {"roi": fields["roi"] or None, "rotation": int(fields["rotation"])}
+    fields |= {"roi": fields["roi"] or None, "window": fields["window"] or None, "rotation": int(fields["rotation"])}
     settings = DistillSettings(**fields)
     check_distill(archive, out, settings, overwrite=overwrite)
     from edgefs.distilling import distill

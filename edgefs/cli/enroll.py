@@ -142,7 +142,8 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
     for a, b in advice.duplicates:
         click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
     if advice.nearest is not None:
-        click.echo(f"  resembles {advice.nearest} most ({100 * advice.similarity:.0f} %)")
+        which = "class" if advice.is_new else "other class"
+        click.echo(f"  nearest {which} now, as predict says it: {advice.nearest} {100 * advice.probability:.0f} %")
         for path in shown:
             click.echo(f"    {path}")
     if advice.judged:

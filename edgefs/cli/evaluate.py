@@ -82,6 +82,8 @@ def command(
     from edgefs.report import render_report
 
     if episodes is not None:
+        if gallery is not None:
+            raise click.UsageError("--gallery plays no part in --episodes, each of which teaches a gallery of its own")
         plan = EpisodePlan(shots=shots, ways=ways, queries=queries, episodes=episodes, seed=seed)
         _episodes(subject, data, plan, group_from, ok, as_json)
         return

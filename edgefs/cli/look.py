@@ -86,7 +86,8 @@ def command(
     from edgefs.look import look_at, render_sheet
 
     with progress_bars() as (steps, _):
-        sheet = look_at(data, preprocess, images=images, ok=ok, seed=seed, steps=steps)
+        choose = not given["window"]
+        sheet = look_at(data, preprocess, choose_window=choose, images=images, ok=ok, seed=seed, steps=steps)
     page = render_sheet(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
     try:
         out.write_text(page, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text
@@ -100,9 +101,10 @@ def command(
 
 def _preprocess(given: Mapping[str, Any]) -> Preprocess:
     from edgefs_runtime.errors import BundleError, EdgefsError
-    from edgefs_runtime.preprocess import Preprocess
+    from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
 
-    fields = {**given, "roi": given["roi"] or None, "rotation": int(given["rotation"])}
+    window = given["window"] or AS_THE_FILE_SAYS
+    fields = {**given, "roi": given["roi"] or None, "window": window, "rotation": int(given["rotation"])}
     try:
         return Preprocess(**fields)
     except BundleError as error:

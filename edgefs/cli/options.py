@@ -49,9 +49,8 @@ FRAME: tuple[Option, ...] = (
         nargs=2,
         type=click.IntRange(0, 65535),
         metavar="BLACK WHITE",
-        default=(0, 65535),
-        show_default=True,
-        help="The raw values that are seen as black and as white, in frames with more than 8 bits.",
+        help="The raw values that frames with more than 8 bits show as black and as white; by default the sensor's, "
+        "chosen from the images.",
     ),
     click.option(
         "--page",

@@ -13,7 +13,6 @@ from edgefs.cli.options import PATH, Option
 if TYPE_CHECKING:
     from edgefs.precision import Deployed, DeploySettings, Trial
 
-_MOST_MOVED = 5  # ranges shown
 _TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
 PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
     click.option(
@@ -89,11 +88,6 @@ def told(deployed: Deployed) -> Iterator[str]:
     """What was tried and taken, line by line; nothing where float32 was asked for."""
     yield from trial_table(deployed.trials)
     yield from deployed.notes
-    if deployed.moved:
-        yield "Ranges that moved most since this network was last calibrated here:"
-    for one in deployed.moved[:_MOST_MOVED]:
-        before, after = (f"{low:.3g} to {high:.3g}" for low, high in (one.before, one.after))
-        yield f"  {one.name}: {before} -> {after}"
     chosen = deployed.chosen
     if chosen is not None and chosen.is_slow:
         yield f"It is not faster than float32 on this machine ({chosen.speed:.2f} x); --precision auto takes what is."

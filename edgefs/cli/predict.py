@@ -132,6 +132,8 @@ def _shown(table: Path | None, as_json: bool, stack: ExitStack) -> Callable[[Ans
 
     def line(answered: Answered) -> None:
         click.echo(answered.line(), err=answered.kind == "error", color=coloured)
+        if warning := answered.warning:
+            click.echo(f"Warning: {answered.path}: {warning}", err=True)
 
     printed = (lambda answered: echo_json(answered.to_json())) if as_json else line
     if table is None:

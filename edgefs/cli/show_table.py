@@ -32,14 +32,16 @@ def rows_of_model(bundle: Bundle) -> Iterator[Row]:
 
 def rows_of_decision(judge: Judge) -> Iterator[Row]:
     """By which thresholds a part is refused, or judged a defect, at this moment."""
-    settings, left = judge.settings, judge.overkill_left
+    settings, left, refused = judge.settings, judge.overkill_left, judge.thresholds
     if judge.p_rule == "none":
         yield "unknown", "nothing is refused: the classes have too few images, or the budget is 0"
     elif left is None:
-        yield "unknown", f"verdict {settings.unknown}, {_refused(settings.budget)}"
+        yield "unknown", f"verdict {settings.unknown}, {_refused(next(iter(refused.values())))}"
     else:
-        yield "unknown", f"verdict {settings.unknown}; nearest a defect, {_refused(settings.budget)}"
-        yield "", f"nearest a good class, {_refused(max(0.0, left))}: what classes leave of --overkill"
+        near_defect = f"; nearest a defect, {_refused(refused['defect'])}" if "defect" in refused else ""
+        yield "unknown", f"verdict {settings.unknown}{near_defect}"
+        if "ok" in refused:
+            yield "", f"nearest a good class, {_refused(refused['ok'])}: what classes leave of --overkill"
         yield (
             "overkill",
             f"at most {100 * float(settings.overkill or 0):g} % of good parts"

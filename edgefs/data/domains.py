@@ -14,16 +14,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset
+from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset, with_blank
 from edgefs.data.allocation import allocate
 from edgefs.data.parts import draw_key, find_parts
-from edgefs.data.reading import Progress, read_unlabelled
+from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.shots import draw_shots
 from edgefs.data.wording import counted
 from edgefs.progress import Steps
 from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.exposure import Window
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, passed_over
 from edgefs_runtime.preprocess import Preprocess
@@ -59,18 +60,21 @@ def load_domains(
 ) -> tuple[Dataset, Split, TwoDomains]:
     """Read both, divide the target, and check that they speak of the same classes.
 
+    Both are looked at through one window, which is the target's: a device will see the target.
+
     Raises:
         DataError: no source, a source without labels, classes that only one of them has, or labels are asked for that
             are not there.
     """
     if settings.good_only:
         raise DataError("--good-only is not for --method domain, which carries all classes of the source over")
-    source = _load_source(settings, data, preprocess, steps)
+    place, choose = _place_of_source(settings, data), settings.window is None
     if folder := unlabelled_folder(data):
-        return _unlabelled(folder, data, source, settings, preprocess, steps)
-    target = _load(data, settings, preprocess, steps("read target images"))
+        return _unlabelled(folder, data, place, settings, preprocess, steps)
+    target = _load(data, settings, steps, "read target images", preprocess, choose)
+    source, window = _load_source(place, settings, preprocess, target.window, steps)
     _check_classes(source.classes, target.classes, settings.domain.source)
-    split = _divide(target, settings)
+    split = with_blank(_divide(target, settings), target.blank, settings.seed)
     learned, held_out = _hold_out(source, settings.seed)
     labelled = {sample.digest for sample in split.train}
     train = [sample for sample in target.samples if _may_be_looked_at(sample, split)]
@@ -80,7 +84,7 @@ def load_domains(
         f"Domains: {counted(len(learned), 'labelled source image')}, {counted(len(unlabelled), 'target image')}, of "
         f"which {len(split.train):,} with the label."
     )
-    dataset = dataclasses.replace(target, digest=_joined(target.digest, source.digest))
+    dataset = dataclasses.replace(target, digest=_joined(target.digest, source.digest), window=window)
     return (
         dataset,
         dataclasses.replace(split, notes=(*split.notes, note)),
@@ -98,7 +102,7 @@ def unlabelled_folder(data: Path) -> Path | None:
     return None
 
 
-def _load_source(settings: AdaptSettings, data: Path, preprocess: Preprocess, steps: Steps) -> Dataset:
+def _place_of_source(settings: AdaptSettings, data: Path) -> Path:
     given = settings.domain.source
     if given is None:
         raise DataError("--method domain learns from a source; pass --source with a folder of labelled images")
@@ -107,12 +111,32 @@ def _load_source(settings: AdaptSettings, data: Path, preprocess: Preprocess, st
         raise DataError(f"--source {given}: that is the target itself; pass the labelled images of another domain")
     if unlabelled_folder(place):
         raise DataError(f"--source {given}: its images have no labels; put them into one folder per class")
-    return _load(place, settings, preprocess, steps("read source images"))
+    return place
 
 
-def _load(place: Path, settings: AdaptSettings, preprocess: Preprocess, progress: Progress) -> Dataset:
+def _load_source(
+    place: Path, settings: AdaptSettings, preprocess: Preprocess, window: Window | None, steps: Steps
+) -> tuple[Dataset, Window | None]:
+    """The source through the target's window, or, where the target has none, through one of its own; and which."""
+    choose = settings.window is None and window is None
+    source = _load(place, settings, steps, "read source images", _through(preprocess, window), choose)
+    return source, window or source.window
+
+
+def _through(preprocess: Preprocess, window: Window | None) -> Preprocess:
+    return preprocess if window is None else dataclasses.replace(preprocess, window=window)
+
+
+def _load(
+    place: Path, settings: AdaptSettings, steps: Steps, step: str, preprocess: Preprocess, choose: bool
+) -> Dataset:
     dataset = load_dataset(
-        place, group_from=settings.group_from, leave_out_blank=True, progress=progress, preprocess=preprocess
+        place,
+        group_from=settings.group_from,
+        leave_out_blank=True,
+        preprocess=preprocess,
+        choose_window=choose,
+        progress=steps(step),
     )
     if not settings.without:
         return dataset
@@ -134,7 +158,7 @@ def _check_classes(source: Sequence[str], target: Collection[str], given: str | 
 
 
 def _unlabelled(
-    folder: Path, data: Path, source: Dataset, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
+    folder: Path, data: Path, place: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
 ) -> tuple[Dataset, Split, TwoDomains]:
     if settings.shots is not None:
         raise DataError(f"--shots {settings.shots} needs labels and {folder} has none; put images into class folders")
@@ -145,19 +169,11 @@ def _unlabelled(
         )
     found = entries(folder)
     paths = sorted(found.images)  # the order that trainings were always given them in
-    images, left_out = read_unlabelled(
-        paths,
-        folder,
-        _FEWEST,
-        "without a label, to tell what the target looks like",
-        steps("read target images"),
-        preprocess,
-    )
-    tests = (
-        load_dataset(data / "test", minimum_classes=1, leave_out_blank=True, preprocess=preprocess)
-        if (data / "test").is_dir()
-        else None
-    )
+    purpose, choose = "without a label, to tell what the target looks like", settings.window is None
+    target = read_unlabelled(paths, folder, _FEWEST, purpose, steps("read target images"), preprocess, choose=choose)
+    images, left_out = target.samples, target.left_out
+    source, window = _load_source(place, settings, preprocess, target.window, steps)
+    tests = _load_tests(data / "test", _through(preprocess, window), steps) if (data / "test").is_dir() else None
     if tests is not None:
         _check_classes(source.classes, tests.classes, settings.domain.source, partly=True)
     learned, held_out = _hold_out(source, settings.seed)
@@ -180,9 +196,17 @@ def _unlabelled(
         classes=source.classes,
         left_out=(*left_out, *source.left_out, *(tests.left_out if tests is not None else ())),
         digest=_joined(dataset_digest((*images, *tested), data.resolve()), source.digest),
+        window=window,
     )
-    split = Split(gallery, (), tuple(tested), "given", tuple(notes))
+    blank = tests.blank if tests is not None else ()
+    split = Split(gallery, (), tuple(tested), "given", tuple(notes), blank_test=blank)
     return dataset, split, TwoDomains(learned, held_out, tuple(shown), kept_out, False)
+
+
+def _load_tests(place: Path, preprocess: Preprocess, steps: Steps) -> Dataset:
+    return load_dataset(
+        place, minimum_classes=1, leave_out_blank=True, preprocess=preprocess, progress=steps("read test images")
+    )
 
 
 def _divide(target: Dataset, settings: AdaptSettings) -> Split:

@@ -29,8 +29,9 @@ def load_dataset(
     ok: Sequence[str] = (),
     without: Sequence[str] = (),
     leave_out_blank: bool = False,
-    progress: Progress | None = None,
     preprocess: Preprocess | None = None,
+    choose_window: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read every labelled image of a folder or of a CSV file.
 
@@ -40,9 +41,12 @@ def load_dataset(
         minimum_classes: 2 to learn from; 1 is enough to evaluate on, or where it is one of good parts.
         ok: classes of good parts, beside those whose names say so.
         without: classes to pass over, as if the folder did not hold them.
-        leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned.
+        leave_out_blank: leave out black, saturated and constant frames, from which nothing can be learned;
+            `Dataset.blank` holds them, since where they test they count.
+        preprocess: judge images as the device will see them: what its region of interest misses is left out, and what
+            shows nothing is blank by the network's input. Without it, by the file.
+        choose_window: choose the window of `preprocess` from the images (`edgefs.data.windows`).
         progress: called with (images done, images in all) while they are read.
-        preprocess: how frames will be looked at: which page of a file, and whether damaged ones are kept.
 
     Raises:
         DataError: nothing there, no images, too few classes, a class without a usable image, a name that can't be a
@@ -56,11 +60,13 @@ def load_dataset(
     listing.notes += twin_notes(listing.labels)
     if group_from is not None:
         group_by_name(listing, group_from)
-    samples, unreadable = read_images(listing.images, progress, preprocess)
+    reading = read_images(listing.images, progress, preprocess, choose=choose_window)
+    samples, unreadable = reading.samples, reading.left_out
     samples, contradicting = _without_contradictions(samples, listing.root)
-    blank = [LeftOut(sample.path, sample.blank) for sample in samples if leave_out_blank and sample.blank]
+    blank = [sample for sample in samples if leave_out_blank and sample.blank]
     samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]
-    left_out = [*listing.left_out, *unreadable, *contradicting, *blank]
+    unseen = [LeftOut(sample.path, sample.blank) for sample in blank]
+    left_out = [*listing.left_out, *unreadable, *contradicting, *unseen]
     samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
     named = {normal_label(label) for label in ok}
     good = {label for label in listing.labels if label in named or default_disposition(label) == "ok"}
@@ -76,6 +82,8 @@ def load_dataset(
         digest=dataset_digest(samples, listing.root),
         other_files=len(listing.other_files),
         notes=tuple(listing.notes),
+        blank=tuple(sorted(blank, key=lambda sample: (relative_name(sample.path, listing.root), sample.split))),
+        window=reading.window,
     )
 
 
@@ -136,14 +144,14 @@ def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: List
     for label in sorted(listing.labels - counts.keys()):
         listed = {image.path for image in listing.images if image.label == label}
         reasons = [item for item in left_out if item.path in listed]
+        first = max(reasons, key=lambda item: "--window" in item.reason, default=None)  # the one that names a cure
         why = (
-            f"all {len(listed)} were left out, {reasons[0].path.name}: {reasons[0].reason}"
-            if reasons
+            f"all {len(listed)} were left out, {first.path.name}: {first.reason}"
+            if first
             else f"none found{_said(listing.others.get(label, ()))}"
         )
         raise DataError(
-            f"{listing.root}: class {label!r} has no usable image ({why}); add images to it or remove the "
-            f"class{_deeper(listing)}"
+            f"{listing.root}: class {label!r} has no usable image ({why}); {_cure(first)}{_deeper(listing)}"
         )
     deeper = _deeper(listing)
     if len(counts) < minimum_classes:
@@ -154,6 +162,15 @@ def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: List
         )
     if deeper:
         listing.notes.append(f"{next(iter(counts))} was taken for the only class{deeper}.")
+
+
+def _cure(left_out: LeftOut | None) -> str:
+    """What to do about a class without a usable image: an option, where one made them unusable."""
+    if left_out and left_out.reason.startswith("region of interest"):
+        return "pass a --roi that lies inside the images, or remove the class"
+    if left_out and " frame: " in left_out.reason:
+        return "pass a --window, or a --roi, in which the part can be seen, add images, or remove the class"
+    return "add images to it or remove the class"
 
 
 def _deeper(listing: Listing) -> str:

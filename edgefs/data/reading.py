@@ -1,53 +1,104 @@
-"""Opens every listed image once, in full, so that nothing later stumbles over a damaged file."""
+"""Opens every listed image in full, so that nothing later stumbles over a damaged file.
+
+With a `Preprocess`, an image is judged as the device will see it: one that the region of interest misses can't be used,
+and whether a frame shows anything is asked of the network's input, after the window.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgefs.data.duplicates import thumbnail
 from edgefs.data.layouts import Listed
 from edgefs.data.samples import LeftOut, Sample
+from edgefs.data.windows import choose_window, white_of
 from edgefs.data.wording import counted
 from edgefs_runtime.errors import DataError, ImageError
+from edgefs_runtime.exposure import Window, why_unusable
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import Picture, open_image
 from edgefs_runtime.preprocess import Preprocess
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 _THREADS = 2  # Pillow decodes outside the interpreter's lock; more gain little and hold more images in memory
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What came of some listed images.
+
+    Attributes:
+        samples: usable ones; `Sample.blank` says of which the network sees nothing.
+        left_out: the others, with the reason why not.
+        window: (black, white) through which frames of more than 8 bits were looked at; None where none was.
+    """
+
+    samples: list[Sample]
+    left_out: list[LeftOut]
+    window: Window | None = None
+
+
 def read_images(
-    images: Sequence[Listed], progress: Progress | None = None, preprocess: Preprocess | None = None
-) -> tuple[list[Sample], list[LeftOut]]:
-    """Decode each image: usable ones as samples, the others with the reason why not.
+    images: Sequence[Listed],
+    progress: Progress | None = None,
+    preprocess: Preprocess | None = None,
+    *,
+    choose: bool = False,
+) -> Reading:
+    """Decode each image.
 
     Args:
-        images: what was found.
+        images: what to read.
         progress: called with (images done, images in all).
-        preprocess: how frames will be looked at: which page of a file, and whether damaged ones are kept.
+        preprocess: from file to network input; without it, files are judged as they are.
+        choose: take the window that holds the images that may teach, in the place of the one `preprocess` names.
     """
-    read = partial(_read, decode=preprocess.open if preprocess else open_image)
-    samples: list[Sample] = []
-    left_out: list[LeftOut] = []
+    found = _each(images, functools.partial(_read, preprocess=preprocess), progress)
+    samples = [one for one in found if isinstance(one, Sample)]
+    left_out = [one for one in found if isinstance(one, LeftOut)]
+    if preprocess is None or not any(sample.bits > 8 for sample in samples):
+        return Reading(samples, left_out)
+    window = choose_window(samples) if choose else None
+    if window is None or window == preprocess.window:
+        return Reading(samples, left_out, preprocess.window)
+    chosen = dataclasses.replace(preprocess, window=window)
+    return Reading(_through(samples, chosen, progress), left_out, window)
+
+
+def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progress | None) -> list[Sample]:
+    """The same images, looked at through another window."""
+
+    def looked_at(sample: Sample) -> Sample:
+        picture = preprocess.open(sample.path)
+        return dataclasses.replace(sample, blank=why_unusable(preprocess(picture), picture, preprocess))
+
+    return _each(samples, looked_at, progress)
+
+
+def _each(items: Sequence[Item], work: Callable[[Item], Done], progress: Progress | None) -> list[Done]:
+    """`work` done to each, in their order."""
+    results: list[Done] = []
     pool = ThreadPoolExecutor(_THREADS)
     try:
-        for done, result in enumerate(pool.map(read, images), start=1):
-            if isinstance(result, Sample):
-                samples.append(result)
-            else:
-                left_out.append(result)
+        for done, result in enumerate(pool.map(work, items), start=1):
+            results.append(result)
             if progress is not None:
-                progress(done, len(images))
+                progress(done, len(items))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for thousands of images
-    return samples, left_out
+    return results
 
 
 def read_unlabelled(
@@ -57,7 +108,9 @@ def read_unlabelled(
     purpose: str,
     progress: Progress | None = None,
     preprocess: Preprocess | None = None,
-) -> tuple[list[Sample], list[LeftOut]]:
+    *,
+    choose: bool = False,
+) -> Reading:
     """Decode images that have no labels; blank ones are left out, too.
 
     Args:
@@ -66,25 +119,30 @@ def read_unlabelled(
         fewest: usable images that are needed.
         purpose: what for, as a phrase.
         progress: called with (images done, images in all).
-        preprocess: as in `read_images`.
+        preprocess: as for `read_images`.
+        choose: as for `read_images`.
 
     Raises:
         DataError: there are fewer.
     """
-    images, left_out = read_images([Listed(path, "") for path in paths], progress, preprocess)
-    left_out += [LeftOut(image.path, image.blank) for image in images if image.blank]
-    images = [image for image in images if not image.blank]
+    found = read_images([Listed(path, "") for path in paths], progress, preprocess, choose=choose)
+    left_out = [*found.left_out, *(LeftOut(image.path, image.blank) for image in found.samples if image.blank)]
+    images = [image for image in found.samples if not image.blank]
     if len(images) < fewest:
-        raise DataError(f"{folder}: {counted(len(images), 'usable image')}; at least {fewest} are needed {purpose}")
-    return images, left_out
+        why = f" (the first of {counted(len(left_out), 'file')} left out: {left_out[0].reason})" if left_out else ""
+        raise DataError(
+            f"{folder}: {counted(len(images), 'usable image')}{why}; at least {fewest} are needed {purpose}"
+        )
+    return Reading(images, left_out, found.window)
 
 
-def _read(listed: Listed, decode: Callable[[bytes], Picture]) -> Sample | LeftOut:
+def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
     if not listed.path.is_file():  # gone, a broken link, or a pipe that would never end
         return LeftOut(listed.path, "no such file")
     try:
         data = listed.path.read_bytes()
-        picture = decode(data)
+        picture = open_image(data) if preprocess is None else preprocess.open(data)
+        blank = _blank(picture) if preprocess is None else why_unusable(preprocess(picture), picture, preprocess)
     except OSError as error:
         return LeftOut(listed.path, f"can't be read ({error.strerror})")
     except ImageError as error:
@@ -98,8 +156,17 @@ def _read(listed: Listed, decode: Callable[[bytes], Picture]) -> Sample | LeftOu
         size=(picture.height, picture.width),
         bits=picture.bits,
         fingerprint=thumbnail(picture),
-        blank=_blank(picture),
+        blank=blank,
+        white=0 if picture.bits == 8 else white_of(_in_region(picture.pixels, preprocess), picture.white),
     )
+
+
+def _in_region(pixels: NDArray[np.uint16], preprocess: Preprocess | None) -> NDArray[np.uint16]:
+    """What the network is shown: beside it may stand a date, whiter than any part."""
+    if preprocess is None or preprocess.roi is None:
+        return pixels
+    left, top, width, height = preprocess.roi
+    return pixels[top : top + height, left : left + width]
 
 
 def _blank(picture: Picture) -> str:

@@ -32,7 +32,8 @@ class Sample:
         size: (height, width) of the upright image, pixels.
         bits: 8 or 16, bits of one channel.
         fingerprint: grey thumbnail in 256 bytes, for `near_duplicates`.
-        blank: why the frame shows nothing (black, saturated, constant); empty where it can be judged.
+        blank: why the frame shows nothing (black, saturated, constant) to the network; empty where it can be judged.
+        white: raw value that almost none of its pixels exceeds; 0 for a frame of 8 bits.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Sample:
     bits: int
     fingerprint: bytes = field(default=b"", repr=False, compare=False)
     blank: str = ""
+    white: int = field(default=0, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Dataset:
         digest: hex SHA-256 over relative paths, labels and content digests.
         other_files: number of files that are no images by their suffix.
         notes: what the user should know about how the data was read, one plain sentence each.
+        blank: images that show nothing to the network, which stand in `left_out` too: nothing is learned from them, and
+            where they test they have no decision. Empty where they were not asked to be left out.
+        window: (black, white) through which frames of more than 8 bits were looked at; None where none was.
     """
 
     root: Path
@@ -77,6 +82,8 @@ class Dataset:
     digest: str
     other_files: int = 0
     notes: tuple[str, ...] = ()
+    blank: tuple[Sample, ...] = ()
+    window: tuple[int, int] | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -29,6 +29,9 @@ class Split:
         protocol: `shots` (K of each class are the whole label budget), `holdout` (we put images aside), `given` (the
             data came divided) or `cross-validation` (too few images to put any aside).
         notes: what was done and why, one plain sentence each.
+        blank_validation: images that show nothing and would validate: no choice is made on them, and each has no
+            decision.
+        blank_test: the same of the test.
     """
 
     train: tuple[Sample, ...]
@@ -36,6 +39,8 @@ class Split:
     test: tuple[Sample, ...]
     protocol: Protocol
     notes: tuple[str, ...]
+    blank_validation: tuple[Sample, ...] = ()
+    blank_test: tuple[Sample, ...] = ()
 
 
 @dataclass

@@ -15,6 +15,7 @@ from edgefs.backbones.students import untrained_student
 from edgefs.backbones.weights import state_digest
 from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
+from edgefs.data.windows import window_note
 from edgefs.data.wording import counted
 from edgefs.distill_settings import DistillSettings
 from edgefs.distilling.pictures import Archive, Pictures, Rendered
@@ -22,7 +23,7 @@ from edgefs.embedding import stages_of
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError, WeightsError
 from edgefs_runtime.listing import list_images, passed_over
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
 
 _RENDERED_SIDE = 192  # pixels of a rendered picture, before views are cut out of it
 _ARCHIVE_SIDE = 256  # the same of an image of an archive
@@ -104,22 +105,26 @@ def _pictures(
             settings.pictures, _RENDERED_SIDE, settings.seed, settings.workers, ahead=device.type == "cuda"
         )
         return rendered, "rendered", f"Pictures: {settings.pictures:,} rendered anew in each of {drawn}."
-    progress = steps("read images")
     preprocess = Preprocess(
         size=(_ARCHIVE_SIDE, _ARCHIVE_SIDE),
         roi=settings.roi,
         rotation=settings.rotation,
         channels=settings.channels,
-        window=settings.window,
+        window=settings.window or AS_THE_FILE_SAYS,
         page=settings.page,
         damaged=settings.damaged,
     )
     images, others = list_images(archive)
     images.sort()  # the order that trainings were always given them in
-    samples, left_out = read_unlabelled(images, archive, _FEWEST, "to learn from", progress, preprocess)
+    choose, progress = settings.window is None, steps("read images")
+    found = read_unlabelled(images, archive, _FEWEST, "to learn from", progress, preprocess, choose=choose)
+    samples, left_out = found.samples, found.left_out
+    preprocess = dataclasses.replace(preprocess, window=found.window or preprocess.window)
     once = list({sample.digest: sample for sample in samples}.values())
     pictures = Archive(once, settings.pictures, preprocess, settings.seed)
+    window = window_note(once, found.window) if found.window and settings.window is None else ""
     gone = f"; {counted(len(left_out), 'file')} left out" if left_out else ""
     said = f" {passed_over(others)}" if others else ""
     digest = dataset_digest(once, archive)
-    return pictures, digest, f"Pictures: {len(once):,} images{gone}, {pictures.count:,} in each of {drawn}.{said}"
+    about = f"Pictures: {len(once):,} images{gone}, {pictures.count:,} in each of {drawn}.{said}"
+    return pictures, digest, " ".join(filter(None, (about, window)))

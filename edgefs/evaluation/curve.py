@@ -10,6 +10,7 @@ import numpy as np
 from edgefs.data import Sample
 from edgefs.data.shots import draw_shots
 from edgefs.evaluation.scores import score
+from edgefs.progress import Progress
 from edgefs.report.content import CurvePoint
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings
@@ -18,6 +19,7 @@ from edgefs_runtime.errors import DataError
 from edgefs_runtime.heads import fit_head
 
 _SHOTS = (1, 2, 5, 10, 20, 50, 100)
+_MOST_CLASSES = 500  # each point takes five galleries, whose cost grows with the cube of their classes
 _DRAWS = 5
 
 
@@ -28,8 +30,11 @@ def learning_curve(
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     seed: int,
+    progress: Progress,
 ) -> tuple[CurvePoint, ...]:
     """Balanced accuracy of the nearest class with 1, 2, 5 … images of each class, five draws each, then with all.
+
+    Of more than 500 classes there is none.
 
     Args:
         train: the support that is drawn from.
@@ -38,12 +43,15 @@ def learning_curve(
         dispositions: of every class.
         decision: the head.
         seed: picks the draws.
+        progress: called with (galleries made, galleries in all).
     """
+    if len(dispositions) > _MOST_CLASSES:
+        return ()
     held_out = [sample for sample in held_out if sample.label in dispositions]
     smallest = min(Counter(sample.label for sample in train).values(), default=0)
-    points = []
-    for shots in [number for number in _SHOTS if number < smallest]:
-        draws = []
+    points, tried = [], [number for number in _SHOTS if number < smallest]
+    for place, shots in enumerate(tried):
+        draws: list[float] = []
         for number in range(_DRAWS):
             try:
                 drawn = draw_shots(train, sorted({s.label for s in train}), shots, seed * 1009 + number, spare=0)
@@ -51,9 +59,11 @@ def learning_curve(
                 break
             support = [train[position] for position in drawn.shots]
             draws.append(_balanced(support, held_out, embedded, dispositions, decision))
+            progress(_DRAWS * place + len(draws), _DRAWS * len(tried) + 1)
         if len(draws) == _DRAWS:
             points.append(_point(shots, draws))
-    whole = _balanced(train, held_out, embedded, dispositions, decision)
+    whole = _balanced(train, held_out, embedded, dispositions, decision) if points else 0.0
+    progress(_DRAWS * len(tried) + 1, _DRAWS * len(tried) + 1)
     return (*points, CurvePoint(smallest, whole, whole, whole)) if points else ()
 
 

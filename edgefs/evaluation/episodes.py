@@ -23,6 +23,7 @@ from edgefs.data.parts import draw_key
 from edgefs.data.shots import draw_shots
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
+from edgefs.progress import Progress
 from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Decision, Disposition
@@ -110,6 +111,7 @@ def run_episodes(
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
     plan: EpisodePlan,
+    progress: Progress | None = None,
 ) -> Episodes:
     """Draw and measure episodes.
 
@@ -119,15 +121,18 @@ def run_episodes(
         dispositions: of every class.
         decision: head and budget.
         plan: what an episode consists of.
+        progress: called with (episodes done, episodes in all).
 
     Raises:
         DataError: too few classes, or a class with too few images or parts.
     """
     tally, ways = _Tally(), ways_of(samples, plan)
-    for support, queries in draw_episodes(samples, plan):
+    for done, (support, queries) in enumerate(draw_episodes(samples, plan), start=1):
         _known(support, queries, embedded, dispositions, decision, tally)
         if plan.unknowns and ways > 2:
             _unknown(support, queries, embedded, dispositions, decision, tally)
+        if progress is not None:
+            progress(done, plan.episodes)
     return Episodes(
         plan=plan,
         ways=ways,

@@ -100,11 +100,13 @@ def export(
     refined = None if unlabelled is None else refine(plan, judge, embedder, unlabelled)
     if refined is not None:
         judge = plan.judge(vectors, refined.enrolments)
+    writing = steps("write the bundle")
     measured = Measured(parity, evaluate(plan, judge, vectors), deployed, refined)
     members = _members(plan, vectors, embedder, judge, measured, keep_images)
     fields = {**manifest_fields(plan, embedder.dim, measured), "version": version, "keep_images": keep_images}
     packed = pack(fields, members)
     write_bundle(out, packed)
+    writing(1, 1)
     return Exported(**vars(measured), path=out, size=len(packed))
 
 

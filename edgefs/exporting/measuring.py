@@ -87,12 +87,14 @@ def compare(plan: Plan, judge: Judge, vectors: Embedded, expected: Embedded) -> 
 
 def evaluate(plan: Plan, judge: Judge, vectors: Embedded) -> Evaluation | None:
     """The figures on the RUN's test images; None where there are none."""
-    if not plan.test:
+    samples = (*plan.test, *plan.blank)
+    if not samples:
         return None
+    decided = judge.decide(rows_of(plan.test, vectors)) if plan.test else []
     return Evaluation.of(
-        [sample.label for sample in plan.test],
-        judge.decide(rows_of(plan.test, vectors)),
+        [sample.label for sample in samples],
+        [*decided, *(judge.no_decision(sample.blank) for sample in plan.blank)],
         plan.dispositions,
         plan.strangers,
-        [sample.group for sample in plan.test],
+        [sample.group for sample in samples],
     )

@@ -28,7 +28,7 @@ _LARGEST_TEST = 5000  # images measured through the runtime
 
 @dataclass(frozen=True)
 class Plan:
-    """What is exported."""
+    """What is exported; `blank` are the test images that show nothing, about which no device decides."""
 
     run: Run
     name: str
@@ -40,6 +40,7 @@ class Plan:
     strangers: Mapping[str, Disposition]
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    blank: tuple[Sample, ...] = ()
 
     def enrolments(
         self, vectors: Embedded, refined: Sequence[Enrolment] = (), jpegs: Mapping[str, bytes] = {}
@@ -79,6 +80,7 @@ def read_plan(run: Run, data: Path | None, name: str | None) -> Plan:
         strangers={entry["label"]: entry["disposition"] for entry in run.fields.get("strangers", ())},
         train=_samples(run.fields["images"]["train"], root),
         test=_samples(_some(run.fields["images"]["test"]), root),
+        blank=_samples(run.fields.get("no_decision", {}).get("test", ()), root),
     )
 
 
@@ -102,7 +104,8 @@ def _samples(images: Sequence[Mapping[str, str]], root: Path) -> tuple[Sample, .
             raise DataError(f"{path}: gone since `edgefs adapt`; pass --data with the folder where the images lie now")
         if content_digest(path) != image["sha256"]:
             raise DataError(f"{path}: not the image that `edgefs adapt` learned from or tested on; run it again")
-        found.append(Sample(path, image["label"], image.get("group", ""), "", image["sha256"], (0, 0), 8))
+        group, reason = image.get("group", ""), image.get("reason", "")
+        found.append(Sample(path, image["label"], group, "", image["sha256"], (0, 0), 8, blank=reason))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from collections import Counter
@@ -17,6 +18,7 @@ from edgefs.data import Dataset, Sample, load_dataset, scale_warning
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.parts import draw_key
 from edgefs.data.samples import LeftOut, relative_name
+from edgefs.data.windows import window_note
 from edgefs.look.sheet import Box, ClassShown, LeftOutShown, Picture, Sheet, Shown
 from edgefs.progress import Steps, silent
 from edgefs_runtime.decision import Disposition
@@ -43,6 +45,7 @@ def look_at(
     data: Path,
     preprocess: Preprocess,
     *,
+    choose_window: bool = False,
     images: int | None = None,
     ok: Sequence[str] = (),
     seed: int = 0,
@@ -53,6 +56,7 @@ def look_at(
     Args:
         data: folder or CSV file, as for `adapt`.
         preprocess: from frame to network input.
+        choose_window: choose the window of `preprocess` from the images, as `adapt` does.
         images: shown of each class; None shows 4, or 1 of more than 50 classes.
         ok: classes of good parts, beside those whose names say so.
         seed: chooses the images.
@@ -61,10 +65,17 @@ def look_at(
     Raises:
         DataError: as `load_dataset`, or `ok` names a class that is not there.
     """
-    progress = steps("read images")
     dataset = load_dataset(
-        data, minimum_classes=1, ok=ok, leave_out_blank=True, progress=progress, preprocess=preprocess
+        data,
+        minimum_classes=1,
+        ok=ok,
+        leave_out_blank=True,
+        preprocess=preprocess,
+        choose_window=choose_window,
+        progress=steps("read images"),
     )
+    preprocess = dataclasses.replace(preprocess, window=dataset.window or preprocess.window)
+    chosen = window_note(dataset.samples, dataset.window) if choose_window and dataset.window else ""
     dispositions = dispositions_of(dataset.classes, tuple(ok))
     images = images or (_IMAGES if len(dataset.classes) <= _MANY_CLASSES else 1)
     progress, classes = steps("draw"), []
@@ -75,7 +86,7 @@ def look_at(
     return Sheet(
         title=data.resolve().name,
         layout=_LAYOUTS[dataset.layout],
-        notes=(*dataset.notes, *([scale] if scale else [])),
+        notes=(*dataset.notes, *filter(None, [chosen, scale])),
         settings=tuple(_settings(preprocess, any(sample.bits > 8 for sample in dataset.samples))),
         input_size=preprocess.size,
         roi=preprocess.roi,

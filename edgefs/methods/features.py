@@ -182,15 +182,19 @@ def _choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: _Views
     All of them make one image worth more, unless a turned part is of another class: then they ruin everything, and the
     support, left out, shows it.
     """
-    support = choosing_support(task)
-    trials = []
-    for symmetries in choices if len(task.dispositions) > 1 else choices[:1]:
+    support = choosing_support(task, of_some_classes=True)
+    trials, progress = [], task.steps("choose views")
+    tried = choices if len(task.dispositions) > 1 else choices[:1]
+    for symmetries in tried:
         snapshot = snapshot_of(support, views.of(symmetries), task.dispositions)
         trials.append(_weighted(LdaHead(snapshot).left_out().scores, snapshot))
+        progress(len(trials), len(tried))
     best = clearly_best(trials, _TOLD_BETTER)
     sentence = f"Views of an image that teaches: {1 + len(choices[best])}"
     if task.symmetries is not None:
         return choices[best], f"{sentence}, as asked for."
+    if not choices[0]:
+        return (), f"{sentence}: with {len(task.split.train):,} images, more are worth less than they cost."
     if best == 0:
         return choices[best], f"{sentence}; --symmetry none if a turned or mirrored part is of another class."
     more, fewer = (f"{100 * trials[number].sum():.1f} %" for number in (0, best))
@@ -229,7 +233,7 @@ def _plans(full: EmbeddingPlan) -> list[tuple[str, EmbeddingPlan]]:
 
 
 def _try(name: str, plan: EmbeddingPlan, full: EmbeddingPlan, task: Task, vectors: Vectors) -> _Trial:
-    support = choosing_support(task)
+    support = choosing_support(task, of_some_classes=True)
     columns = _columns(full, plan)
     narrowed = {sample.digest: vectors[sample.digest][columns] for sample in support}
     snapshot = snapshot_of(support, Embedded(narrowed, narrowed), task.dispositions)

@@ -27,7 +27,6 @@ from edgefs.teaching import Embedded, rows_of, snapshot_of
 from edgefs.torch_embedder import OneByOne, embed_samples
 from edgefs.versions import versions
 from edgefs_calibration.flips import Flips
-from edgefs_calibration.table import Moved
 from edgefs_export.quantising import Isa, Target, check_tensorrt, cosine, interleaved, sqnr, to_fp16
 from edgefs_runtime.deciding import DecisionSettings, Judge
 from edgefs_runtime.decision import Disposition
@@ -158,7 +157,6 @@ class _Workshop:
         self._use_cache, self._steps = use_cache, steps
         self.trials: list[Trial] = []
         self._made: dict[str, tuple[bytes, bytes | None]] = {}
-        self._moved: tuple[Moved, ...] = ()
         self._plan = GatePlan.of(subject.train, subject.test, subject.dispositions, subject.shots)
         self._tested = [sample for sample in subject.test if sample.label in subject.dispositions]
         self._reference = self._embed(subject.model, "embed in float32")
@@ -178,7 +176,6 @@ class _Workshop:
         self._notes.append(network.told)
         if self.settings.is_cut_off_here:
             self._notes.append(_CUT_OFF)
-        self._moved = network.moved
         for window in network.windows():
             told = {"estimator": network.estimator, "in_float": window, "segments": len(network.segments)}
             self._try("int8", network.make(window), of_gallery.make(window) if of_gallery else None, told)
@@ -194,7 +191,7 @@ class _Workshop:
             if self.settings.target == "cpu":
                 fields |= {"isa": self.settings.isa}
         notes = (*self._notes, trial.sentence)
-        return Deployed(model, gallery_model, fields, trial, tuple(self.trials), notes, self._moved)
+        return Deployed(model, gallery_model, fields, trial, tuple(self.trials), notes)
 
     def _try(
         self, precision: Precision, model: bytes, gallery_model: bytes | None, told: Mapping[str, Any] | None = None
@@ -203,6 +200,7 @@ class _Workshop:
         if precision == "int8" and self.settings.target == "tensorrt" and (broken := check_tensorrt(model)):
             raise ExportError(f"the int8 file breaks TensorRT's rules: {broken[0]}")
         subject, found = self.subject, self._embed(model, f"embed in {precision}")
+        progress = self._steps(f"put {precision} through the gate")
         gate = measure_gate(
             self._plan,
             self._reference,
@@ -217,6 +215,7 @@ class _Workshop:
         trial = Trial(precision, gate, *noise, len(model), self._speed(model), **(told or {}))
         self._made[trial.name] = (model, gallery_model)
         self.trials.append(trial)
+        progress(1, 1)
 
     def _by_the_trained_head(self, found: Embedded) -> Flips | None:
         """Episodes teach other galleries, which a head that was trained once does not follow: it answers the test."""
@@ -256,9 +255,12 @@ class _Workshop:
     def _quantiser(self, model: bytes, pictures: NDArray[np.uint8]) -> Quantiser:
         settings = self.settings
         tables = cache_folder() / "calibration" if self._use_cache else None
-        return Quantiser(
+        progress = self._steps("estimate int8 ranges")
+        made = Quantiser(
             model, pictures, estimator=settings.estimator, target=settings.target, isa=settings.isa, tables=tables
         )
+        progress(1, 1)
+        return made
 
     def _pictures(self) -> NDArray[np.uint8]:
         settings, subject = self.settings, self.subject

@@ -33,7 +33,6 @@ class Quantiser:
     Attributes:
         segments: of the network, names of nodes.
         estimator: that was taken.
-        moved: see `ranges_from_table`.
         told: what was done, in a sentence.
     """
 
@@ -53,9 +52,9 @@ class Quantiser:
         self.segments = segments(model)
         names = list(RANGE_ESTIMATORS) if estimator == "auto" else [estimator]
         read = {name: ranges_from_table(tables, model, pictures, name) for name in names}
-        noise = {name: self._sqnr(ranges, ()) for name, (ranges, _) in read.items()}
+        noise = {name: self._sqnr(ranges, ()) for name, ranges in read.items()}
         self.estimator = max(noise, key=lambda name: noise[name])
-        self._ranges, self.moved = read[self.estimator]
+        self._ranges = read[self.estimator]
         compared = ", ".join(f"{name} {value:.1f} dB" for name, value in noise.items())
         self.told = f"Ranges by {self.estimator} on {counted(len(pictures), 'picture')} (signal to noise: {compared})."
 

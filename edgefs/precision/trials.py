@@ -9,7 +9,6 @@ from typing import Any, Literal
 from edgefs.data.wording import counted
 from edgefs.precision.gate import Change, Gate
 from edgefs_calibration.flips import Flips
-from edgefs_calibration.table import Moved
 from edgefs_runtime.errors import ExportError
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -102,7 +101,6 @@ class Deployed:
         chosen: what was measured of it; None for float32.
         trials: everything that was tried, in order.
         notes: what was done, in sentences.
-        moved: ranges that are others than when this network was last calibrated on this machine, the most first.
     """
 
     model: bytes
@@ -111,7 +109,6 @@ class Deployed:
     chosen: Trial | None = None
     trials: tuple[Trial, ...] = ()
     notes: tuple[str, ...] = ()
-    moved: tuple[Moved, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What was measured of what was chosen, as plain JSON values; no timing, which differs from day to day."""

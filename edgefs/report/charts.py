@@ -130,7 +130,7 @@ def histograms(distribution: Distribution) -> Histograms:
     rows = tuple(
         Histogram(
             name=group.name,
-            note=_below(group.values, threshold),
+            note=f"{group.refused} of {len(group.values)} images refused",
             top=baseline - row,
             baseline=baseline,
             bars=_bars(group.values, low, high, baseline, row),
@@ -170,12 +170,6 @@ def _bars(values: Sequence[float], low: float, high: float, baseline: float, ful
         height = round(max(1.5, full * count / max(counts.values())), 2)  # a single image is still seen
         bars.append(Bar(round(_LEFT + place * width, 2), round(baseline - height, 2), round(width - 1, 2), height))
     return tuple(bars)
-
-
-def _below(values: Sequence[float], threshold: float | None) -> str:
-    if threshold is None:
-        return f"{len(values)} images"
-    return f"{sum(value < threshold for value in values)} of {len(values)} images below {threshold:.3g}"
 
 
 def _said(point: CurvePoint) -> str:

@@ -82,10 +82,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Group:
-    """Values of one kind of image in a `Distribution`, such as those of known classes."""
+    """Values of one kind of image in a `Distribution`, such as those of known classes, and how many were refused."""
 
     name: str
     values: tuple[float, ...]
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,14 @@ class Distribution:
     Attributes:
         name: what the value is, for the axis: `p-value`.
         groups: one histogram each, on a common axis.
-        threshold: where images are refused; None draws no line.
+        threshold: the value at or below which images are refused; None draws no line.
+        hint: a sentence about it.
     """
 
     name: str
     groups: tuple[Group, ...]
     threshold: float | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import re
 from pathlib import PureWindowsPath
 from typing import Any
 
+from edgefs.evaluation.confusion import Confusion
 from edgefs.report.charts import WIDTH, course, curve, histograms
 from edgefs.report.content import Report, is_absolute
 from edgefs_calibration.rates import Rate, percent
@@ -16,6 +17,8 @@ from edgefs_runtime.labels import readable
 
 _LONG_LIST = 10  # files; from here on the reasons are counted first
 _LONGEST_LIST = 200  # files; a list nobody reads to its end only makes the file heavy
+_WIDEST_MATRIX = 100  # classes; beyond, no eye finds anything in it, and it grows with their square
+_CONFUSIONS = 50  # pairs of classes, listed in its place
 _FAINT = (0.18, 0.45)  # opacity of a cell with none to half of its row; never 0, so that one escape is seen
 _STRONG = (0.82, 0.95)  # and with half to all of it; between the two neither dark nor light text can be read
 _ABSOLUTE = re.compile(r"(?<![\w.\\/])(?:[A-Za-z]:[\\/]|\\\\|/(?=[^\s/]+/))[^\s\"'<>|:*?,;)]+")
@@ -61,7 +64,8 @@ def _context(report: Report) -> dict[str, Any]:
         "left_out_more": max(0, len(shown.left_out) - _LONGEST_LIST),
         "summary": shown.summary or (evaluation.headline() if evaluation else ""),
         "evaluation": evaluation,
-        "heat": evaluation and _heat_rows(evaluation.confusion.counts),
+        "heat": evaluation and _heat_rows(evaluation.confusion),
+        "worst": evaluation.confusion.worst_pairs(_CONFUSIONS) if evaluation and _is_wide(evaluation.confusion) else (),
         "curve": curve(shown.learning_curve) if shown.learning_curve else None,
         "course": course(shown.training) if len(shown.training) > 1 else None,
         "histograms": histograms(shown.distribution) if shown.distribution else None,
@@ -79,8 +83,15 @@ class _Cell:
     strong: bool
 
 
-def _heat_rows(counts: tuple[tuple[int, ...], ...]) -> list[list[_Cell]]:
-    return [[_cell(count, sum(row)) for count in row] for row in counts]
+def _is_wide(confusion: Confusion) -> bool:
+    return len(confusion.labels) > _WIDEST_MATRIX
+
+
+def _heat_rows(confusion: Confusion) -> list[list[_Cell]]:
+    """The matrix row by row; nothing where it is too wide to be shown."""
+    if _is_wide(confusion):
+        return []
+    return [[_cell(count, sum(row)) for count in row] for row in confusion.counts]
 
 
 def _cell(count: int, total: int) -> _Cell:

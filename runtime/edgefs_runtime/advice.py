@@ -36,8 +36,8 @@ class Advice:
         is_new: whether the gallery does not know it yet.
         shots: images given.
         parts: different parts among them, as far as can be told: near-duplicates and shots of one group count once.
-        nearest: the other class that the shots resemble most; None where there is no other.
-        similarity: mean probability of that class over the shots, each left out; 0 to 1.
+        nearest: the other class that the shots are nearest to now, not yet taught; None where there is no other.
+        probability: of that class, as `predict` gives it now; the mean over the shots, 0 to 1.
         right: shots that would be told as the class if they had not been taught.
         judged: shots that this can be said of.
         taken: for each other class, how many of its own rows would be told as this class from now on.
@@ -53,7 +53,7 @@ class Advice:
     shots: int
     parts: int
     nearest: str | None
-    similarity: float
+    probability: float
     right: int
     judged: int
     taken: dict[str, int]
@@ -91,17 +91,14 @@ def advise(judge: Judge, enrolment: Enrolment, spoiled_by: Callable[[Snapshot], 
     column = after.labels.index(label)
     judged = own[np.isfinite(left.scores[own, column])]
     told = left.scores.argmax(axis=1)
-    probabilities = _softmax(left.scores[own] / judge.gallery_temperature)
-    others = probabilities.mean(axis=0)
-    others[column] = -1.0
-    nearest = after.labels[int(others.argmax())] if len(after.labels) > 1 else None
+    nearest, probability = _nearest_other(judge, asked, label)
     return Advice(
         label=label,
         is_new=label not in before.labels,
         shots=len(own),
         parts=len(set(merged)),
         nearest=nearest,
-        similarity=float(others.max()) if nearest else 0.0,
+        probability=probability,
         right=int((told[judged] == column).sum()),
         judged=len(judged),
         taken=_taken(judge, before, after, told, column),
@@ -132,6 +129,17 @@ def find_conflict(judge: Judge, enrolment: Enrolment) -> str:
         return ""
     images = f"{count} of {len(before)} images look" if len(before) > 1 else "the image looks"
     return f"{images} like {other!r}"
+
+
+def _nearest_other(judge: Judge, vectors: NDArray[np.float32], label: str) -> tuple[str | None, float]:
+    """The class beside `label` with most probability over vectors `[k,D]`, by the decisions of `predict`."""
+    total: Counter[str] = Counter()
+    for decision in judge.decide(vectors):
+        total.update({name: probability for name, probability in decision.ranking if name != label})
+    if not total:
+        return None, 0.0
+    nearest = max(total, key=lambda name: total[name])
+    return nearest, total[nearest] / len(vectors)
 
 
 def _duplicates(snapshot: Snapshot, vectors: NDArray[np.float32]) -> tuple[tuple[int, int], ...]:
@@ -197,9 +205,3 @@ def _curve(judge: Judge, before: Snapshot, enrolment: Enrolment, parts: Sequence
             shares.append(float((told == some.labels.index(enrolment.label)).mean()))
         points.append((number, float(np.mean(shares))))
     return tuple(points)
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    finite = np.where(np.isfinite(scores), scores, -1e300)
-    powers = np.exp(finite - finite.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.exposure import misfit, why_unusable
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource
 from edgefs_runtime.preprocess import Preprocess
@@ -44,7 +46,7 @@ class Answering:
         self, judge: Judge, frames: Sequence[Read | ImageError], part_ids: Sequence[str | None]
     ) -> Iterator[Decision | ImageError]:
         """One answer for each frame, in their order; those that show something are embedded together."""
-        reasons = [unusable(frame.pixels) if isinstance(frame, Read) else "" for frame in frames]
+        reasons = [self._unusable(frame) if isinstance(frame, Read) else "" for frame in frames]
         shown = [
             frame.pixels
             for frame, reason in zip(frames, reasons, strict=True)
@@ -57,4 +59,15 @@ class Answering:
             elif reason:
                 yield judge.no_decision(reason, part_id)
             else:  # row by row: what is decided must not depend, in its last bit, on what was asked beside it
-                yield judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
+                decision = judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
+                yield self._warned(decision, frame)
+
+    def _unusable(self, frame: Read) -> str:
+        if frame.source is None:
+            return unusable(frame.pixels)
+        return why_unusable(frame.pixels, frame.source, self._preprocess)
+
+    def _warned(self, decision: Decision, frame: Read) -> Decision:
+        """With what the frame's raw values have to say about the bundle's window."""
+        warning = "" if frame.source is None else misfit(frame.pixels, frame.source, self._preprocess)
+        return dataclasses.replace(decision, warning=warning) if warning else decision

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.crossfit import CrossFit
-from edgefs_runtime.decision import Decision, Verdict
+from edgefs_runtime.decision import Decision, Disposition, Verdict
 from edgefs_runtime.errors import BundleError
 from edgefs_runtime.heads import LeftOut, TrainedHead, fit_head
 from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
@@ -137,6 +137,21 @@ class Judge:
         return self._rejection.rule
 
     @property
+    def thresholds(self) -> dict[Disposition, float]:
+        """The p-value at or below which a part is refused as unknown, by what the class it is nearest to is.
+
+        This is what decides, and so what every report and command names: under an overkill budget parts near an ok
+        class are refused by what classes leave of it, and not by `budget`.
+        """
+        found: dict[Disposition, float] = {}
+        for is_ok in self._is_ok:
+            found["ok" if is_ok else "defect"] = self._rejection_near(is_ok).budget
+        return found
+
+    def _rejection_near(self, is_ok: bool) -> Rejection:
+        return self._of_ok if is_ok else self._rejection
+
+    @property
     def overkill_left(self) -> float | None:
         """What classes leave of the overkill budget for refusing, by the ok rows left out; None without a budget.
 
@@ -222,7 +237,7 @@ class Judge:
         labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
         best, probabilities = order[0], _softmax(scores, self.temperature)
-        rejection = self._of_ok if self._is_ok[best] else self._rejection
+        rejection = self._rejection_near(self._is_ok[best])
         p_value = rejection.p_value(rejection.beside(strangeness, best))
         refused = p_value <= rejection.budget  # NaN, without a rule, refuses nothing
         is_defect = self._is_judged_defect(best, probabilities)
@@ -252,6 +267,17 @@ class Judge:
             gallery=self.snapshot.sequence,
             time=time,
         )
+
+
+def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
+    """Where a part is refused as unknown, in a sentence; see `Judge.thresholds`."""
+    different = sorted({f"{threshold:.2g}" for threshold in thresholds.values()})
+    if len(different) == 1:
+        return f"A part is refused as unknown where p is at most {different[0]}."
+    return (
+        f"A part is refused as unknown where p is at most {thresholds['ok']:.2g} and it is nearest to a class of good "
+        f"parts, or at most {thresholds['defect']:.2g} and nearest to a defect."
+    )
 
 
 def _of_images(left_out: LeftOut, snapshot: Snapshot) -> LeftOut:

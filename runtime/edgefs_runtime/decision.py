@@ -52,6 +52,8 @@ class Decision:
         bundle: digest of the bundle that decided, lower-case hex SHA-256.
         gallery: sequence of the gallery that decided: the number of operations it holds (0 = the seed alone).
         time: when, ISO 8601 in UTC.
+        warning: what speaks against trusting the answer, such as values that the bundle's window cuts off; empty, and
+            no field of the JSON, as a rule.
     """
 
     verdict: Verdict
@@ -71,9 +73,10 @@ class Decision:
     bundle: str
     gallery: int
     time: str
+    warning: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values, in the order above."""
         fields = dataclasses.asdict(self)
         fields["ranking"] = [{"label": label, "probability": probability} for label, probability in self.ranking]
-        return fields
+        return fields if self.warning else {key: value for key, value in fields.items() if key != "warning"}

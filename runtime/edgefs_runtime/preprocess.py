@@ -67,7 +67,7 @@ class Preprocess:
     roi: tuple[int, int, int, int] | None = None
     rotation: int = 0
     channels: Literal["rgb", "mono"] = "rgb"
-    window: tuple[int, int] = (0, 65535)
+    window: tuple[int, int] = AS_THE_FILE_SAYS
     resize: Resize = "stretch"
     interpolation: str = "bilinear"
     symmetries: tuple[str, ...] = ()

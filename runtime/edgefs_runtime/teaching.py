@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.decision import Disposition, default_disposition
 from edgefs_runtime.embedder import Embedder
 from edgefs_runtime.errors import GalleryError, ImageError
+from edgefs_runtime.exposure import why_unusable
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import ImageSource, content_digest, open_image
 from edgefs_runtime.labels import entered_label
@@ -162,7 +163,7 @@ class Teaching:
         try:
             source = frame.source()
             pixels = self.preprocess(source)
-            if reason := unusable(pixels):
+            if reason := why_unusable(pixels, source, self.preprocess):
                 raise ImageError(reason)
             return self._views(pixels, views=True), _digest(source), self._picture(source) if keep else b""
         except ImageError as error:

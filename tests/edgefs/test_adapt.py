@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from textures import draw, save, write_set
 
 from edgefs.adapting import adapt
+from edgefs.cli.show import command as show
 from edgefs.exporting import export
+from edgefs.reporting import distribution_of
 from edgefs.runs import Run
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
@@ -123,8 +126,6 @@ def test_good_parts_are_named_by_their_usual_names_or_by_ok(textures: Path, tmp_
 def test_unreadable_and_black_images_are_left_out_and_listed(textures: Path, tmp_path: Path) -> None:
     (textures / "dots" / "broken.png").write_bytes(b"\x89PNG broken")
     black = save(textures / "dots", "dots", 900)
-    from PIL import Image
-
     Image.fromarray(np.zeros((48, 48), np.uint8)).save(black)
     run, _ = adapt(textures, tmp_path / "run", tiny(shots=4))
     reasons = {item["path"]: item["reason"] for item in run.fields["left_out"]}
@@ -160,6 +161,30 @@ def test_good_parts_alone_are_learned_and_the_others_test_as_unknown(tmp_path: P
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "Unknown AUROC" in report
     assert "Balanced accuracy" not in report
+
+
+def test_report_headline_show_and_predict_name_one_threshold(tmp_path: Path) -> None:
+    """Under --overkill parts are refused by what it leaves, and not by the budget for unknowns."""
+    data = write_set(tmp_path / "data", 20)
+    settings = tiny(good_only=True, overkill=0.2, budget=0.4)
+    run, measured = adapt(data, tmp_path / "run", settings)
+    assert measured.test is not None
+    assert measured.test.thresholds == {"ok": pytest.approx(0.2)}
+    drawn = distribution_of(measured.test)
+    assert drawn is not None
+    assert drawn.threshold == pytest.approx(0.2)
+    rates = measured.test.evaluation.rates
+    assert [group.refused for group in drawn.groups] == [rates.refused.events, rates.caught.events]
+    assert [sum(value <= 0.2 for value in group.values) for group in drawn.groups] == [g.refused for g in drawn.groups]
+    sentence = "A part is refused as unknown where p is at most 0.2."
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert report.count(sentence) == 2  # what was done, and under the histogram
+    assert f"{rates.refused.events} of {rates.refused.trials} images refused" in report
+    export(run.folder, tmp_path / "b.edgefs")
+    assert sentence in CliRunner().invoke(show, [str(tmp_path / "b.edgefs")]).output
+    with Classifier.open(tmp_path / "b.edgefs", seed_only=True) as classifier:
+        (decision,) = classifier.predict([save(tmp_path, "checks", 0)])
+        assert "is within the budget of 0.2" in decision.reason
 
 
 def test_mvtec_style_data_is_learned_from_good_parts_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edgefs.evaluation.episodes import EpisodePlan
 from edgefs.exporting import export
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.errors import DataError, GalleryError
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_a_gallery_may_be_given_and_what_it_learned_is_left_out(exported: tuple[
     outcome = evaluate(exported[1], data, gallery=tmp_path / "g")
     assert outcome.evaluation.images == 11
     assert outcome.evaluation.nearest.accuracy.value > 0.9
+
+
+def test_a_gallery_that_is_not_there_is_not_taken_for_the_seed(
+    exported: tuple[Path, Path], textures: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GalleryError, match=r"--gallery .*nowhere\.gallery: no such file; leave --gallery out"):
+        evaluate(exported[1], textures, gallery=tmp_path / "nowhere.gallery")
+    with pytest.raises(GalleryError, match="is a RUN"):
+        evaluate(exported[0], textures, gallery=tmp_path / "nowhere.gallery")
 
 
 def test_of_a_divided_folder_only_the_test_part_counts(exported: tuple[Path, Path], tmp_path: Path) -> None:

@@ -30,6 +30,17 @@ def test_a_new_class_is_described_and_nothing_is_written(bundle: Path, pictures:
     json.dumps(advice.to_json(), allow_nan=False)
 
 
+def test_the_nearest_class_and_its_number_are_those_of_predict(bundle: Path, pictures: Pictures) -> None:
+    """`enroll --check` said "resembles dots most (1 %)" of what `predict` calls "nearest dots 100 %"."""
+    shot = pictures("checks", 1)
+    with Classifier.open(bundle) as classifier:
+        decision = classifier.predict(shot)[0]
+        advice = classifier.check("checks", shot)
+        assert (advice.nearest, advice.probability) == (decision.nearest, pytest.approx(decision.probability))
+        known = classifier.check("dots", pictures("dots", 3))
+        assert known.nearest != "dots"
+
+
 def test_an_existing_class_under_another_name_needs_force(bundle: Path, pictures: Pictures) -> None:
     shots = pictures("dots", 5)
     with Classifier.open(bundle) as classifier:

@@ -38,6 +38,11 @@ from edgefs_runtime.errors import EdgefsError, GalleryError
 from edgefs_runtime.heads import fit_head
 from edgefs_runtime.snapshot import Snapshot
 
+_NOT_ALIGNED = "Warning: --align changed nothing"
+_INSTEAD = (
+    "What else to try: labels for a few images of the target (one folder per class), more images of it, or training on "
+    "both (--method domain without --align and --adapt-bn)."
+)
 _LOOKED_AT = 500  # images of a domain whose statistics are estimated
 _BATCH = 32  # images of a batch that statistics are estimated on
 _SHARPNESS = 10.0  # of the softmax over cosines by which answers are compared
@@ -60,7 +65,10 @@ def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
         notes.append(f"Batch statistics: of {counted(len(target), 'target image')}.")
     if two.labelled:
         if settings.align:
-            notes.append("Nothing was aligned: the gallery is of the target itself, since its images have labels.")
+            notes.append(
+                f"{_NOT_ALIGNED}: the gallery is of the target itself, since its images have labels. "
+                "Leave --align out, or pass the target without labels to align the source's gallery."
+            )
         return _shipped(task, network, None, notes)
     rows = _rows(task, network, target)
     gallery, note = _aligned(task, of_gallery, rows) if settings.align else (None, "")
@@ -71,7 +79,9 @@ def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
     before = _answers(_rows(task, plain, target), _gallery(task, GalleryNetwork(plain)))
     after = _answers(rows, _gallery(task, gallery))
     if reason := _worse(before, after):
-        return _shipped(task, plain, None, [*notes, f"NOT adapted, the frozen backbone is kept: {reason}."])
+        asked = " and ".join(_asked(task))
+        kept = f"Warning: {asked} adapted nothing, the frozen backbone is kept: {reason}. {_INSTEAD}"
+        return _shipped(task, plain, None, [*notes, kept])
     return _shipped(task, network, gallery, notes)
 
 
@@ -80,13 +90,22 @@ def _aligned(task: Task, network: EmbeddingNetwork, rows: NDArray[np.float32]) -
     try:
         alignment = fit_alignment(rows, _gallery(task, GalleryNetwork(network)), task.settings.domain.align or "auto")
     except GalleryError as error:
-        return None, f"Nothing was aligned: {error}."
+        return None, f"{_NOT_ALIGNED}: {error}. {_INSTEAD}"
     if alignment.kind == "none":
-        return None, "Nothing was aligned: the target's embeddings lie where the source's do, as far as can be told."
+        return None, (
+            f"{_NOT_ALIGNED}: the target's embeddings lie where the source's do, as far as "
+            f"{counted(len(rows), 'image')} can tell. {_INSTEAD}"
+        )
     forth = np.diag(alignment.scale.astype(np.float64)) + alignment.left.astype(np.float64) @ alignment.right
     back = np.asarray(np.linalg.inv(forth), np.float64)
     moved = GalleryNetwork(network, back, -alignment.shift @ back)
     return moved, f"Alignment: {alignment.kind}, by {counted(len(rows), 'target image')} without a label."
+
+
+def _asked(task: Task) -> list[str]:
+    """The options that were to bring statistics together."""
+    settings = task.settings.domain
+    return [*(["--adapt-bn"] if settings.adapt_bn else []), *([f"--align {settings.align}"] if settings.align else [])]
 
 
 def _worse(before: Answers, after: Answers) -> str:

@@ -92,8 +92,8 @@ def read_tasks(
     listed = list(_listed(root))
     if not listed:
         raise DataError(f"{what} {root}: no image in it; expected TASK/CLASS/*.png, or CLASS/*.png for one big task")
-    samples, unreadable = read_images(listed, steps("read tasks"), preprocess)
-    usable = [sample for sample in samples if not sample.blank]
+    reading = read_images(listed, steps("read tasks"), preprocess)
+    usable = [sample for sample in reading.samples if not sample.blank]
     classes: dict[tuple[str, str], dict[str, Sample]] = defaultdict(dict)
     for sample in usable:  # a file that lies in a class twice counts once
         classes[sample.group, sample.label].setdefault(sample.digest, sample)
@@ -113,7 +113,7 @@ def read_tasks(
         TaskClass(task, label, np.stack([preprocess(sample.path) for sample in classes[task, label].values()]))
         for task, label in kept
     )
-    return Tasks(found, _notes(root, found, shared, small, images, len(unreadable) + len(samples) - len(usable)))
+    return Tasks(found, _notes(root, found, shared, small, images, len(listed) - len(usable)))
 
 
 def _listed(root: Path) -> Iterator[Listed]:

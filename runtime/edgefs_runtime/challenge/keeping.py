@@ -10,7 +10,7 @@ from pathlib import Path
 from edgefs_runtime.challenge.parts import ChallengePart, Index
 from edgefs_runtime.durable import replace_file
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.frames import unusable
+from edgefs_runtime.exposure import why_unusable
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.labels import readable
 from edgefs_runtime.preprocess import Preprocess
@@ -52,7 +52,7 @@ def keep_images(
 def _usable(frame: Frame, preprocess: Preprocess) -> bytes:
     try:
         data = read_all(frame)
-        if reason := unusable(preprocess(data)):
+        if reason := why_unusable(preprocess(data), data, preprocess):
             raise ImageError(reason)
     except ImageError as error:
         raise ImageError(f"{error.reason}; nothing was kept", str(frame.path or frame.name)) from error
