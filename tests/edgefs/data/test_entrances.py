@@ -83,11 +83,12 @@ def test_what_is_taught_is_known_looked_at_and_forgotten_in_every_spelling(shots
             ]
             wanted = entered_label(label)
             assert classifier.check(spellings[0], shots).label == wanted
+            known = classifier.judge.snapshot.counts.get(wanted, 0)
             taught = classifier.enroll(spellings[0], shots[:1], force=True, keep_images=True)
             again = classifier.enroll(spellings[1], shots[1:], force=True, keep_images=True)
-            assert (taught.label, again.label, again.is_new, again.total) == (wanted, wanted, False, 3)
+            assert (taught.label, again.label, again.is_new, again.total) == (wanted, wanted, False, known + 3)
             assert len(classifier.thumbnails(spellings[2])) == 3
-            assert classifier.forget(spellings[2]) == 3
+            assert classifier.forget(spellings[2]) == known + 3
 
 
 def test_a_challenge_part_expects_a_class_in_any_spelling(bundle, shots, tmp_path):

@@ -99,7 +99,7 @@ def test_two_processes_train_together(archive: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(script), "distill", str(archive), "-o", str(tmp_path / "student"), *flags.split()]
     done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Use it:") == 1
+    assert done.stdout.count("Go on:") == 1
     assert Run.open_distilled(tmp_path / "student").fields["settings"]["devices"] == 2
 
 
