@@ -181,7 +181,8 @@ def test_report_headline_show_and_predict_name_one_threshold(tmp_path: Path) -> 
     assert report.count(sentence) == 2  # what was done, and under the histogram
     assert f"{rates.refused.events} of {rates.refused.trials} images refused" in report
     export(run.folder, tmp_path / "b.edgefs")
-    assert sentence in CliRunner().invoke(show, [str(tmp_path / "b.edgefs")]).output
+    shown = CliRunner().invoke(show, [str(tmp_path / "b.edgefs")]).output
+    assert "nearest a good class, refused where p is at or below 0.2" in shown
     with Classifier.open(tmp_path / "b.edgefs", seed_only=True) as classifier:
         (decision,) = classifier.predict([save(tmp_path, "checks", 0)])
         assert "is within the budget of 0.2" in decision.reason
@@ -293,7 +294,7 @@ def test_what_is_no_whole_run_is_refused(textures: Path, tmp_path: Path, fault: 
         (tiny(device="cuda:99"), "--device cuda:99"),
         (tiny(device="abacus"), "--device abacus"),
         (tiny(name="../up"), "not usable"),
-        (tiny(window=(9, 3)), "preprocess.window"),
+        (tiny(window=(9, 3)), "--window 9 3: BLACK must be less than WHITE"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_and_nothing_is_written(
@@ -337,5 +338,5 @@ def test_textures_without_a_direction_are_seen_in_eight_views(textures: Path, tm
 
 
 def test_a_turn_that_the_input_does_not_allow_is_refused_at_once(textures: Path, tmp_path: Path) -> None:
-    with pytest.raises(EdgefsError, match="symmetries"):
+    with pytest.raises(EdgefsError, match="--size 32 48 is none"):
         adapt(textures, tmp_path / "run", tiny(shots=5, size=(32, 48), symmetries=("t",)))

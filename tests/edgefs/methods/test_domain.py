@@ -233,7 +233,7 @@ def test_alignment_serves_less_contrast_better(hazy: Path, tmp_path: Path) -> No
 
 def test_what_no_shift_explains_is_not_aligned(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source, "tiny", dim=0, align="mean"))
-    assert any("--align changed nothing" in note and "Leave --align out" in note for note in run.fields["notes"])
+    assert any("--align changed nothing" in note and "What else to try: labels" in note for note in run.fields["notes"])
     assert not (run.folder / "gallery.safetensors").exists()
 
 

@@ -98,6 +98,18 @@ def full_report(text: str = "plain") -> Report:
     )
 
 
+@pytest.mark.parametrize("wrong", [2, 0])
+def test_of_very_many_classes_confusions_are_listed_and_no_matrix_drawn(wrong: int) -> None:
+    labels = [f"class {number:03}" for number in range(120)]
+    answers = ["class 007"] * wrong + labels[wrong:]
+    decisions = [decide(label, label) for label in answers]
+    known: dict[str, Disposition] = dict.fromkeys(labels, "defect")
+    page = Page(render_report(Report(title="many", evaluation=Evaluation.of(labels, decisions, known))))
+    assert ("class", "heat dense") not in page.attributes
+    assert ("The 2 commonest confusions of 120 classes." in page.text) == bool(wrong)
+    assert ("No image was taken for one of another class." in page.text) != bool(wrong)
+
+
 def test_hostile_texts_are_shown_and_never_run() -> None:
     page = Page(render_report(full_report(HOSTILE)))
     assert "script" not in page.tags
