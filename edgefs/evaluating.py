@@ -302,7 +302,7 @@ def _report(judged: _Subject, side: Side, dataset: Dataset, notes: tuple[str, ..
         notes=notes,
         evaluation=side.evaluation,
         evaluated_on=f"{counted(len(side.samples), 'image')} of {dataset.root.name}",
-        mistakes=mistakes_of(side, dataset.root),
+        mistakes=mistakes_of(side, dataset.root, judged.preprocess),
         left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
         distribution=distribution_of(side),
         version=__version__,

@@ -15,12 +15,13 @@ from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
 from edgefs.methods.judging import cross_validated, judge_of
-from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Report, describe_mistakes
+from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Mistake, Report, describe_mistakes
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import rows_of
 from edgefs_calibration.rates import is_refused
 from edgefs_runtime.deciding import Judge, said_thresholds
 from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.preprocess import Preprocess
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
@@ -130,7 +131,7 @@ def adapt_report(
         settings=_settings(settings, task, adapted, dataset),
         evaluation=side.evaluation if side else None,
         evaluated_on=headline[0] if headline else "",
-        mistakes=mistakes_of(side, dataset.root) if side else (),
+        mistakes=mistakes_of(side, dataset.root, task.preprocess) if side else (),
         left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
         data_notes=measured.data_notes,
         learning_curve=measured.curve,
@@ -139,13 +140,14 @@ def adapt_report(
     )
 
 
-def mistakes_of(side: Side, root: Path) -> Any:
+def mistakes_of(side: Side, root: Path, preprocess: Preprocess) -> tuple[Mistake, ...]:
     """The worst mistakes with thumbnails, for a report."""
     inner = [row for row, sample in enumerate(side.samples) if not relative_name(sample.path, root).startswith("..")]
     if len(inner) < len(side.samples):  # a CSV may name files anywhere; a report names only what lies in its folder
         return ()
     truths = [sample.label for sample in side.samples]
-    return describe_mistakes(side.evaluation, truths, side.decisions, [sample.path for sample in side.samples], root)
+    paths = [sample.path for sample in side.samples]
+    return describe_mistakes(side.evaluation, truths, side.decisions, paths, root, preprocess)
 
 
 def distribution_of(side: Side) -> Distribution | None:

@@ -130,12 +130,16 @@ def json_option(command: Command) -> Command:
 
 def actor_option(command: Command) -> Command:
     """--actor NAME."""
-    return click.option("--actor", default="", metavar="NAME", help="Who does this, for the audit log.")(command)
+    return click.option("--actor", default="", metavar="NAME", help="The name of who does this, for the audit log.")(
+        command
+    )
 
 
 def reason_option(command: Command) -> Command:
     """--reason TEXT."""
-    return click.option("--reason", default="", metavar="TEXT", help="Why, for the audit log.")(command)
+    return click.option("--reason", default="", metavar="TEXT", help="The reason for doing it, for the audit log.")(
+        command
+    )
 
 
 def open_classifier(

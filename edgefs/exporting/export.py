@@ -115,7 +115,7 @@ def _members(
 ) -> dict[str, bytes]:
     """The files of the bundle, less its manifest."""
     jpegs = (
-        {s.digest: thumbnail(plan.preprocess.open(s.path), shorter=KEPT_SIDE) for s in plan.train}
+        {s.digest: thumbnail(plan.preprocess.region(s.path), shorter=KEPT_SIDE) for s in plan.train}
         if keep_images == "support"
         else {}
     )

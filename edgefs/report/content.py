@@ -12,6 +12,7 @@ from edgefs.data.samples import relative_name
 from edgefs.evaluation import Evaluation
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
+from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.thumbnails import thumbnail
 
 
@@ -173,9 +174,13 @@ def describe_mistakes(
     decisions: Sequence[Decision],
     paths: Sequence[Path],
     root: Path,
+    preprocess: Preprocess,
     limit: int = 24,
 ) -> tuple[Mistake, ...]:
-    """The worst mistakes with their thumbnails; `paths` lie below `root`. An unreadable image is described without."""
+    """The worst mistakes with their thumbnails; `paths` lie below `root`. An unreadable image is described without.
+
+    `preprocess` says which page of a file is looked at.
+    """
     return tuple(
         Mistake(
             name=relative_name(paths[position], root),
@@ -184,7 +189,7 @@ def describe_mistakes(
             refused=decisions[position].label is None,
             probability=decisions[position].probability,
             p_value=decisions[position].p_value,
-            jpeg=_thumbnail_or_nothing(paths[position]),
+            jpeg=_thumbnail_or_nothing(paths[position], preprocess),
         )
         for position in evaluation.mistakes[:limit]
     )
@@ -195,9 +200,9 @@ def is_absolute(text: str) -> bool:
     return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
 
 
-def _thumbnail_or_nothing(path: Path) -> bytes:
+def _thumbnail_or_nothing(path: Path, preprocess: Preprocess) -> bytes:
     try:
-        return thumbnail(path, longer=160)
+        return thumbnail(preprocess.open(path), longer=160)
     except ImageError:
         return b""
 

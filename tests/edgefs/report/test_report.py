@@ -24,6 +24,7 @@ from edgefs.report import (
     render_report,
 )
 from edgefs_runtime.decision import Decision, Disposition
+from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.thumbnails import thumbnail
 
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"
@@ -232,7 +233,7 @@ def test_mistakes_are_described_with_relative_names_and_pictures(tmp_path: Path)
         decide("good", "good"),
     ]
     evaluation = Evaluation.of(truths, decisions, {"good": "ok", "scratch": "defect"})
-    mistakes = describe_mistakes(evaluation, truths, decisions, paths, tmp_path, limit=3)
+    mistakes = describe_mistakes(evaluation, truths, decisions, paths, tmp_path, Preprocess((8, 8)), limit=3)
     assert [mistake.name for mistake in mistakes] == ["划痕/3.png", "划痕/4.png", "划痕/1.png"]
     assert [bool(mistake.jpeg) for mistake in mistakes] == [False, False, True]
     assert "no picture" in render_report(Report(title="parts", mistakes=mistakes))
