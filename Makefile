@@ -67,6 +67,7 @@ clean:
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --upgrade pip
+	@echo "Installing the workstation's packages: 6 GB on Linux, where PyTorch brings CUDA. It takes minutes and says nothing."
 	$(BIN)/pip install -q -e ".[workstation,dev]"
 	touch $@
 

@@ -243,6 +243,8 @@ def _read_fields(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         what = "no such folder" if not folder.exists() else f"not a RUN ({RUN} is missing)"
         raise RunError(f"{folder}: {what}; `edgefs adapt DATA -o {folder}` makes one") from error
+    except NotADirectoryError as error:
+        raise RunError(f"{folder}: a file, expected a RUN folder, as `edgefs adapt DATA -o RUN` makes it") from error
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: {RUN} can't be read ({error})") from error
     if not isinstance(fields, dict):

@@ -84,6 +84,7 @@ def command(
 
     Five images of different parts are a good start. All are enrolled or none. `edgefs gallery undo` takes it back.
     """
+    _refuse_forgotten(label)
     files, others = image_files(images), unlabelled_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
@@ -110,10 +111,25 @@ def command(
     kind = "new class" if taught.is_new else f"now {taught.total} images"
     number = "1 image" if taught.images == 1 else f"{taught.images} images"
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+    for known_as, count in taught.again.items():
+        click.echo(_taught_before(known_as, count, taught.images))
     if taught.head_note:
         click.echo(taught.head_note)
     if others:
         echo_refined(gained)
+
+
+def _refuse_forgotten(label: str) -> None:
+    """Where the label was forgotten the first image stands in its place, and would name a class."""
+    from edgefs_runtime.listing import is_image
+
+    if is_image(label) and Path(label).is_file():
+        raise click.UsageError(f"LABEL is missing: {label} is an image; write the class before the images.")
+
+
+def _taught_before(label: str, count: int, images: int) -> str:
+    which = f"{count} of {images} images were" if images > 1 else "The image was"
+    return f"{which} taught before, as {label}; an image says nothing new twice: `edgefs gallery undo` takes it back."
 
 
 def _show(classifier: Classifier, label: str, folder: Path) -> list[Path]:

@@ -68,10 +68,13 @@ def _split_beside(dataset: Dataset, strangers: Collection[str], shots: int | Non
         for sample in dataset.samples
         if sample.label in strangers and not learned & {sample.group, sample.digest}
     )
+    left = sum(sample.label in strangers for sample in dataset.samples) - len(tested)
     note = (
         f"Learned from {', '.join(sorted({sample.label for sample in kept}))} alone; {counted(len(tested), 'image')} "
         f"of {', '.join(sorted(strangers))} test whether they are told as unknown."
     )
+    if left:
+        note += f" Not used: {counted(left, 'image')} of theirs, of the same parts as those learned from."
     return dataclasses.replace(split, test=(*split.test, *tested), notes=(*split.notes, note))
 
 

@@ -46,7 +46,8 @@ def _rates(evaluation: Evaluation, medical: bool) -> str:
     nothing_passes = "" if evaluation.can_pass else " (the model has no class of good parts: nothing is judged OK)"
     rows = [*_errors(rates, "images" if evaluation.part_rates else "parts", nothing_passes, medical)]
     if evaluation.part_rates:
-        rows += _errors(evaluation.part_rates, "patients" if medical else "parts", nothing_passes, medical)
+        what = "patients" if medical else "parts"
+        rows += _errors(evaluation.part_rates, what, nothing_passes, medical, _no_good_part(evaluation, medical))
     rows.append(("refused", rates.refused, "images of known classes refused as unknown"))
     if rates.caught.trials:
         rows.append(("caught", rates.caught, "images of classes nobody taught refused as unknown"))
@@ -57,15 +58,25 @@ def _rates(evaluation: Evaluation, medical: bool) -> str:
     return _table([[name, str(rate), meaning] for name, rate, meaning in rows], "lll")
 
 
-def _errors(rates: Rates, what: str, remark: str, medical: bool) -> list[tuple[str, Rate, str]]:
+def _no_good_part(evaluation: Evaluation, medical: bool) -> str:
+    """Why no part is good though images are: a part is as bad as its worst image."""
+    parts = evaluation.part_rates
+    if parts is None or parts.overkill.trials or not evaluation.rates.overkill.trials:
+        return ""
+    return (
+        f" (every one with {'healthy' if medical else 'good'} images has {'diseased' if medical else 'defective'} ones)"
+    )
+
+
+def _errors(rates: Rates, what: str, remark: str, medical: bool, no_good: str = "") -> list[tuple[str, Rate, str]]:
     """The two errors a line or a clinic lives by, of images or of parts."""
     if medical:
         return [
             ("sensitivity", rates.sensitivity, f"diseased {what} not judged OK" + remark),
-            ("specificity", rates.specificity, f"healthy {what} not judged NG"),
+            ("specificity", rates.specificity, f"healthy {what} not judged NG" + no_good),
         ]
     return [
-        ("overkill", rates.overkill, f"good {what} judged NG"),
+        ("overkill", rates.overkill, f"good {what} judged NG" + no_good),
         ("escapes", rates.escapes, f"defective {what} judged OK" + remark),
     ]
 

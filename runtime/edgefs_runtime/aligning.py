@@ -109,9 +109,8 @@ def estimate(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Es
         raise GalleryError(f"the images' embeddings are {rows.shape}, the gallery's have {reference.means.shape[1]}")
     distinct = rows[reference.without_copies(rows)]
     if len(distinct) < _FEWEST:
-        raise GalleryError(
-            f"{len(distinct)} images that differ can't tell how a camera changed; give at least {_FEWEST}"
-        )
+        number = "1 image that differs" if len(distinct) == 1 else f"{len(distinct)} images that differ"
+        raise GalleryError(f"{number} can't tell how a camera changed; give at least {_FEWEST}")
     chosen: Kind = "moments" if kind == "auto" else kind
     found = _shift(reference, distinct)
     crossed = _crossed(reference, rows, chosen)

@@ -22,6 +22,10 @@ class ArchiveError(ValueError):
     """Not an archive of that kind, or not all of it."""
 
 
+class OtherFileError(ArchiveError):
+    """Nothing that ever was an archive: it neither begins nor ends as one."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One member: its content, and whether the CRC-32 that was stored with it is that of the content."""
@@ -62,6 +66,8 @@ def _end(view: memoryview) -> tuple[int, int]:
     """Where the directory begins, and how many entries it has."""
     at = len(view) - _END_SIZE
     if at < 0 or view[at : at + 4] != _END:
+        if view and view[:2] != b"PK":
+            raise OtherFileError("it neither begins nor ends as an archive")
         raise ArchiveError("its end is missing")
     count, size, start = _number(view, at + 10, 2), _number(view, at + 12, 4), _number(view, at + 16, 4)
     if start + size != at:

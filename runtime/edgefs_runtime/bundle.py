@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs_runtime.archive import ArchiveError, read_archive
+from edgefs_runtime.archive import ArchiveError, OtherFileError, read_archive
 from edgefs_runtime.archive import Member as ArchiveMember
 from edgefs_runtime.arrays import unpack_gallery
 from edgefs_runtime.embedder import space_id
@@ -151,6 +151,10 @@ def _read(path: Path) -> dict[str, bytes]:
         raise BundleError(f"{path}: a folder, expected a bundle (.edgefs){hint}") from error
     except OSError as error:
         raise BundleError(f"{path}: can't be read ({error.strerror or error})") from error
+    except OtherFileError as error:
+        raise BundleError(
+            f"{path}: not an edgefs bundle, but another kind of file; `edgefs export` makes one"
+        ) from error
     except ArchiveError as error:
         raise BundleError(f"{path}: not a whole bundle: {error}; copy or export it again") from error
     _check_names(path, members)

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -249,9 +250,11 @@ class Classifier:
             if judge is not before and not force:  # another process taught it while this one waited for it
                 _refuse_conflict(judge, enrolment)
             is_new = judge is None or label not in judge.snapshot.labels
+            known = gallery.known()
             sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
+        again = Counter(known[digest] for digest in enrolment.digests if digest in known)
         what, total = self._holding.dispositions[label], self.judge.snapshot.counts[label]
-        return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note)
+        return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note, dict(again))
 
     def refine(self, images: Images, *, force: bool = False, actor: str = "", reason: str = "") -> dict[str, int]:
         """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.

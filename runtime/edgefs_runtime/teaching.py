@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,7 @@ class Taught:
         is_new: whether the gallery did not know the class before.
         gallery: sequence of the gallery now.
         head_note: a sentence, where another head decides from now on; else empty.
+        again: how many of the images the gallery held already, by the class it held them as.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Taught:
     is_new: bool
     gallery: int
     head_note: str = ""
+    again: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def test_a_gallery_of_one_class_is_aligned_too() -> None:
 
 REFUSED = {
     "9 images that differ can't tell": lambda: moved(batch(a=3, b=3, c=3)),
-    "1 images that differ can't tell": lambda: np.repeat(moved(batch(a=1)), 50, axis=0),
+    "1 image that differs can't tell": lambda: np.repeat(moved(batch(a=1)), 50, axis=0),
     "the gallery's have 24": lambda: batch(a=40)[:, :7],
 }
 

@@ -125,7 +125,7 @@ def claims_more_than_it_has(path: Path, members: Members) -> bytes:
 
 BAD = {
     "empty": (lambda path, members: b"", "not a whole bundle"),
-    "text": (lambda path, members: b"hello", "not a whole bundle"),
+    "text": (lambda path, members: b"hello", "not an edgefs bundle, but another kind of file"),
     "truncated": (lambda path, members: path.read_bytes()[:-3000], "not a whole bundle"),
     "half": (lambda path, members: path.read_bytes()[: path.stat().st_size // 2], "not a whole bundle"),
     "flipped manifest": (flip("manifest.json"), "not a whole bundle"),

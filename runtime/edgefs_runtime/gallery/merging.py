@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgefs_runtime.bundle import is_bundle
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.database import GalleryDamagedError, check_space, connect_reader, gallery_errors, read_meta
 from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, deed_of, is_deed, runs_of, said
@@ -67,6 +68,7 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     Raises:
         GalleryError: no gallery, damaged, of another schema or embedding space, or owned by another process.
     """
+    _refuse_other_kinds(path)
     with gallery_errors(path), connect_reader(path) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
         ledger = load(connection, path)
@@ -81,6 +83,17 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
         if is_deed(event):
             deed_of(event)
     return ledger, shots
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """What is most often given in the place of the other device's gallery: its folder, its bundle, nothing."""
+    hint = "expected the gallery's file of the other device, which `edgefs gallery classes` names there"
+    if path.is_dir():
+        raise GalleryError(f"{path}: a folder; {hint}")
+    if not path.exists():
+        raise GalleryError(f"there is no gallery file at {path}; {hint}")
+    if is_bundle(path):
+        raise GalleryError(f"{path}: a bundle; {hint}")
 
 
 def difference(mine: Ledger, theirs: Ledger) -> Difference:

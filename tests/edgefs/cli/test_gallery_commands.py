@@ -57,6 +57,17 @@ def test_a_name_of_a_hundred_chinese_letters_predicts_and_enrolls(
         assert run("challenge", "add", named, *pictures("dots", 1), "--expect", "NG").exit_code == 0
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a bundle", "there is no gallery file"])
+def test_what_is_merged_is_a_gallery(bundle: Path, tmp_path: Path, kind: str) -> None:
+    other = {"a folder": tmp_path, "a bundle": bundle}.get(kind, tmp_path / "gone.gallery")
+    merged = run("gallery", "merge", bundle, other)
+    assert merged.exit_code == 1
+    assert kind in merged.stderr
+    assert merged.stderr.endswith(
+        "; expected the gallery's file of the other device, which `edgefs gallery classes` names there\n"
+    )
+
+
 def test_carrying_over_is_one_act_with_a_report(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
     new = remade(bundle, tmp_path / "new.edgefs", identity=ONE)
     run("enroll", bundle, "checks", *pictures("checks", 5))

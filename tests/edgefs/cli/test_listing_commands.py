@@ -79,6 +79,22 @@ def test_enroll_refuses_a_twin_in_one_line_and_teaches_every_spelling_alike(bund
     assert edgefs("gallery", "forget", bundle, " Ka\u0308fer\u200b").stdout == "Forgot Käfer (3 images).\n"
 
 
+def test_an_image_in_the_place_of_the_label_names_no_class(bundle: Path, pictures: Pictures) -> None:
+    forgotten = edgefs("enroll", bundle, *pictures("checks", 3))
+    assert forgotten.exit_code == 2
+    assert "LABEL is missing: " in forgotten.stderr
+    assert "checks" not in edgefs("gallery", "classes", bundle).stdout
+    assert edgefs("enroll", bundle, "dent.png", *pictures("checks", 3)).exit_code == 0  # no such file: it is a name
+
+
+def test_enroll_says_which_images_it_was_taught_before(bundle: Path, pictures: Pictures) -> None:
+    shots = pictures("checks", 4)
+    assert "before" not in edgefs("enroll", bundle, "checks", *shots[:2]).stdout
+    said = edgefs("enroll", bundle, "checks", *shots).stdout.splitlines()
+    assert said[1].startswith("2 of 4 images were taught before, as checks; ")
+    assert "The image was taught before, as checks; " in edgefs("enroll", bundle, "checks", shots[0]).stdout
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
 def test_a_label_that_is_no_text_is_shown_as_bytes(bundle: Path, pictures: Pictures) -> None:
     run = edgefs("enroll", bundle, b"\xbb\xae".decode("utf-8", "surrogateescape"), *pictures("checks", 1))

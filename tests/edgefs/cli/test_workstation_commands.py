@@ -89,6 +89,7 @@ ERRORS = {
         "--shots 5 needs",
     ),
     "no RUN": (lambda tmp: ("export", tmp / "gone", "-o", tmp / "b.edgefs"), "no such folder"),
+    "a file for a RUN": (lambda tmp: ("export", __file__, "-o", tmp / "b.edgefs"), "a file, expected a RUN folder"),
     "no subject": (lambda tmp: ("evaluate", tmp / "gone", tmp), "no such file"),
     "unknown backbone": (
         lambda tmp: ("adapt", write_set(tmp / "d", 3), "-o", tmp / "run", "--backbone", "resnet19"),

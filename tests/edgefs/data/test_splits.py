@@ -307,3 +307,18 @@ def test_rare_classes_of_real_data_can_be_drawn_with_any_seed():
             split = split_dataset(tiles, shots=shots, seed=seed)
             assert count(split.train) == dict.fromkeys(tiles.classes, shots)
             assert_nothing_stands_on_two_sides(split)
+
+
+def test_strangers_of_the_parts_learned_from_are_left_out_and_counted():
+    """A bar shows good faces and cracked ones: its cracks say nothing new of a model that learned its good faces."""
+    good = [sample(f"good{i}", "good", f"bar{i % 10}") for i in range(60)]
+    cracked = [sample(f"crack{i}", "crack", f"bar{i}") for i in range(20)]
+    split = split_dataset(dataset([*good, *cracked]), strangers={"crack"}, shots=None, seed=0)
+    assert_nothing_stands_on_two_sides(split)
+    left = 20 - count(split.test)["crack"]
+    assert 0 < left < 20
+    assert f"Not used: {left} images of theirs, of the same parts as those learned from." in split.notes[-1]
+    alone = split_dataset(
+        dataset([sample(f"good{i}", "good") for i in range(60)] + cracked), strangers={"crack"}, shots=None, seed=0
+    )
+    assert "Not used" not in alone.notes[-1]

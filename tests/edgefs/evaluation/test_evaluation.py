@@ -203,3 +203,12 @@ def test_unknowns_are_ranked_by_strangeness() -> None:
     evaluation = Evaluation.of(["good", "oil"], [decide("good", p_value=0.9), decide("good", p_value=0.1)], KNOWN)
     assert evaluation.unknown_auroc == 1.0
     assert Evaluation.of(["good"], [decide("good")], KNOWN).unknown_auroc is None
+
+
+def test_why_no_part_is_good_though_images_are_is_said() -> None:
+    truths, decisions = ["good", "scratch"], [decide("good"), decide("scratch")]
+    lumped = Evaluation.of(truths, decisions, KNOWN, parts=["a", "a"])
+    assert "good parts judged NG (every one with good images has defective ones)" in lumped.to_text()
+    assert "healthy patients not judged NG (every one with healthy images has" in lumped.to_text(medical=True)
+    apart = Evaluation.of([*truths, "good"], [*decisions, decide("good")], KNOWN, parts=["a", "a", "b"])
+    assert "every one with" not in apart.to_text()
