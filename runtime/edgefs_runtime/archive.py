@@ -66,7 +66,7 @@ def _end(view: memoryview) -> tuple[int, int]:
     """Where the directory begins, and how many entries it has."""
     at = len(view) - _END_SIZE
     if at < 0 or view[at : at + 4] != _END:
-        if view and view[:2] != b"PK":
+        if view and bytes(view[:2]) != b"PK":
             raise OtherFileError("it neither begins nor ends as an archive")
         raise ArchiveError("its end is missing")
     count, size, start = _number(view, at + 10, 2), _number(view, at + 12, 4), _number(view, at + 16, 4)

@@ -55,7 +55,7 @@ def _explain(path: Path, message: str) -> GalleryError:
     if "locked" in message:
         return GalleryBusyError(f"gallery {path} is owned by {owner_of(path)}; stop it, or let it do this")
     if "not a database" in message:
-        return GalleryError(f"{path} is not an edgefs gallery; pass --gallery with another path")
+        return GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
     if "readonly" in message or "unable to open" in message:
         return GalleryError(f"gallery {path} can't be written ({message}); check the rights of the file and its folder")
     if "full" in message or "I/O" in message:
@@ -204,7 +204,7 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
         GalleryError: not a gallery, of another schema, or damaged.
     """
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise GalleryError(f"{path} is not an edgefs gallery; pass --gallery with another path")
+        raise GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
     check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
     rows = [Meta._make(row) for row in connection.execute(select(Meta))]
     if len(rows) != 1 or not is_intact(rows[0]):
@@ -212,8 +212,14 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
     return rows[0]
 
 
-def check_space(path: Path, meta: Meta, space_id: str, dim: int) -> None:
-    """Refuse a gallery whose embeddings can't be compared with this bundle's.
+def check_space(
+    path: Path,
+    meta: Meta,
+    space_id: str,
+    dim: int,
+    cure: str = "pass --gallery with another path and enroll again",
+) -> None:
+    """Refuse a gallery whose embeddings can't be compared with this bundle's; `cure` says what to do.
 
     Raises:
         GalleryError: it is of another embedding space.
@@ -221,7 +227,7 @@ def check_space(path: Path, meta: Meta, space_id: str, dim: int) -> None:
     if (meta.space_id, meta.dim) != (space_id, dim):
         raise GalleryError(
             f"gallery {path} holds embeddings of space {meta.space_id[:12]} ({meta.dim} dimensions), this bundle makes "
-            f"{space_id[:12]} ({dim}); pass --gallery with another path and enroll again"
+            f"{space_id[:12]} ({dim}); {cure}"
         )
 
 

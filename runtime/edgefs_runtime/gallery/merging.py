@@ -17,6 +17,8 @@ from edgefs_runtime.gallery.schema import select
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.verify import broken_links, load
 
+_CARRY = "`edgefs gallery carry` with --from brings over what was taught under another bundle"
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -70,7 +72,7 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     """
     _refuse_other_kinds(path)
     with gallery_errors(path), connect_reader(path) as connection:
-        check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
+        check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
         ledger = load(connection, path)
         shots = [Shot._make(row) for row in connection.execute(select(Shot))]
     for problem in broken_links(ledger.records):
