@@ -18,7 +18,7 @@ _SILENCE = 30.0  # seconds; after so long a log is told how far a step is
 
 @contextmanager
 def progress_bars() -> Iterator[tuple[Steps, Console]]:
-    """Bars on standard error, one for each step, or lines where it is no terminal; and the console that prints there."""
+    """Bars on standard error, one for each step, or lines in a log; and the console that prints there."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
