@@ -100,7 +100,7 @@ def _strict(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
 
 
 def _runs_out(data: bytes, header: Header, colour: str, pixels: NDArray[np.uint8]) -> bool:
-    """Whether the decoder read on behind the last scan, where a decoder does not say so: other bytes change the picture.
+    """Whether a decoder that does not say so read on behind the last scan: other bytes there change the picture.
 
     The last symbols of arithmetic coding may do so rightly: its encoder leaves out the zeros that end a scan.
     """
@@ -129,9 +129,7 @@ def _by_pillow(data: bytes, header: Header) -> NDArray[np.uint8]:
     """A JPEG whose chroma is sampled in a way that libjpeg-turbo's simple interface does not name: 4:1:0 and rarer."""
     from PIL.JpegImagePlugin import JpegImageFile
 
-    bare = without_metadata(data, header) + (
-        b"" if header.end else _MARKED
-    )  # without a mark Pillow would wait for more
+    bare = without_metadata(data, header) + (b"" if header.end else _MARKED)  # Pillow would wait for more without one
     try:
         with JpegImageFile(io.BytesIO(bare)) as image:
             pixels = np.asarray(image)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from edgefs_runtime.errors import ImageError
 
 LOSSLESS_STANDARD = 0xF7  # start of frame of JPEG-LS
-_FRAMES = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {
-    LOSSLESS_STANDARD
-}  # start of frame, by how the picture is coded
+# Starts of frame, by how the picture is coded.
+_FRAMES = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {LOSSLESS_STANDARD}
 _METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}  # 0xE0 and 0xEE tell which colours
 _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers without a length
-# Not an escaped 0xFF, nor a restart within a scan. It begins with one byte, which `re` then looks for at memory's speed.
+# Not an escaped 0xFF, nor a restart within a scan. One byte first is what `re` looks for at memory's speed.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _PREVIEWS = (0x010001, 0x010002)  # MPF types of reduced copies
 

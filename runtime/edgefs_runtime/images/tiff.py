@@ -43,9 +43,10 @@ def read_tiff(file: BinaryIO, page: int | None, counts: bool, keep_damaged: bool
     pages = _pictures(read_pages(file))
     chosen = pages[choose_page(len(pages), page)]
     check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
-    if chosen.one(Tag.DEPTH, 1) > 1:
+    slices = chosen.one(Tag.DEPTH, 1)
+    if slices > 1:
         raise ImageError(
-            f"a TIFF of {chosen.one(Tag.DEPTH, 1)} slices in one page can't be read; save one as a picture"
+            f"a TIFF of {slices} slices in one page can't be read; save the one that is meant as a picture"
         )
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
