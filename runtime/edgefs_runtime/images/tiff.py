@@ -45,9 +45,7 @@ def read_tiff(file: BinaryIO, page: int | None, counts: bool, keep_damaged: bool
     check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
     slices = chosen.one(Tag.DEPTH, 1)
     if slices > 1:
-        raise ImageError(
-            f"a TIFF of {slices} slices in one page can't be read; save the one that is meant as a picture"
-        )
+        raise ImageError(f"a TIFF of {slices} slices in one page can't be read; save the one that is meant by itself")
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
         picture = _from_rows(file, chosen, photometric, counts)
