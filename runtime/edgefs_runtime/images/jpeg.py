@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images.jpeg_segments import LOSSLESS_STANDARD, Header, places_of, read_header, without_metadata
 from edgefs_runtime.images.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page
+from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _PROGRESSIVE = (0xC2, 0xCA)
@@ -107,11 +107,13 @@ def _runs_out(data: bytes, header: Header, colour: str, pixels: NDArray[np.uint8
     end = header.end - 2 if header.end else len(data)
     padding = end - len(data[:end].rstrip(b"\0"))
     scan = data[: end - max(0, padding - _PREFETCH)].rstrip(b"\xff")
-    changed = _lenient(scan + _ANYTHING + _MARKED, header, colour) != pixels
+    other = _lenient(scan + _ANYTHING + _MARKED, header, colour)
+    rows, columns = pixels.shape[:2]
     if header.frame in _ARITHMETIC:
         corner = header.block + 2  # the last block, and the pixels that its colours are smoothed over
-        changed[-corner:, -corner:] = False
-    return bool(changed.any())
+        rows, columns = max(0, rows - corner), max(0, columns - corner)
+    above = (np.array_equal(other[some], pixels[some]) for some in strips(rows, pixels.shape[1]))
+    return not all(above) or not np.array_equal(other[rows:, :columns], pixels[rows:, :columns])
 
 
 def _lenient(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
@@ -132,7 +134,10 @@ def _by_pillow(data: bytes, header: Header) -> NDArray[np.uint8]:
     bare = without_metadata(data, header) + (b"" if header.end else _MARKED)  # Pillow would wait for more without one
     try:
         with JpegImageFile(io.BytesIO(bare)) as image:
-            pixels = np.asarray(image)
+            image.load()
+            pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+            for rows in strips(image.height, image.width):
+                pixels[rows] = np.atleast_3d(image.crop((0, rows.start, image.width, rows.stop)))
     except (OSError, SyntaxError) as error:
         raise _damaged(str(error)) from error
     return np.invert(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else np.atleast_3d(pixels)

@@ -80,7 +80,7 @@ def _blocks(
     file.seek(offset)
     source: Iterator[bytes]
     if compression == 1:
-        source = (file.read(count * layout.row_bytes) for count in chunks)
+        source = _as_stored(file, offset, [count * layout.row_bytes for count in chunks])
     elif compression in _DEFLATE:
         data = file.read(length) if length else file.read()
         if fill_order == 2:  # libtiff turns the bits of what is stored, not of what was packed
@@ -97,6 +97,14 @@ def _blocks(
         missing -= block.size // layout.row_bytes
     if missing:
         raise ImageError("damaged image (the file is cut off)")
+
+
+def _as_stored(file: BinaryIO, offset: int, sizes: list[int]) -> Iterator[bytes]:
+    """Pieces that follow one another; between two of them the tags are read, which stand elsewhere in the file."""
+    for size in sizes:
+        file.seek(offset)
+        yield file.read(size)
+        offset += size
 
 
 def _inflated(data: bytes, sizes: list[int], spare: int) -> Iterator[bytes]:

@@ -54,6 +54,14 @@ def test_fewer_bits_are_stretched_to_grey_levels(bits, fill_order):
     assert np.array_equal(picture.pixels, np.rint(few / (2**bits - 1) * 255).astype(np.uint8))
 
 
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_part_longer_than_what_is_read_at_once(compression):
+    large = RNG.integers(0, 65536, (1100, 2000), np.uint16)
+    page = {"samples": large, "compression": compression}
+    assert np.array_equal(open_image(tiff(page)).pixels, large)
+    assert np.array_equal(open_image(tiff({**page, "samples": large >> 4, "bits": 12})).pixels, large >> 4)
+
+
 def test_bits_are_turned_before_they_are_inflated_as_libtiff_does():
     page = {"samples": DEEP_RGB, "compression": 8, "fill_order": 2, "rows": 5}
     assert np.array_equal(open_image(tiff(page)).pixels, DEEP_RGB)
