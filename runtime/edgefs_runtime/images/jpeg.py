@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images.jpeg_segments import Header, places_of, read_header, without_metadata
+from edgefs_runtime.images.jpeg_segments import LOSSLESS_STANDARD, Header, places_of, read_header, without_metadata
 from edgefs_runtime.images.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page
+from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _PROGRESSIVE = (0xC2, 0xCA)
+_ARITHMETIC = (0xC9, 0xCA)
+_MARKED = b"\xff\xd9"  # end of the picture
+_ANYTHING = bytes(range(1, 128)) * 8  # what no encoder writes behind a picture, and no marker
 _PREFETCH = 8  # bytes that the decoder holds beyond the last that it needed
 _ODD_SUBSAMPLING = "Could not determine subsampling"
 
@@ -41,6 +44,10 @@ def read_jpeg(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
     if place[0]:
         data = data[place[0] : sum(place)]
         header = read_header(data)
+    if header.frame == LOSSLESS_STANDARD:
+        raise ImageError("a JPEG-LS image can't be read; save it as PNG or TIFF")
+    if not header.height and header.width:
+        raise ImageError("a JPEG that states its height behind its pixels can't be read; save it as PNG or TIFF")
     check_size(header.width, header.height)
     if header.components not in _COLOURS or header.bits != 8:
         raise ImageError(
@@ -76,15 +83,37 @@ def _strict(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
         pixels = simplejpeg.decode_jpeg(data, colour, strict=True)
     except ValueError as error:
         reason = (str(error).splitlines() or [""])[0]
-        if _ODD_SUBSAMPLING in reason:
-            return _by_pillow(without_metadata(data, header))
-        mended = _mended(data, header, reason)
-        if mended is None:
-            raise _damaged(reason) from error
-        return _strict(mended, read_header(mended), colour)
+        if _ODD_SUBSAMPLING not in reason:
+            mended = _mended(data, header, reason)
+            if mended is None:
+                raise _damaged(reason) from error
+            return _strict(mended, read_header(mended), colour)
+        pixels = _by_pillow(data, header)
+        is_silent = True
+    else:
+        is_silent = header.frame in _ARITHMETIC
     if header.frame in _PROGRESSIVE and _unfinished(header.scans):
         raise _damaged("its last scans are missing")
+    if is_silent and _runs_out(data, header, colour, pixels):
+        raise _damaged("its last scan is cut off")
     return np.asarray(pixels)
+
+
+def _runs_out(data: bytes, header: Header, colour: str, pixels: NDArray[np.uint8]) -> bool:
+    """Whether a decoder that does not say so read on behind the last scan: other bytes there change the picture.
+
+    The last symbols of arithmetic coding may do so rightly: its encoder leaves out the zeros that end a scan.
+    """
+    end = header.end - 2 if header.end else len(data)
+    padding = end - len(data[:end].rstrip(b"\0"))
+    scan = data[: end - max(0, padding - _PREFETCH)].rstrip(b"\xff")
+    other = _lenient(scan + _ANYTHING + _MARKED, header, colour)
+    rows, columns = pixels.shape[:2]
+    if header.frame in _ARITHMETIC:
+        corner = header.block + 2  # the last block, and the pixels that its colours are smoothed over
+        rows, columns = max(0, rows - corner), max(0, columns - corner)
+    above = (np.array_equal(other[some], pixels[some]) for some in strips(rows, pixels.shape[1]))
+    return not all(above) or not np.array_equal(other[rows:, :columns], pixels[rows:, :columns])
 
 
 def _lenient(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
@@ -94,19 +123,23 @@ def _lenient(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
         return np.asarray(simplejpeg.decode_jpeg(data, colour, strict=False))
     except ValueError as error:
         if _ODD_SUBSAMPLING in str(error):
-            return _by_pillow(without_metadata(data, header))
+            return _by_pillow(data, header)
         raise ImageError(f"damaged image ({error})") from error
 
 
-def _by_pillow(data: bytes) -> NDArray[np.uint8]:
-    """A JPEG whose chroma is sampled in a way that libjpeg-turbo's simple interface does not name: 4:1:0 and rarer.
-
-    Here alone a scan whose end was patched goes unnoticed.
-    """
+def _by_pillow(data: bytes, header: Header) -> NDArray[np.uint8]:
+    """A JPEG whose chroma is sampled in a way that libjpeg-turbo's simple interface does not name: 4:1:0 and rarer."""
     from PIL.JpegImagePlugin import JpegImageFile
 
-    with JpegImageFile(io.BytesIO(data)) as image:
-        pixels = np.asarray(image)
+    bare = without_metadata(data, header) + (b"" if header.end else _MARKED)  # Pillow would wait for more without one
+    try:
+        with JpegImageFile(io.BytesIO(bare)) as image:
+            image.load()
+            pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+            for rows in strips(image.height, image.width):
+                pixels[rows] = np.atleast_3d(image.crop((0, rows.start, image.width, rows.stop)))
+    except (OSError, SyntaxError) as error:
+        raise _damaged(str(error)) from error
     return np.invert(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else np.atleast_3d(pixels)
 
 
@@ -133,8 +166,8 @@ def _mended(data: bytes, header: Header, reason: str) -> bytes | None:
         zeros = end - len(data[:end].rstrip(b"\0"))
         # More zeros than are left over were taken for picture: a file of which the end was never written.
         return data[: end - count] + data[end : end + 2] if count <= zeros <= count + _PREFETCH else None
-    unmarked = not header.end and header.frame not in _PROGRESSIVE and not data.endswith((b"\0", b"\xff\xd9"))
-    return data + b"\xff\xd9" if unmarked and "end of JPEG" in reason else None
+    unmarked = not header.end and header.frame not in _PROGRESSIVE and not data.endswith((b"\0", _MARKED))
+    return data + _MARKED if unmarked and "end of JPEG" in reason else None
 
 
 def _unfinished(scans: list[bytes]) -> bool:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 from edgefs_runtime.errors import ImageError
 
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, by how the picture is coded
+LOSSLESS_STANDARD = 0xF7  # start of frame of JPEG-LS
+# Starts of frame, by how the picture is coded.
+_FRAMES = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {LOSSLESS_STANDARD}
 _METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}  # 0xE0 and 0xEE tell which colours
 _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers without a length
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not an escaped 0xFF, nor a restart within a scan
+# Not an escaped 0xFF, nor a restart within a scan. One byte first is what `re` looks for at memory's speed.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _PREVIEWS = (0x010001, 0x010002)  # MPF types of reduced copies
 
 
@@ -26,6 +29,7 @@ class Header:
     width: int = 0
     height: int = 0
     components: int = 0
+    block: int = 8  # width and height of what is coded at once at most, pixels
     exif: bytes = b""
     xmp: bytes = b""
     index: tuple[int, bytes] = (0, b"")  # of several pictures: where it stands, and what
@@ -55,6 +59,7 @@ def _note(header: Header, marker: int, at: int, segment: bytes) -> None:
     if marker in _FRAMES and not header.frame:
         header.frame = marker
         header.bits, header.height, header.width, header.components = struct.unpack_from(">BHHB", segment)
+        header.block = 8 * max((max(both >> 4, both & 15) for both in segment[7::3]), default=1)
     elif marker == _SCAN:
         _ = segment[1 + 2 * segment[0] + 2]  # whole
         header.scans.append(segment)

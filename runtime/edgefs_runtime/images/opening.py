@@ -107,7 +107,7 @@ def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Pictu
     for (at, magic), opener in FOREIGN.items():
         if head[at : at + len(magic)] == magic:
             return read_foreign(file, opener, page)
-    raise ImageError("not an image in a format that can be read")
+    raise ImageError("not an image in a format that can be read; save it as PNG, JPEG or TIFF")
 
 
 def _loaded(image: Image.Image, counts: bool) -> Picture:

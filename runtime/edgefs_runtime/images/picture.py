@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.errors import ImageError
 
 MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
-_STRIP = 1 << 20  # pixels worked on at a time: what is computed with stays small beside the picture
+_STRIP = 1 << 16  # pixels worked on at a time: they fit a core's cache, and stay small beside the picture
 
 Pixels = NDArray[Any]  # uint8 or uint16, [H,W] or [H,W,3]
 
@@ -79,7 +79,7 @@ def choose_page(count: int, page: int | None) -> int:
 
 
 def strips(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows that cover a picture, each of about a million pixels."""
+    """Slices of rows that cover a picture, each of about 65,000 pixels."""
     rows = max(1, _STRIP // max(1, width))
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 

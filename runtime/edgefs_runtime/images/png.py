@@ -7,7 +7,6 @@ those pictures are decoded twice, the second time with its bytes called the othe
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import BinaryIO
 
@@ -20,7 +19,7 @@ from edgefs_runtime.images.alpha import hide_key, lay_on_black
 from edgefs_runtime.images.orientation import of_metadata, upright
 from edgefs_runtime.images.picture import Picture, choose_page, strips
 from edgefs_runtime.images.pillow import picture_of
-from edgefs_runtime.images.png_chunks import GREY_ALPHA, PALETTE, Chunks, Spans, scan
+from edgefs_runtime.images.png_chunks import GREY_ALPHA, PALETTE, Chunks, scan
 
 _RAW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}  # by colour type: high bytes, low bytes
 
@@ -33,7 +32,7 @@ def read_png(file: BinaryIO, page: int | None) -> Picture:
     """
     chunks = scan(file)
     number = choose_page(max(1, chunks.frames + chunks.shown_apart), page)
-    with PngImagePlugin.PngImageFile(io.BufferedReader(Spans(file, chunks.spans))) as image:
+    with PngImagePlugin.PngImageFile(chunks.alone(file)) as image:
         if chunks.frames and chunks.bits == 16:
             raise ImageError("an animation of 16 bits can't be read; save the frame that is meant as a file of its own")
         image.seek(number)
@@ -66,7 +65,7 @@ def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: Chunks) ->
         return Picture(pixels, 65535)
     high, low = _RAW[chunks.colour]
     values = _high_bytes(_loaded(image, high))
-    with PngImagePlugin.PngImageFile(io.BufferedReader(Spans(file, chunks.spans))) as again:
+    with PngImagePlugin.PngImageFile(chunks.alone(file)) as again:
         _add_low_bytes(values, _loaded(again, low))
     if chunks.colour == 2:
         if chunks.key:

@@ -5,14 +5,14 @@ What makes the picture can be read as a file of its own, so that a decoder sees 
 
 from __future__ import annotations
 
+import bisect
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images.orientation import unhex
@@ -47,6 +47,21 @@ class Chunks:
     shown_apart: bool = False
     spans: list[tuple[int, int]] = field(default_factory=list)
 
+    def add(self, place: int, length: int) -> None:
+        """A chunk of what makes the picture; one that follows another joins its span."""
+        begin, before = self.spans[-1]
+        if begin + before == place:
+            self.spans[-1] = (begin, before + length)
+        else:
+            self.spans.append((place, length))
+
+    def alone(self, file: BinaryIO) -> BinaryIO:
+        """What makes the picture, as a file: the file itself where nothing else stands between."""
+        if len(self.spans) > 1:
+            return io.BufferedReader(Spans(file, self.spans))
+        file.seek(0)
+        return file
+
 
 def scan(file: BinaryIO) -> Chunks:
     """Look through the chunks and verify what makes the picture."""
@@ -60,7 +75,7 @@ def scan(file: BinaryIO) -> Chunks:
             chunks.shown_apart = chunks.frames > 0 and b"fcTL" not in seen
         _note(chunks, kind, _content(file, at, length) if kind not in (b"IDAT", b"fdAT") else b"")
         if kind in _NEEDED or (kind in _ANIMATION and chunks.frames):
-            chunks.spans.append((at - 8, length + 12))
+            chunks.add(at - 8, length + 12)
         seen.add(kind)
     if not {b"IHDR", b"IDAT"} <= seen:
         raise ImageError("damaged image (it ends before its pixels)")
@@ -140,7 +155,7 @@ class Spans(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, spans: list[tuple[int, int]]) -> None:
         self._file, self._spans = file, spans
-        self._starts = np.cumsum([0, *(length for _, length in spans)])
+        self._starts = [0, *itertools.accumulate(length for _, length in spans)]
         self._at = 0
 
     def readable(self) -> bool:
@@ -153,16 +168,16 @@ class Spans(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place among all parts."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: int(self._starts[-1])}[whence]
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._starts[-1]}[whence]
         return self._at
 
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer` from one part, as far as that goes."""
-        number = int(np.searchsorted(self._starts, self._at, side="right")) - 1
+        number = bisect.bisect_right(self._starts, self._at) - 1
         if number >= len(self._spans):
             return 0
         place, length = self._spans[number]
-        inside = self._at - int(self._starts[number])
+        inside = self._at - self._starts[number]
         self._file.seek(place + inside)
         block = self._file.read(min(len(buffer), length - inside))
         buffer[: len(block)] = block

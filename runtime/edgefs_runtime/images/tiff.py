@@ -43,6 +43,9 @@ def read_tiff(file: BinaryIO, page: int | None, counts: bool, keep_damaged: bool
     pages = _pictures(read_pages(file))
     chosen = pages[choose_page(len(pages), page)]
     check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
+    slices = chosen.one(Tag.DEPTH, 1)
+    if slices > 1:
+        raise ImageError(f"a TIFF of {slices} slices in one page can't be read; save the one that is meant by itself")
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
         picture = _from_rows(file, chosen, photometric, counts)
@@ -78,18 +81,33 @@ def _from_rows(file: BinaryIO, page: Page, photometric: int, counts: bool) -> Pi
     )
     if alpha is None:
         return picture
-    cover = _scaled(values[:, :, -1], layout, counts, inverted=False)
-    if cover.pixels.dtype != picture.pixels.dtype or cover.white not in (255, 65535):
+    if layout.format == _FLOAT or layout.bits > 16:
+        cover = _cover(values[:, :, -1], picture)
+    else:
+        cover = _scaled(values[:, :, -1], layout, counts, inverted=False).pixels
+    if cover.dtype != picture.pixels.dtype or picture.white not in (255, 65535):
         raise ImageError(f"alpha of {layout.bits} bits can't be read; save it with 8 or 16 bits")
     seen = np.array(picture.pixels)
-    lay_on_black(seen, cover.pixels)
+    lay_on_black(seen, cover)
     return Picture(seen, picture.white)
+
+
+def _cover(alpha: NDArray[Any], picture: Picture) -> NDArray[Any]:
+    """Alpha of 32 bits and more as one of `picture`'s depth: its full scale is the least of three that holds it."""
+    low, high = float(alpha.min()), float(alpha.max())
+    full = next((full for full in (1, 255, 65535) if high <= full and (full > 1 or alpha.dtype.kind == "f")), 0)
+    if not full or not low >= 0:
+        raise ImageError(f"its alpha holds values from {low:g} to {high:g}; save it with 8 or 16 bits")
+    cover = np.empty(alpha.shape, picture.pixels.dtype)
+    for rows in strips(*alpha.shape):
+        cover[rows] = np.rint(alpha[rows] * (picture.white / full))
+    return cover
 
 
 def _alpha_sample(page: Page, layout: Layout, colours: int) -> int | None:
     """Which sample says how much is seen; colours that are multiplied by theirs already need none."""
     extra = page.all(Tag.EXTRA)
-    if layout.samples == colours or layout.format != _UNSIGNED:
+    if layout.samples == colours or layout.format == _SIGNED:
         return None
     if not extra:
         return colours if layout.samples == colours + 1 else None  # what it is was left out: alpha, by custom

@@ -45,11 +45,14 @@ class Tag(IntEnum):
     EXTRA = 338
     FORMAT = 339
     JPEG_TABLES = 347
+    OLD_JPEG = 513
+    OLD_JPEG_BYTES = 514
     YCBCR_COEFFICIENTS = 529
     YCBCR_SUBSAMPLING = 530
     YCBCR_POSITIONING = 531
     REFERENCE_BLACK_WHITE = 532
     XMP = 700
+    DEPTH = 32997
 
 
 @dataclass(frozen=True)

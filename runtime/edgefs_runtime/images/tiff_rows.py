@@ -80,25 +80,35 @@ def _blocks(
     file.seek(offset)
     source: Iterator[bytes]
     if compression == 1:
-        source = (file.read(count * layout.row_bytes) for count in chunks)
+        source = _as_stored(file, offset, [count * layout.row_bytes for count in chunks])
     elif compression in _DEFLATE:
-        source = _inflated(file, length, [count * layout.row_bytes for count in chunks])
+        data = file.read(length) if length else file.read()
+        if fill_order == 2:  # libtiff turns the bits of what is stored, not of what was packed
+            data = data.translate(_REVERSED.tobytes())
+        source = _inflated(data, [count * layout.row_bytes for count in chunks], layout.down * layout.row_bytes)
     else:
         source = _through_libtiff(file, layout, length, compression, fill_order, rows, chunks)
     for data in source:
         block = np.frombuffer(data, np.uint8)
         if block.size % layout.row_bytes or not block.size:
             raise ImageError("damaged image (the file is cut off)")
-        turned = fill_order == 2 and compression in (1, *_DEFLATE)
+        turned = fill_order == 2 and compression == 1
         yield (_REVERSED[block] if turned else block).reshape(-1, layout.row_bytes)
         missing -= block.size // layout.row_bytes
     if missing:
         raise ImageError("damaged image (the file is cut off)")
 
 
-def _inflated(file: BinaryIO, length: int, sizes: list[int]) -> Iterator[bytes]:
-    """What a zlib stream holds, in pieces of the sizes given."""
-    data = file.read(length) if length else file.read()
+def _as_stored(file: BinaryIO, offset: int, sizes: list[int]) -> Iterator[bytes]:
+    """Pieces that follow one another; between two of them the tags are read, which stand elsewhere in the file."""
+    for size in sizes:
+        file.seek(offset)
+        yield file.read(size)
+        offset += size
+
+
+def _inflated(data: bytes, sizes: list[int], spare: int) -> Iterator[bytes]:
+    """What a zlib stream holds, in pieces of the sizes given; `spare` bytes may follow, to its checksum."""
     stream = zlib.decompressobj()
     try:
         for size in sizes:
@@ -110,9 +120,12 @@ def _inflated(file: BinaryIO, length: int, sizes: list[int]) -> Iterator[bytes]:
             if len(piece) != size:
                 raise ImageError("damaged image (a part of it is cut off)")
             yield piece
-        more = stream.decompress(data, 1)  # up to the checksum, where nothing but that is left
-        if not more and not stream.eof:
-            raise ImageError("damaged image (a part of it is cut off)")
+        # The checksum is verified where the stream ends: behind rows below the picture, with which tiles are filled up.
+        while not stream.eof and spare >= 0:
+            more = stream.decompress(data, min(spare, _BLOCK) + 1)
+            data, spare = stream.unconsumed_tail, spare - len(more)
+            if not more and not stream.eof:
+                raise ImageError("damaged image (a part of it is cut off)")
     except zlib.error as error:
         raise ImageError(f"damaged image ({error})") from error
 

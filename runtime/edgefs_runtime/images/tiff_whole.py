@@ -9,7 +9,7 @@ from typing import BinaryIO
 from PIL import TiffImagePlugin
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images.jpeg import check_jpeg
+from edgefs_runtime.images.jpeg import check_jpeg, read_jpeg
 from edgefs_runtime.images.picture import Picture
 from edgefs_runtime.images.pillow import picture_of
 from edgefs_runtime.images.tiff_pages import Page, Tag
@@ -20,7 +20,8 @@ _KEPT = tuple(
     for tag in Tag
     if tag
     not in (
-        *(Tag.KIND, Tag.OLD_KIND, Tag.SUB_PAGES, Tag.XMP, Tag.ORIENTATION),  # the caller's
+        *(Tag.KIND, Tag.OLD_KIND, Tag.SUB_PAGES, Tag.XMP, Tag.ORIENTATION, Tag.DEPTH),  # the caller's
+        *(Tag.OLD_JPEG, Tag.OLD_JPEG_BYTES),
         *(Tag.STRIP_OFFSETS, Tag.STRIP_BYTES, Tag.TILE_OFFSETS, Tag.TILE_BYTES),  # made anew
     )
 )
@@ -28,8 +29,8 @@ _NUMBERS = (
     *(Tag.WIDTH, Tag.HEIGHT, Tag.COMPRESSION, Tag.PHOTOMETRIC, Tag.FILL_ORDER, Tag.SAMPLES, Tag.ROWS_PER_STRIP),
     *(Tag.PLANAR, Tag.FAX3_OPTIONS, Tag.FAX4_OPTIONS, Tag.PREDICTOR, Tag.TILE_WIDTH, Tag.TILE_HEIGHT),
 )
-_JPEG = 7
-_DECODED = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, 34925, 50000, 50001})
+_OLD_JPEG, _JPEG = 6, 7
+_DECODED = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, 34925, 50000})
 _COLOURS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*"}
 
 
@@ -40,6 +41,8 @@ def read_whole(file: BinaryIO, page: Page, photometric: int, keep_damaged: bool)
         ImageError: damaged, or of a kind that is not read.
     """
     compression = page.one(Tag.COMPRESSION, 1)
+    if compression == _OLD_JPEG and Tag.OLD_JPEG in page.entries:
+        return _old_jpeg(file, page, keep_damaged)
     if compression not in _DECODED or photometric not in _COLOURS:
         raise ImageError(
             f"a TIFF with compression {compression} and colours of kind {photometric} can't be read; "
@@ -57,6 +60,16 @@ def read_whole(file: BinaryIO, page: Page, photometric: int, keep_damaged: bool)
     alone = single_page(page.order, entries, parts, tiled)
     with TiffImagePlugin.TiffImageFile(io.BytesIO(alone)) as image:
         return picture_of(image)
+
+
+def _old_jpeg(file: BinaryIO, page: Page, keep_damaged: bool) -> Picture:
+    """A page whose pixels are a JPEG file within the file, which TIFF 6.0 had and libtiff still reads."""
+    start, size = page.one(Tag.OLD_JPEG, 0), page.one(Tag.OLD_JPEG_BYTES, 0)
+    file.seek(start)
+    data = file.read(size or -1)
+    if not data.startswith(b"\xff\xd8\xff") or b"\xff\xda" not in data:
+        raise ImageError("a TIFF that holds a JPEG in pieces can't be read; save it as grey or RGB without compression")
+    return read_jpeg(data, None, keep_damaged)
 
 
 def _parts(file: BinaryIO, page: Page, tiled: bool) -> list[bytes]:

@@ -95,7 +95,8 @@ def test_a_table_on_standard_output_stands_alone(predict: Callable[..., Ran], sh
     ran = predict(shift, "--csv", "-")
     rows = table(ran.out)
     assert Counter(row["verdict"] for row in rows) == {"NG": 4, "OK": 1, "": 1}
-    assert [row["error"] for row in rows if row["error"]] == ["not an image in a format that can be read"]
+    expected = "not an image in a format that can be read; save it as PNG, JPEG or TIFF"
+    assert [row["error"] for row in rows if row["error"]] == [expected]
 
 
 def test_only_a_table_of_its_own_is_replaced(predict: Callable[..., Ran], pictures: Pictures, tmp_path: Path) -> None:

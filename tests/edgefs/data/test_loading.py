@@ -120,7 +120,7 @@ def test_unusable_images_are_left_out_with_a_reason(make):
     assert len(dataset.samples) == 2
     reasons = {item.path.name: item.reason for item in dataset.left_out}
     assert reasons["empty.png"] == "empty file (0 bytes)"
-    assert reasons["text.png"] == "not an image in a format that can be read"
+    assert reasons["text.png"] == "not an image in a format that can be read; save it as PNG, JPEG or TIFF"
     assert {"cut.jpg", "cut.png"} < set(reasons)
 
 

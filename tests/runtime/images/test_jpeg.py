@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from containers import exif, pillow
 from PIL import Image
+from rare_jpegs import RARE
 
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images import open_image
@@ -32,6 +33,7 @@ KINDS = {
     "cmyk": pillow(CMYK, "JPEG"),
     "quality 5": pillow(COLOUR, "JPEG", quality=5),
     "with exif": pillow(COLOUR, "JPEG", exif=b"Exif\0\0" + exif(1)),
+    **RARE,
 }
 
 
@@ -49,7 +51,7 @@ def test_a_scan_that_is_cut_is_damage_also_when_its_end_was_patched(name, share)
     start = data.index(b"\xff\xda") + 20
     cut = start + int((len(data) - start) * share)
     for patched in (data[:cut], data[:cut] + END, data[:cut] + bytes(len(data) - cut), _zeros(data, cut)):
-        with pytest.raises(ImageError, match=r"damaged image \(.*--damaged keep|damaged image \(it ends"):
+        with pytest.raises(ImageError, match=r"damaged image \(.*--damaged keep|damaged image \((it ends|a segment)"):
             open_image(patched)
 
 
@@ -94,15 +96,16 @@ def test_padding_before_the_end_is_harmless_where_the_scan_is_whole(name):
         assert np.array_equal(open_image(whole + padding + END).pixels, expected)
 
 
-def test_a_missing_end_mark_is_harmless_where_the_scan_is_whole():
-    assert np.array_equal(open_image(KINDS["4:2:0"][:-2]).pixels, open_image(KINDS["4:2:0"]).pixels)
+@pytest.mark.parametrize("name", ["4:2:0", "4:1:0", "arithmetic"])
+def test_a_missing_end_mark_is_harmless_where_the_scan_is_whole(name):
+    assert np.array_equal(open_image(KINDS[name][:-2]).pixels, open_image(KINDS[name]).pixels)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_what_can_be_decoded_of_a_damaged_frame_is_kept_where_that_is_asked_for(name):
     data = KINDS[name]
     start = data.index(b"\xff\xda") + 20
-    cut = start + (len(data) - start) // 2 if "progressive" not in name else len(data) - 200
+    cut = start + (len(data) - start) // 2 if "progressive" not in name else data.rindex(b"\xff\xda") + 15
     kept = open_image(data[:cut] + END, damaged="keep").pixels
     whole = open_image(data).pixels
     assert kept.shape == whole.shape
@@ -164,6 +167,17 @@ def test_the_preview_and_the_gain_map_of_a_camera_are_no_pictures_of_their_own()
     packet = b'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'
     segment = b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet
     assert np.array_equal(open_image(data[:2] + segment + data[2:]).pixels, expected)
+
+
+def test_a_jpeg_that_no_decoder_here_reads_is_not_called_damaged():
+    data = bytearray(KINDS["4:2:0"])
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 7] = b"\0\0"
+    with pytest.raises(ImageError, match=r"^a JPEG that states its height behind its pixels can't be read; save"):
+        open_image(bytes(data))
+    data[frame + 1] = 0xF7
+    with pytest.raises(ImageError, match=r"^a JPEG-LS image can't be read; save"):
+        open_image(bytes(data))
 
 
 def test_twelve_bits_are_refused_in_words():

@@ -54,6 +54,62 @@ def test_fewer_bits_are_stretched_to_grey_levels(bits, fill_order):
     assert np.array_equal(picture.pixels, np.rint(few / (2**bits - 1) * 255).astype(np.uint8))
 
 
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_part_longer_than_what_is_read_at_once(compression):
+    large = RNG.integers(0, 65536, (1100, 2000), np.uint16)
+    page = {"samples": large, "compression": compression}
+    assert np.array_equal(open_image(tiff(page)).pixels, large)
+    assert np.array_equal(open_image(tiff({**page, "samples": large >> 4, "bits": 12})).pixels, large >> 4)
+
+
+def test_bits_are_turned_before_they_are_inflated_as_libtiff_does():
+    page = {"samples": DEEP_RGB, "compression": 8, "fill_order": 2, "rows": 5}
+    assert np.array_equal(open_image(tiff(page)).pixels, DEEP_RGB)
+
+
+@pytest.mark.parametrize("rows", [21, 5])
+def test_a_deflated_part_whose_checksum_is_wrong_is_damage(rows):
+    data = tiff({"samples": DEEP, "compression": 8, "rows": rows})
+    for start in (len(data) * 2 // 3, len(data) - 40, len(data) - 5):
+        with pytest.raises(ImageError, match="damaged image"):
+            open_image(data[:start] + bytes(len(data) - start))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "u4"])
+@pytest.mark.parametrize("counts", [False, True])
+def test_alpha_of_32_bits_lies_on_black(dtype, counts):
+    alpha = np.where(np.arange(27) < 9, 0, 255) + np.zeros((21, 1))
+    scale = 255 if dtype[0] == "f" else 1
+    samples = np.dstack([RGB, alpha]) / scale
+    picture = open_image(tiff({"samples": samples.astype(dtype), "photometric": 2, "extra": [2]}), counts=counts)
+    expected = np.where(np.arange(27)[:, None] < 9, 0, RGB)
+    assert np.abs(picture.pixels - expected.astype(int)).max() <= (dtype == "f2")
+
+
+def test_alpha_of_values_that_are_none_is_refused():
+    for odd in (-1.0, 70000.0, np.nan):
+        samples = np.dstack([RGB / 255, np.full((21, 27), odd)]).astype("f4")
+        with pytest.raises(ImageError, match=r"alpha holds values .*save it with 8 or 16 bits"):
+            open_image(tiff({"samples": samples, "photometric": 2, "extra": [2]}))
+
+
+def test_a_page_of_several_slices_is_refused():
+    with pytest.raises(ImageError, match="3 slices in one page"):
+        open_image(tiff({"samples": GREY, "tags": {32997: (4, [3])}}))
+
+
+def test_a_jpeg_as_tiff_6_held_it_is_the_jpeg():
+    jpeg = pillow(np.tile(RGB, (4, 4, 1)), "JPEG")
+    bare = tiff({"samples": np.zeros((84, 108, 3), np.uint8), "compression": 6, "photometric": 6})
+    old = {513: (4, [len(bare) + 24]), 514: (4, [len(jpeg)])}
+    page = {"samples": np.zeros((84, 108, 3), np.uint8), "compression": 6, "photometric": 6, "tags": old}
+    assert np.array_equal(open_image(tiff(page) + jpeg).pixels, open_image(jpeg).pixels)
+    with pytest.raises(ImageError, match="damaged image"):
+        open_image(tiff(page) + jpeg[: len(jpeg) // 2])
+    with pytest.raises(ImageError, match="a JPEG in pieces can't be read"):
+        open_image(tiff(page))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_deflate", "tiff_adobe_deflate"])
 def test_compressed_rows_are_those_that_were_written(mode, compression):
@@ -157,6 +213,7 @@ def test_a_cameras_raw_file_is_refused_in_words():
     [
         ({"samples": GREY, "photometric": 32803}, "colours of kind 32803 can't be read; save it"),
         ({"samples": GREY, "tags": {259: (3, [34712])}}, "compression 34712"),
+        ({"samples": RGB, "tags": {259: (3, [50001])}}, "^a TIFF with compression 50001 .* can't be read"),
         ({"samples": RGB, "tags": {258: (3, [5, 6, 5])}}, "5, 6 bits .* can't be read"),
         ({"samples": GREY.astype(np.uint64), "bits": 64, "tags": {339: (3, [5])}}, "format 5 can't be read"),
         ({"samples": np.dstack([GREY] * 2), "bits": 4, "photometric": 2}, "2 samples of a pixel where colour has 3"),
