@@ -193,8 +193,29 @@ def identify(path: Path) -> Meta:
     """
     with gallery_errors(path):
         _check_file(path)
-        with closing(_connect(path, "mode=ro&immutable=1")) as connection:
-            return read_meta(connection, path)
+        try:
+            with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+                return read_meta(connection, path)
+        except (sqlite3.DatabaseError, GalleryDamagedError):
+            if not has_pending_writes(path):
+                raise
+            whole = _with_its_log(path)
+            if whole is None:
+                raise
+            return whole
+
+
+def _with_its_log(path: Path) -> Meta | None:
+    """What a file is that makes sense only together with its write-ahead log; None where it does not even then.
+
+    A full disk, or a power cut, may end the bringing home of the log half-way: then some pages are new and some old,
+    and nothing is lost as long as the log lies beside them.
+    """
+    try:
+        with _raw_copy(path) as copy, closing(connect_owner(copy)) as connection:
+            return read_meta(connection, copy)
+    except (sqlite3.Error, GalleryDamagedError):
+        return None
 
 
 def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
@@ -257,11 +278,18 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 @contextmanager
 def _copied(path: Path) -> Iterator[Path]:
     """A copy with its write-ahead log, for a killed device's card that can only be read."""
+    identify(path)
+    with _raw_copy(path) as copy:
+        yield copy
+
+
+@contextmanager
+def _raw_copy(path: Path) -> Iterator[Path]:
     import tempfile  # rarely needed, and not free for `edgefs predict`
 
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
         copy = Path(folder) / path.name
-        copy_gallery(path, copy)
+        _copy_files(path, copy)
         yield copy
 
 
@@ -273,9 +301,13 @@ def copy_gallery(path: Path, copy: Path) -> None:
     Raises:
         GalleryError: there is no such gallery, or it can't be read or copied.
     """
+    identify(path)
+    _copy_files(path, copy)
+
+
+def _copy_files(path: Path, copy: Path) -> None:
     import shutil
 
-    identify(path)
     with gallery_errors(path):
         shutil.copyfile(path, copy)
         if wal_of(path).exists():

@@ -106,7 +106,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
             different things.
     """
     hashes = {record.key: record.hash for record in mine.records}
-    shown = theirs.shown
+    shown = _without_gaps(theirs)
     for record in shown:
         if hashes.get(record.key, record.hash) != record.hash:
             raise GalleryError(
@@ -117,6 +117,18 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
         [record for record in shown if record.key not in hashes],
         [record for record in shown if record.key in mine.hidden],
     )
+
+
+def _without_gaps(ledger: Ledger) -> list[Record]:
+    """What a gallery shows, and what it hides before that under the same device's numbers, which may have no gap.
+
+    A device hides rows of its own where a copy from before was put back in the place of its gallery, the others gave
+    it back what it had lost, and that merge was undone.
+    """
+    last: dict[str, int] = {}
+    for record in ledger.shown:
+        last[record.device] = max(record.seq, last.get(record.device, 0))
+    return [record for record in ledger.records if record.seq <= last.get(record.device, 0)]
 
 
 def merge_rows(mine: Ledger, found: Difference, source: str, seed: Seed, act: Act) -> tuple[list[Record], Deed]:

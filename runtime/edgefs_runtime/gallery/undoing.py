@@ -11,7 +11,7 @@ import json
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.deeds import deed_of, is_deed, said
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.records import Act, Event, Record, Removed, json_list
+from edgefs_runtime.gallery.records import Act, Event, Key, Record, Removed, json_list
 
 
 def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int | None = None) -> Removed:
@@ -46,28 +46,36 @@ def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
     if isinstance(first, Removed):
         return _bring_back(ledger, act, first)
     events = [row for row in rows if isinstance(row, Event)]
-    return _withdraw(act, events) if is_deed(first) else _take_away(ledger, act, events)
+    return _withdraw(ledger, act, events) if is_deed(first) else _take_away(ledger, act, events)
 
 
-def _withdraw(act: Act, events: list[Event]) -> tuple[list[Record], str]:
+def _withdraw(ledger: Ledger, act: Act, rows: list[Event]) -> tuple[list[Record], str]:
     """Of a merge or a carrying over, whose rows count with the row that tells of it or not at all."""
-    deed, images = deed_of(events[0]), events[0].n
+    deed, images = deed_of(rows[0]), rows[0].n
+    events = _with_copies(rows, [copy for copy in ledger.copies(_origins(rows)) if copy.device == act.device])
     what = "the merge of" if deed.kind == "merge" else "what was carried over from"
-    sentence = f"took back {what} {deed.source}: {said(deed.added, deed.removed)} ({_when(events[0])})"
-    return [removal(act, "undo", events, images, undoes=events[0].operation)], sentence
+    sentence = f"took back {what} {deed.source}: {said(deed.added, deed.removed)} ({_when(rows[0])})"
+    return [removal(act, "undo", events, images, undoes=rows[0].operation)], sentence
 
 
 def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Record], str]:
     if taught[0].kind == "align":
         sentence = f"took back the alignment to a changed camera by {_images(taught[0].n)} ({_when(taught[0])})"
         return [removal(act, "undo", taught, taught[0].n, undoes=taught[0].operation)], sentence
-    # What was taught may by now stand under other numbers, brought back after it was forgotten.
-    copies = ledger.copies({event.origin for event in taught})
-    events = list({event.key: event for event in (*taught, *copies)}.values())
+    events = _with_copies(taught, ledger.copies(_origins(taught)))
     images = sum(event.n for event in taught)
     labels = ", ".join(repr(event.label) for event in taught)
     sentence = f"took back the enrollment of {_images(images)} of {labels} ({_when(taught[0])})"
     return [removal(act, "undo", events, images, undoes=taught[0].operation)], sentence
+
+
+def _with_copies(taught: list[Event], copies: list[Event]) -> list[Event]:
+    """What was taught may by now stand under other numbers, brought back after it was forgotten."""
+    return list({event.key: event for event in (*taught, *copies)}.values())
+
+
+def _origins(events: list[Event]) -> set[Key]:
+    return {event.origin for event in events}
 
 
 def _bring_back(ledger: Ledger, act: Act, forgotten: Removed) -> tuple[list[Record], str]:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgefs_runtime.errors import GalleryError
@@ -114,6 +114,26 @@ def test_a_class_of_another_device_that_was_brought_back_goes_with_the_merge(two
     assert "scratch" in two.snapshot().labels
     two.undo()
     assert two.snapshot().counts == {"crack": 3, "dent": 3, "good": 4}
+
+
+def test_an_undone_merge_of_rows_that_a_restored_copy_had_lost_spoils_no_third_gallery(tmp_path, seed, teach):
+    a, b, backup = tmp_path / "a", tmp_path / "b", tmp_path / "backup"
+    with Gallery.open(a, seed) as gallery:
+        gallery.enroll(teach("scratch"))
+    shutil.copy(a, backup)
+    with Gallery.open(a, seed) as gallery:
+        gallery.enroll(teach("crack"))
+    with Gallery.open(b, seed) as gallery:
+        gallery.merge(a)
+    shutil.copy(backup, a)
+    with Gallery.open(a, seed) as gallery:
+        assert gallery.merge(b).added == {"crack": 3}
+        gallery.undo()
+        assert gallery.snapshot().counts == {"dent": 3, "good": 4, "scratch": 3}
+    with Gallery.open(tmp_path / "c", seed) as third:
+        third.merge(a)
+    assert check_gallery(tmp_path / "c") == []
+    assert read_snapshot(tmp_path / "c", seed).counts["scratch"] == 3
 
 
 def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed):
@@ -238,6 +258,42 @@ def test_merging_is_commutative_associative_and_idempotent(seed, teach, before, 
                 results.append(fingerprint(gallery.snapshot())[:3])  # all but how many acts it took
             assert fingerprint(read_snapshot(path, seed))[:3] == results[-1]
         assert all(result == results[0] for result in results)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    acts=st.lists(
+        st.sampled_from(["scratch", "carry", "merge", "forget scratch", "forget crack", "forget dent", "undo", "undo"]),
+        min_size=3,
+        max_size=9,
+    )
+)
+@example(acts=["carry", "forget scratch", "undo", "undo"])
+@example(acts=["merge", "forget crack", "undo", "undo"])
+def test_undoing_goes_back_through_what_counted_act_by_act(seed, teach, acts):
+    with tempfile.TemporaryDirectory() as name, Gallery.open(Path(name) / "mine", seed) as mine:
+        before: list[dict[str, int]] = []
+        for number, what in enumerate(acts):
+            counts, rows = mine.snapshot().counts, mine.sequence
+            if what == "carry":
+                taught = [(teach(label, 2, number=number), (label, number)) for label in ("scratch", "dent")]
+                mine.carry(taught, None, "old.gallery")
+            elif what == "merge":
+                with Gallery.open(Path(name) / "other", seed) as other:
+                    other.enroll(teach("crack", 2, number=100 + number))
+                mine.merge(Path(name) / "other")
+            else:
+                act(mine, teach, [what], number)
+            if what != "undo" and mine.sequence > rows:
+                before.append(counts)
+            elif what == "undo" and before:
+                assert mine.snapshot().counts == before.pop()
+        for counts in reversed(before):
+            mine.undo()
+            assert mine.snapshot().counts == counts
+        with pytest.raises(GalleryError, match="nothing to undo"):
+            mine.undo()
+        assert mine.check() == []
 
 
 def test_a_guard_is_shown_what_counts_and_what_will_and_can_stop_it(tmp_path, seed, teach):

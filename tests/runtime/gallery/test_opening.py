@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -196,6 +197,26 @@ def test_a_full_disk_leaves_the_earlier_state(tmp_path, seed, teach):
         assert gallery.enroll(teach("rust")) == 2
     assert check_gallery(tmp_path / "g") == []
     assert sorted(read_snapshot(tmp_path / "g", seed).labels) == ["dent", "good", "rust", "scratch"]
+
+
+def test_what_a_full_disk_kept_from_coming_home_out_of_the_log_still_counts(tmp_path, seed, teach):
+    """The file alone is no database then: some of its pages are new, and it ends before others."""
+    gallery = Gallery.open(tmp_path / "g", seed)
+    gallery.enroll(teach("scratch", 40, thumbnails=(b"x" * 3000,) * 40))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "g").stat().st_size + 30_000, limits[1]))
+    try:
+        gallery.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    assert wal_of(tmp_path / "g").exists()
+    with pytest.raises(sqlite3.DatabaseError), sqlite3.connect(f"file:{tmp_path}/g?immutable=1", uri=True) as alone:
+        alone.execute("SELECT count(*) FROM event")
+    assert read_snapshot(tmp_path / "g", seed).counts["scratch"] == 40
+    with Gallery.open(tmp_path / "copy" / "g", seed) as gallery:
+        assert gallery.undo().startswith("took back the enrollment of 40 images of 'scratch'")
+    assert check_gallery(tmp_path / "g") == check_gallery(tmp_path / "copy" / "g") == []
 
 
 def test_a_snapshot_file_that_cannot_be_written_is_removed_rather_than_outdated(tmp_path, seed, teach, caplog):
