@@ -101,7 +101,7 @@ def run(bundle: Path, accept: bool, gallery: Path | None, provider: str, as_json
         click.echo("No challenge part is kept for this gallery yet.")
     failing = sum(not result.passes for result in results)
     if accept and results:
-        fail = f"{failing} of {len(results)} parts fail" if failing else f"all of {len(results)} parts pass"
+        fail = f"{failing} of {len(results)} parts fail" if failing else "every part passes"
         click.echo(f"Accepted bundle {digest[:12]} as it is: {fail} under it.", err=as_json)
         return
     if not is_accepted:

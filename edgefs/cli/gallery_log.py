@@ -41,22 +41,29 @@ def log(bundle: Path, gallery: Path | None, as_csv: bool, as_json: bool) -> None
 
 
 def _echo_csv(entries: Sequence[LogEntry]) -> None:
-    import csv
-    import io
-
+    from edgefs.cli.spreadsheet import open_table
     from edgefs_runtime.gallery import LogEntry
 
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(LogEntry)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(entry) for entry in entries)
-    click.echo(text.getvalue(), nl=False)
+    with open_table(Path("-"), [field.name for field in fields(LogEntry)]) as table:
+        for entry in entries:
+            table.write(list(asdict(entry).values()))
 
 
 def _echo_log(entries: Sequence[LogEntry]) -> None:
     click.echo(f"{'time':<29}  {'act':<7} {'images':>6} {'classes':>7}  of what, by whom and why")
     for entry in entries:
-        images = f"{'+' if entry.adds else '-'}{entry.images}" if entry.classes else str(entry.images)
+        images = _moved(entry) if entry.classes else str(entry.images)
         words = (entry.label, entry.actor and f"by {entry.actor}", entry.reason)
-        said = "".join(f"  {word}" for word in words if word)
+        said = "".join(f"  {_on_one_line(word)}" for word in words if word)
         click.echo(f"{entry.time}  {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
+
+
+def _moved(entry: LogEntry) -> str:
+    """`+5`, `-8`, or of a merge that did both `+5 -8`."""
+    signed = (("+", entry.images - entry.removed), ("-", entry.removed))
+    return " ".join(f"{sign}{number}" for sign, number in signed if number) or "0"
+
+
+def _on_one_line(text: str) -> str:
+    """What was typed, where nothing that breaks a line or moves the cursor can pass for another act."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

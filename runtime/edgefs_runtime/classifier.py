@@ -31,7 +31,7 @@ from edgefs_runtime.backends import Backend, open_backend
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition
-from edgefs_runtime.errors import GalleryError, ImageError
+from edgefs_runtime.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.holding import Holding
 from edgefs_runtime.opening import gallery_of, left_behind, seed_of, warnings_of
 from edgefs_runtime.snapshot import Enrolment
@@ -66,6 +66,7 @@ class Classifier:
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)
+        self._left_behind: tuple[str, ...] = ()
         self._preprocess = bundle.manifest.preprocess
         self._embedder = backend.embedder
         self._answering = Answering(self._preprocess, self._embedder)
@@ -110,9 +111,13 @@ class Classifier:
         backend = open_backend(opened, provider, test=check_once, threads=threads)
         classifier = cls(opened.without_model(), backend, path, wait)
         if gallery is None and path is not None:
-            classifier.warnings += left_behind(opened, path)
+            classifier._left_behind = left_behind(opened, path)
+            classifier.warnings += classifier._left_behind
         if challenge and (kept := classifier._holding.kept_parts):
-            kept.check_bundle(classifier.judge)
+            try:
+                kept.check_bundle(classifier.judge)
+            except BundleError as error:  # the part may fail for want of what was taught elsewhere
+                raise BundleError("; ".join((str(error), *classifier._left_behind))) from error
         return classifier
 
     def __enter__(self) -> Classifier:
@@ -389,7 +394,7 @@ class Classifier:
         with self._holding.acting() as gallery:
             return gallery.undo(self._holding.guard(force, "undone"), actor=actor, reason=reason)
 
-    def merge(self, other: Path, *, force: bool = False, actor: str = "", reason: str = "") -> Merged:
+    def merge(self, other: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> Merged:
         """Add what another device's gallery holds, in one act, and say what that changed.
 
         Args:
@@ -403,10 +408,16 @@ class Classifier:
                 the gallery can't be written.
         """
         with self._holding.acting() as gallery:
-            return gallery.merge(other, self._holding.guard(force, "merged"), actor=actor, reason=reason)
+            return gallery.merge(Path(other), self._holding.guard(force, "merged"), actor=actor, reason=reason)
 
     def carry(
-        self, source: Path | None = None, *, check: bool = False, force: bool = False, actor: str = "", reason: str = ""
+        self,
+        source: str | Path | None = None,
+        *,
+        check: bool = False,
+        force: bool = False,
+        actor: str = "",
+        reason: str = "",
     ) -> Carried:
         """Bring over what this device was taught under another bundle of the product, in one act.
 
@@ -428,6 +439,7 @@ class Classifier:
         from edgefs_runtime.carrying.act import carry
 
         holding, teaching = self._holding, self._teaching
+        source = None if source is None else Path(source)
         return carry(holding, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
 
     def begin_afresh(self) -> None:

@@ -97,6 +97,8 @@ class Teaching:
         if groups and len(groups) != len(frames):
             number = "1 image" if len(frames) == 1 else f"{len(frames)} images"
             raise GalleryError(f"{number} of {label!r} and {len(groups)} groups; expected one for each")
+        if disposition not in (None, "ok", "defect"):
+            raise GalleryError(f"the disposition of {label!r} is {disposition!r}; expected 'ok' or 'defect'")
         vectors, digests, thumbnails = zip(*(self._described(frame, keep) for frame in frames), strict=True)
         return Enrolment(
             label=label,

@@ -121,6 +121,8 @@ def test_dispositions_come_from_the_call_the_class_or_the_name(bundle: Path, pic
         assert classifier.enroll("variant B", pictures("checks", 3), disposition="ok").disposition == "ok"
         assert classifier.enroll("variant B", pictures("checks", 2, first=300)).disposition == "ok"
         assert classifier.enroll("normal", pictures("dots", 3), force=True).disposition == "ok"
+        with pytest.raises(GalleryError, match="is 'bad'; expected 'ok' or 'defect'"):
+            classifier.enroll("burr", pictures("dots", 1), disposition="bad", force=True)  # type: ignore[arg-type]
         accepted = classifier.predict(pictures("checks", 8, first=400))
         assert {decision.verdict for decision in accepted if decision.label == "variant B"} == {"OK"}
 

@@ -254,7 +254,7 @@ def check_space(
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        raise GalleryError(f"there is no gallery file at {path}; pass --gallery with its path")
+        raise GalleryError(f"there is no gallery file at {path}; expected one that `edgefs enroll` made")
     if path.stat().st_size == 0:  # SQLite would take it for a new database
         raise GalleryError(f"gallery {path} is empty (0 bytes); remove it to start again from the bundle's seed")
 

@@ -40,7 +40,7 @@ class Ledger:
         self.events: dict[Key, Event] = {}
         self.removals: dict[Key, Removed] = {}
         self.tips: dict[str, Tip] = {}
-        self._state: tuple[set[Key], set[Key]] | None = None  # hidden and gone, computed when asked for
+        self._state: tuple[set[Key], set[Key], set[Key]] | None = None  # hidden, gone, taught: when asked for
         self._enrolments: dict[Key, Enrolment] = {}
         self._alignments: dict[Key, Alignment] = {}
         self.add(records)
@@ -81,20 +81,26 @@ class Ledger:
     @property
     def hidden(self) -> set[Key]:
         """The rows that only undone merges of this device brought."""
-        return self._hidden_and_gone[0]
+        return self._derived[0]
 
     @property
     def _gone(self) -> set[Key]:
         """The events that a row removes."""
-        return self._hidden_and_gone[1]
+        return self._derived[1]
 
     @property
-    def _hidden_and_gone(self) -> tuple[set[Key], set[Key]]:
+    def _taught(self) -> set[Key]:
+        """The origins of which a row is here and shown that did not only bring it back."""
+        return self._derived[2]
+
+    @property
+    def _derived(self) -> tuple[set[Key], set[Key], set[Key]]:
         if self._state is None:
             hidden = self._brought_in_vain()
             shown = (row for key, row in self.removals.items() if key not in hidden)
             gone = {target for row in shown for target in row.target_keys}
-            self._state = hidden, gone
+            rows = (event for key, event in self.events.items() if key not in hidden)
+            self._state = hidden, gone, {event.origin for event in rows if event.undoes is None}
         return self._state
 
     def _brought_in_vain(self) -> set[Key]:
@@ -154,8 +160,9 @@ class Ledger:
         return next((key for key in copies if any(json.loads(self.events[key].shots))), event.key)
 
     def _stands(self, event: Event) -> bool:
-        """Whether no row removes it, and no undone merge hides it or what it brings back."""
-        return event.key not in self._gone and not {event.key, event.origin} & self.hidden
+        """Whether no row removes it, no undone merge hides it, and what it brings back, if it does, is not hidden."""
+        is_there = event.undoes is None or event.origin in self._taught
+        return is_there and event.key not in self._gone and event.key not in self.hidden
 
     def alignments(self, device: str) -> list[tuple[int, Alignment]]:
         """The alignments of one device that nothing removes, with their numbers, oldest first."""

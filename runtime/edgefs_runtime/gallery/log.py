@@ -18,8 +18,8 @@ class LogEntry:
         seq: the number of its first row on that device.
         kind: `enroll`, `forget`, `undo`, `align`, `merge` or `carry`.
         label: the class it was about; of several classes their names, `a, b, c`.
-        images: how many images it added or took away.
-        adds: True when images were added, False when they were taken away.
+        images: how many images it added or took away, together.
+        adds: True when images were added, False when they were only taken away.
         state: `approved` or `pending`; empty where nothing was taught.
         time: when, ISO 8601 in UTC.
         actor: who did it, as the caller named them.
@@ -28,6 +28,7 @@ class LogEntry:
         bundle: digest of the bundle the device ran.
         hash: of its last row, the link in its device's hash chain.
         classes: how many classes it touched.
+        removed: how many of its images it took away: a merge may add some and take away others.
     """
 
     device: str
@@ -44,6 +45,7 @@ class LogEntry:
     bundle: str
     hash: str
     classes: int = 0
+    removed: int = 0
 
 
 def log_entries(records: Iterable[Record]) -> list[LogEntry]:
@@ -66,14 +68,14 @@ def log_entries(records: Iterable[Record]) -> list[LogEntry]:
 def _entry(rows: list[Record], events: dict[Key, Event]) -> LogEntry:
     first = rows[0]
     labels = sorted({label for row in rows for label in _labels(row, events)})
-    taught = isinstance(first, Event)
+    added, removed = _moved(rows, events)
     return LogEntry(
         device=first.device,
         seq=first.seq,
         kind=_kind(first),
         label=", ".join(labels),
-        images=first.n if is_deed(first) else sum(row.n for row in rows),
-        adds=taught,
+        images=added + removed,
+        adds=added > 0 or not removed,
         state=first.state if isinstance(first, Event) and first.kind == "enroll" else "",
         time=first.time,
         actor=first.actor,
@@ -82,7 +84,23 @@ def _entry(rows: list[Record], events: dict[Key, Event]) -> LogEntry:
         bundle=first.bundle,
         hash=rows[-1].hash,
         classes=len(labels),
+        removed=removed,
     )
+
+
+def _moved(rows: list[Record], events: dict[Key, Event]) -> tuple[int, int]:
+    """How many images an act added, and how many it took away."""
+    first = rows[0]
+    if isinstance(first, Event) and is_deed(first):
+        deed = deed_of(first)
+        return sum(deed.added.values()), sum(deed.removed.values())
+    if isinstance(first, Event):
+        return sum(row.n for row in rows), 0
+    undone = [events[key] for key in first.target_keys if key in events and is_deed(events[key])]
+    if undone:
+        added, removed = _moved([undone[0]], events)
+        return removed, added
+    return 0, sum(row.n for row in rows)
 
 
 def _kind(record: Record) -> str:

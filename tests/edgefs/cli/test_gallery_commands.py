@@ -110,8 +110,9 @@ def test_a_merge_is_told_in_images_logged_and_undone_whole(bundle: Path, picture
     assert run(*merge).stdout == f"Merged {tmp_path / 'theirs'}: {said}.\n"
     assert run(*merge).stdout == f"Merged {tmp_path / 'theirs'}: nothing that is not here already.\n"
     last = run("gallery", "log", bundle, *ours).stdout.splitlines()[-1]
-    assert last.endswith("merge      +13       2  checks, dots  by Jo  shift B")
+    assert last.endswith("merge    +5 -8       2  checks, dots  by Jo  shift B")
     assert said in run("gallery", "undo", bundle, *ours).stdout
+    assert run("gallery", "log", bundle, *ours).stdout.splitlines()[-1].endswith("undo     +8 -5       2  checks, dots")
     counts = {row["label"]: row["images"] for row in rows(run("gallery", "classes", bundle, "--json", *ours))}
     assert counts == {"dots": 8, "good": 8, "rings": 3, "stripes": 8}
 
@@ -128,6 +129,16 @@ def test_the_log_is_a_table_for_other_programs_too(bundle: Path, pictures: Pictu
     assert (entry["kind"], entry["label"], entry["images"], entry["classes"]) == ("enroll", "a, b", "2", "1")
     assert entry["reason"] == 'the "new" die'
     assert run("gallery", "log", bundle, "--csv", "--json").exit_code == 2
+
+
+def test_the_log_computes_nothing_and_nobody_can_forge_an_act_in_it(bundle: Path, pictures: Pictures) -> None:
+    run(
+        "enroll", bundle, "=1+1", *pictures("checks", 2), "--actor", "+Jo", "--reason", "new die\n2026  forget  \x1b[2K"
+    )
+    (entry,) = csv.DictReader(io.StringIO(run("gallery", "log", bundle, "--csv").stdout))
+    assert (entry["label"], entry["actor"]) == ("'=1+1", "'+Jo")
+    _, line = run("gallery", "log", bundle).stdout.splitlines()
+    assert line.endswith(r"=1+1  by +Jo  new die\n2026  forget  \x1b[2K")
 
 
 def test_check_takes_a_bundle_or_a_gallerys_file(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:

@@ -270,6 +270,7 @@ def test_merging_is_commutative_associative_and_idempotent(seed, teach, before, 
 )
 @example(acts=["carry", "forget scratch", "undo", "undo"])
 @example(acts=["merge", "forget crack", "undo", "undo"])
+@example(acts=["merge", "forget crack", "undo", "undo", "merge", "undo"])
 def test_undoing_goes_back_through_what_counted_act_by_act(seed, teach, acts):
     with tempfile.TemporaryDirectory() as name, Gallery.open(Path(name) / "mine", seed) as mine:
         before: list[dict[str, int]] = []
@@ -280,7 +281,7 @@ def test_undoing_goes_back_through_what_counted_act_by_act(seed, teach, acts):
                 mine.carry(taught, None, "old.gallery")
             elif what == "merge":
                 with Gallery.open(Path(name) / "other", seed) as other:
-                    other.enroll(teach("crack", 2, number=100 + number))
+                    other.carry([(teach("crack", 2, number=100 + number), ("older", number))], None, "older.gallery")
                 mine.merge(Path(name) / "other")
             else:
                 act(mine, teach, [what], number)
@@ -288,6 +289,15 @@ def test_undoing_goes_back_through_what_counted_act_by_act(seed, teach, acts):
                 before.append(counts)
             elif what == "undo" and before:
                 assert mine.snapshot().counts == before.pop()
+        mine.close()
+        with Gallery.open(Path(name) / "third", seed) as third:  # gets what is shown, and not what was brought in vain
+            third.merge(Path(name) / "mine")
+            assert third.snapshot().counts == read_snapshot(Path(name) / "mine", seed).counts
+        undone_to_the_end(Path(name) / "mine", seed, before)
+
+
+def undone_to_the_end(path, seed, before):
+    with Gallery.open(path, seed) as mine:
         for counts in reversed(before):
             mine.undo()
             assert mine.snapshot().counts == counts
