@@ -244,6 +244,19 @@ def test_challenge_parts_come_along_and_stop_what_would_spoil_them(
         assert classifier.challenge.is_accepted()
 
 
+def test_what_changes_nothing_does_not_silence_what_lies_unused(
+    first: Path, precise: Path, pictures: Pictures, tmp_path: Path
+) -> None:
+    teach(first, pictures("checks", 2))
+    with Classifier.open(precise, gallery=tmp_path / "empty") as classifier:
+        classifier.begin_afresh()
+    with Classifier.open(precise) as classifier:
+        assert classifier.refine(pictures("dots", 2)) == {}
+        assert classifier.merge(str(tmp_path / "empty")).rows == 0
+    with Classifier.open(precise) as classifier:
+        assert len(classifier.warnings) == 1
+
+
 def test_a_part_that_fails_for_want_of_what_was_taught_elsewhere_says_how_it_comes_over(
     first: Path, precise: Path, pictures: Pictures
 ) -> None:
