@@ -87,8 +87,8 @@ class Holding:
     def acting(self) -> Iterator[Gallery]:
         """The gallery, for one act, by which is decided from then on.
 
-        A gallery that was made for an act that failed, or changed nothing, is not left behind: what was taught elsewhere
-        would not be spoken of any more.
+        A gallery that was made for an act that failed, or changed nothing, is not left behind: what was taught
+        elsewhere would not be spoken of any more.
         """
         with self.lock:
             is_new = self._owned is None and self.path is not None and not lies(self.path)
