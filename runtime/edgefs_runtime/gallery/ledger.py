@@ -113,7 +113,14 @@ class Ledger:
             {key for event in own if (event.key in removed) is away for key in deed_of(event).brought(present)}
             for away in (False, True)
         )
-        return undone - kept
+        hidden = undone - kept
+        first: dict[str, int] = {}  # of every other device the first row that is hidden
+        for device, seq in sorted(hidden, reverse=True):
+            if device != self.device:
+                first[device] = seq
+        # What came later only tells of other merges, without one that brought it here. It goes too, or numbers had a gap.
+        later = {(device, seq) for device, seq in present if seq > first.get(device, seq)}
+        return hidden | (later - kept)
 
     @property
     def sequence(self) -> int:

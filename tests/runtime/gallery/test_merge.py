@@ -136,6 +136,27 @@ def test_an_undone_merge_of_rows_that_a_restored_copy_had_lost_spoils_no_third_g
     assert read_snapshot(tmp_path / "c", seed).counts["scratch"] == 3
 
 
+def test_what_only_tells_of_a_merge_goes_with_the_rows_before_it(tmp_path, seed, teach):
+    a, b, c = (tmp_path / name for name in "abc")
+    for path, label in ((a, "scratch"), (b, "crack")):
+        with Gallery.open(path, seed) as gallery:
+            gallery.enroll(teach(label))
+    for mine, other in ((a, b), (c, a), (b, a), (c, b)):
+        with Gallery.open(mine, seed) as gallery:
+            gallery.merge(other)
+    with Gallery.open(c, seed) as gallery:
+        gallery.undo()
+        assert gallery.snapshot().counts == {"dent": 3, "good": 4}
+    with Gallery.open(tmp_path / "third", seed) as third:
+        third.merge(c)
+        assert third.snapshot().counts == {"dent": 3, "good": 4}
+        assert third.check() == []
+    with Gallery.open(c, seed) as gallery:
+        assert gallery.merge(b).added == {"crack": 3, "scratch": 3}
+        gallery.undo()
+        assert gallery.snapshot().counts == {"dent": 3, "good": 4}
+
+
 def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed):
     two.close()
     connection = sqlite3.connect(tmp_path / "b")
