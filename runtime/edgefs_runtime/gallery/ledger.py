@@ -118,7 +118,7 @@ class Ledger:
         for device, seq in sorted(hidden, reverse=True):
             if device != self.device:
                 first[device] = seq
-        # What came later only tells of other merges, without one that brought it here. It goes too, or numbers had a gap.
+        # What came later only tells of other merges, and no merge brought it: it goes too, or numbers had a gap.
         later = {(device, seq) for device, seq in present if seq > first.get(device, seq)}
         return hidden | (later - kept)
 
