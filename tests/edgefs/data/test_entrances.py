@@ -123,7 +123,11 @@ def test_classes_that_differ_in_case_or_width_are_asked_about(make):
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
 @pytest.mark.parametrize(
     ("raw", "reads"),
-    [("划痕".encode("gbk"), "划痕 as GBK"), ("Riß".encode("latin-1"), "Riß as Latin-1")],
+    [
+        ("划痕".encode("gbk"), "划痕 as GBK"),
+        ("Riß".encode("latin-1"), "Riß as Latin-1"),
+        ("Größe".encode("latin-1"), "Größe as Latin-1"),
+    ],
 )
 def test_a_class_folder_that_is_not_utf8_is_shown_with_what_it_reads(make, raw, reads):
     root = make(good=1, bad=1)
