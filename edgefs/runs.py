@@ -258,8 +258,6 @@ def _is_alive(pid: str) -> bool:
 def _read_fields(folder: Path) -> dict[str, Any]:
     try:
         fields = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except NotADirectoryError as error:
-        raise RunError(f"{folder}: a file; expected a RUN, the folder that `edgefs adapt` makes") from error
     except FileNotFoundError as error:
         what = "no such folder" if not folder.exists() else f"not a RUN ({RUN} is missing)"
         raise RunError(f"{folder}: {what}; `edgefs adapt DATA -o {folder}` makes one") from error
