@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.dispositions import dispositions_of
+from edgefs.data.parts import find_parts
 from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
@@ -80,9 +81,9 @@ def evaluate(
 ) -> Evaluated:
     """Decide about every image of a folder and count.
 
-    Images that the model has learned from, byte for byte, are left out: they would flatter it. Of a divided folder only
-    `test` is taken where there is one. As in `adapt`'s own table, a file that `predict` reports as an error is left out
-    and listed, and a frame that shows nothing counts as one without a decision.
+    Images that the model has learned from, byte for byte, are left out with others of their parts: they would flatter
+    it. Of a divided folder only `test` is taken where there is one. As in `adapt`'s own table, a file that `predict`
+    reports as an error is left out and listed, and a frame that shows nothing counts as one without a decision.
 
     Args:
         subject: a bundle or a RUN folder.
@@ -195,9 +196,13 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     if any(sample.split == "test" for sample in samples):
         samples = tuple(sample for sample in samples if sample.split == "test")
         notes.append("The folder is divided: only its test part was used.")
-    fresh = tuple(sample for sample in samples if sample.digest not in judged.learned)
-    if len(fresh) < len(samples):
-        notes.append(f"Left out: {counted(len(samples) - len(fresh), 'image')} that the model has learned from.")
+    others = tuple(sample for sample in samples if sample.digest not in judged.learned)
+    if len(others) < len(samples):
+        notes.append(f"Left out: {counted(len(samples) - len(others), 'image')} that the model has learned from.")
+    parts = _parts_learned(dataset.samples, judged.learned)
+    fresh = tuple(sample for sample in others if sample.group not in parts)
+    if len(fresh) < len(others):
+        notes.append(f"Left out: {counted(len(others) - len(fresh), 'other image')} of the same parts.")
     if dataset.left_out:
         first = dataset.left_out[0]
         notes.append(
@@ -212,6 +217,13 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
         notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
     return fresh, tuple(notes)
+
+
+def _parts_learned(samples: Sequence[Sample], learned: Collection[str]) -> set[str]:
+    """Groups of these samples that show a part which was learned from, as `adapt` keeps parts together."""
+    seen = [sample for sample in samples if not sample.blank]  # black frames are the same bytes without being one part
+    parts = [[seen[member] for member in part.members] for part in find_parts(seen)]
+    return {one.group for part in parts if any(s.digest in learned for s in part) for one in part if one.group}
 
 
 def _bundle(path: Path, gallery: Path | None) -> _Subject:

@@ -216,8 +216,6 @@ def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ..
             f"The figures are those of {task.decision.head['kind']}: the trained head {adapted.head.kind} can't be "
             "fitted again to a part of the images, and there are no others to measure it on."
         )
-    if dataset.left_out:
-        notes.append(f"Left out: {counted(len(dataset.left_out), 'file')}, listed below with the reason.")
     notes += _near(near_duplicates(task.split.train, (*task.split.validation, *task.split.test)), dataset.root)
     if warning := scale_warning(dataset.samples, task.preprocess):
         notes.append(warning)

@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,9 @@ STUDENT = "student.safetensors"  # the only weights of a RUN that `distill` made
 DISTILLED = "distill"  # its method
 GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
+_FIELDS = frozenset(
+    ("name", "method", "backbone", "plan", "preprocess", "head", "decision", "labels", "data", "images", "files")
+)  # of a RUN that `adapt` made: what export and evaluate read, in the first version already
 _LONGEST = 200  # bytes of a RUN's name that its hidden name begins with
 _LONGEST_NAME = 240  # bytes: file systems take 255, and a training lies beside it
 
@@ -75,6 +79,9 @@ class Run:
                 f"{folder}: a distilled backbone, which knows no classes yet; `edgefs adapt DATA --backbone {folder}` "
                 "makes a RUN of it"
             )
+        missing = sorted(_FIELDS - run.fields.keys())
+        if missing:
+            raise RunError(f"{folder}: {RUN} has no {', '.join(missing)}; run `edgefs adapt` again")
         return run
 
     @classmethod
@@ -187,6 +194,7 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
             if not _is_alive(leftover.name.split(".")[-3]):
                 shutil.rmtree(leftover, ignore_errors=True)
         if not folder.exists():
+            _check_writable(folder)
             return
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
         raise RunError(f"{folder}: can't be used ({error.strerror or error}); choose another place with -o") from error
@@ -195,9 +203,19 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     if (folder / RUN).is_file():
         if not overwrite:
             raise RunError(f"{folder}: a RUN stands there already; choose another place with -o, or pass --overwrite")
-        return
-    if any(folder.iterdir()):
+    elif any(folder.iterdir()):
         raise RunError(f"{folder}: not empty, and no RUN; choose another place with -o")
+    _check_writable(folder)
+
+
+def _check_writable(folder: Path) -> None:
+    """Try it: permissions alone don't tell on a network drive, a full disk, or of folders that no one may add to."""
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        Path(tempfile.mkdtemp(dir=above, prefix=".edgefs-")).rmdir()
+    except OSError as error:
+        why = f"{above}: {error.strerror or error}"
+        raise RunError(f"{folder}: can't be written ({why}); choose another place with -o") from error
 
 
 def _short(name: str) -> str:

@@ -52,15 +52,15 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
 @click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context, /, data: Path, out: Path, overwrite: bool, as_json: bool, medical: bool, **given: Any
-) -> None:
+def command(ctx: click.Context, /, data: Path, out: Path, **given: Any) -> None:
     """Adapt a pretrained network to the images of DATA and write a RUN.
 
     DATA is a folder with one folder of images per class, or train/, val/ and test/ of such folders, or MVTec style
     (train/good and test/<defect>), or a CSV file path,label[,split][,group].
     """
-    settings = _settings(take_config(ctx, given))
+    given = take_config(ctx, given)
+    overwrite, as_json, medical = (given.pop(name) for name in ("overwrite", "as_json", "medical"))
+    settings = _settings(given)
     check_adapt(data, out, settings, overwrite=overwrite)
     from edgefs.adapting import adapt
     from edgefs.training import is_lead

@@ -111,7 +111,7 @@ IMAGES: tuple[Option, ...] = (
     click.option(
         "--size",
         nargs=2,
-        type=click.IntRange(min=16),
+        type=click.IntRange(16, 4096),
         metavar="HEIGHT WIDTH",
         help="The size of the network's input in pixels; by default the backbone's own.",
     ),

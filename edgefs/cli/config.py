@@ -39,7 +39,12 @@ def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
             hint = f"did you mean {near[0]}?" if near else "--help lists them"
             raise EdgefsError(f"--config {path}: {key} is no option of `edgefs {ctx.command.name}`; {hint}")
         if ctx.get_parameter_source(str(name)) is not click.core.ParameterSource.COMMANDLINE:
-            found[name] = _converted(ctx, options[name], value)
+            try:
+                found[name] = _converted(ctx, options[name], value)
+            except click.BadParameter as error:
+                raise click.BadParameter(
+                    f"{error.message.rstrip('.')} (in --config {path})", ctx, options[name]
+                ) from error
     return {**given, **found}
 
 
@@ -49,7 +54,9 @@ def _read(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib  # of the extra `workstation`
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = tomllib.loads(
+            path.read_text(encoding="utf-8-sig")
+        )  # Windows writes a byte order mark
     except OSError as error:
         raise EdgefsError(f"--config {path}: can't be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -64,6 +71,7 @@ def _converted(ctx: click.Context, option: click.Option, value: Any) -> Any:
             raise click.BadParameter("expected true or false", ctx, option)
         return option.flag_value if value else not option.flag_value
     if isinstance(value, list) != (option.multiple or option.nargs > 1):
-        raise click.BadParameter("expected a list" if option.multiple or option.nargs > 1 else "one value", ctx, option)
+        expected = "a list" if option.multiple or option.nargs > 1 else "one value"
+        raise click.BadParameter(f"expected {expected}, found {value!r}", ctx, option)
     typed = [str(item) for item in value] if isinstance(value, list) else str(value)
     return option.type_cast_value(ctx, typed)

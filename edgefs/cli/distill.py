@@ -43,7 +43,7 @@ NETWORKS: tuple[Option, ...] = (
     ),
     click.option(
         "--size",
-        type=click.IntRange(min=32),
+        type=click.IntRange(32, 4096),
         default=_KNOWN.size,
         show_default=True,
         metavar="PIXELS",
@@ -110,15 +110,14 @@ TRAINING: tuple[Option, ...] = (
 @apply(NETWORKS, TRAINING, FRAME, HARDWARE, RUN)
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context, /, archive: Path | None, out: Path, rendered: bool, overwrite: bool, as_json: bool, **given: Any
-) -> None:
+def command(ctx: click.Context, /, archive: Path | None, out: Path, **given: Any) -> None:
     """Teach a small network what a large one sees, from images that need no labels.
 
     ARCHIVE is a folder of images, in any folders below it. The RUN is a backbone for every method: edgefs adapt DATA
     --backbone RUN. What was killed goes on from its last epoch when the same command is given again.
     """
-    fields = take_config(ctx, {**given, "rendered": rendered})
+    fields = take_config(ctx, given)
+    overwrite, as_json = (fields.pop(name) for name in ("overwrite", "as_json"))
     if fields.pop("rendered") == (archive is not None):
         raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")
     del fields["config"]

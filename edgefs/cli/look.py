@@ -34,7 +34,7 @@ _MOST_REASONS = 5
 @click.option(
     "--size",
     nargs=2,
-    type=click.IntRange(min=16),
+    type=click.IntRange(16, 4096),
     metavar="HEIGHT WIDTH",
     default=(224, 224),
     show_default=True,

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path; an empty text, such as a shell's unset variable, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a path, found an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 _PASSED_OVER = "edgefs.passed_over"  # in the context of a command: the sentence
 
 # Of what learns from images: how a frame is cut before a network sees it, on what it is trained, and its RUN.

@@ -25,8 +25,10 @@ def with_blank(split: Split, blank: Sequence[Sample], seed: int, strangers: Coll
     """
     if split.protocol == "cross-validation":  # nothing is put aside
         return split
-    sides = {sample.digest: "test" if sample.label in strangers else _side(sample, split, seed) for sample in blank}
-    chosen = {side: tuple(s for s in blank if sides[s.digest] == side) for side in ("val", "test")}
+    sides = ["test" if sample.label in strangers else _side(sample, split, seed) for sample in blank]
+    chosen = {
+        side: tuple(sample for sample, own in zip(blank, sides, strict=True) if own == side) for side in ("val", "test")
+    }
     return dataclasses.replace(split, blank_validation=chosen["val"], blank_test=chosen["test"])
 
 

@@ -127,7 +127,8 @@ def _without_contradictions(samples: list[Sample], root: Path) -> tuple[list[Sam
     """Leave out files with the same bytes under two labels: nobody can say which of them is right."""
     by_digest: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        by_digest[sample.digest].append(sample)
+        if not sample.blank:  # black frames are often the same bytes, and say nothing of a label
+            by_digest[sample.digest].append(sample)
     left_out = []
     for copies in by_digest.values():
         for sample in copies:
@@ -135,7 +136,7 @@ def _without_contradictions(samples: list[Sample], root: Path) -> tuple[list[Sam
             if other is not None:
                 where = relative_name(other.path, root)
                 left_out.append(LeftOut(sample.path, f"the same file is also labelled {other.label!r}: {where}"))
-    kept = [sample for sample in samples if len({copy.label for copy in by_digest[sample.digest]}) == 1]
+    kept = [sample for sample in samples if len({copy.label for copy in by_digest[sample.digest]}) < 2]
     return kept, left_out
 
 
@@ -146,7 +147,7 @@ def _check_classes(samples: list[Sample], left_out: list[LeftOut], listing: List
         reasons = [item for item in left_out if item.path in listed]
         first = max(reasons, key=lambda item: "--window" in item.reason, default=None)  # the one that names a cure
         why = (
-            f"all {len(listed)} were left out, {first.path.name}: {first.reason}"
+            f"all {len(listed)} were left out, {relative_name(first.path, listing.root)}: {first.reason}"
             if first
             else f"none found{_said(listing.others.get(label, ()))}"
         )

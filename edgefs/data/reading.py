@@ -137,9 +137,9 @@ def read_unlabelled(
 
 
 def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
-    if not listed.path.is_file():  # gone, a broken link, or a pipe that would never end
-        return LeftOut(listed.path, "no such file")
     try:
+        if not listed.path.is_file():  # gone, a broken link, or a pipe that would never end
+            return LeftOut(listed.path, "no such file")
         data = listed.path.read_bytes()
         picture = open_image(data) if preprocess is None else preprocess.open(data)
         blank = _blank(picture) if preprocess is None else why_unusable(preprocess(picture), picture, preprocess)

@@ -71,6 +71,7 @@ def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             header = [normal_label(name).casefold() for name in first]
             if separator is None or {"path", "label"} <= set(header):
                 _check_header(table, header, text)
+                _check_closed(table, text, separator or ",")
                 return header, list(rows)
         except csv.Error as error:
             raise DataError(f"{table}: is not a CSV file ({error})") from error
@@ -107,6 +108,18 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, trimmed
 
 
+def _check_closed(table: Path, text: str, separator: str) -> None:
+    """A quotation mark that is never closed swallows every row after it."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    opened = 1
+    try:
+        for _ in reader:
+            opened = reader.line_num + 1
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise DataError(f"{table}, line {opened}: a quotation mark is opened and never closed") from error
+
+
 def _check_header(table: Path, header: Sequence[str], text: str) -> None:
     if not {"path", "label"} <= set(header):
         found = text.strip().splitlines()[0][:80] if text.strip() else "an empty file"
@@ -122,6 +135,8 @@ def _check_header(table: Path, header: Sequence[str], text: str) -> None:
 def _incomplete(row: dict[str, str], cells: Sequence[str], header: Sequence[str]) -> str:
     """Why a row can't be used; empty when it can."""
     for column in ("path", "label"):
+        if "\n" in row.get(column, ""):
+            return f"ends a {column} of several lines: a quotation mark was opened above it and not closed"
         if not normal_label(row.get(column, "")):
             return f"has no {column}"
     if any(cells[len(header) :]):
@@ -133,7 +148,12 @@ def _locate(folder: Path, written: str) -> Path:
     """The file a row names; backslashes are Windows', and a Mac composes letters otherwise than other systems."""
     tried = [written, written.replace("\\", "/")] if "\\" in written else [written]
     paths = [Path(os.path.normpath(folder / one)) for one in tried]
-    return next((path for path in paths if path.exists()), _composed_alike(folder, tried[-1]) or paths[-1])
+    try:
+        return next((path for path in paths if path.exists()), _composed_alike(folder, tried[-1]) or paths[-1])
+    except (
+        OSError
+    ):  # a name that no system takes, or a folder that may not be looked into: a row, not the table, is bad
+        return paths[-1]
 
 
 def _composed_alike(folder: Path, written: str) -> Path | None:

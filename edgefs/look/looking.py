@@ -213,8 +213,8 @@ def _some(left_out: Sequence[LeftOut]) -> list[LeftOut]:
 
 
 def _left_out(item: LeftOut, root: Path) -> LeftOutShown:
-    try:
-        picture = Picture(thumbnail(item.path, longer=_LEFT_OUT_SIDE))
-    except ImageError:
+    try:  # a pipe would never end
+        picture = Picture(thumbnail(item.path, longer=_LEFT_OUT_SIDE)) if item.path.is_file() else None
+    except (ImageError, OSError):
         picture = None
     return LeftOutShown(relative_name(item.path, root), item.reason, picture)

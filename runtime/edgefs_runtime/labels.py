@@ -142,9 +142,15 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
+_WITHIN_A_WORD = re.compile(rb"[A-Za-z][\xc0-\xff]{2}[a-z]")  # Größe, not one Chinese character amid a word
+
+
 def guess_text(raw: bytes) -> tuple[str, str] | None:
     """What bytes that are no UTF-8 may say, and in which encoding; None where nothing readable comes out."""
-    for codec, name in (("gb2312", "GBK"), ("cp1252", "Latin-1"), ("gbk", "GBK"), ("shift_jis", "Shift JIS")):
+    codecs = [("gb2312", "GBK"), ("cp1252", "Latin-1"), ("gbk", "GBK"), ("shift_jis", "Shift JIS")]
+    if _WITHIN_A_WORD.search(raw):
+        codecs = [codecs[1], codecs[0], *codecs[2:]]
+    for codec, name in codecs:
         try:
             text = raw.decode(codec)
         except UnicodeDecodeError:

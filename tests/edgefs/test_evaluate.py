@@ -91,3 +91,31 @@ def test_episodes_are_the_same_for_run_and_bundle(exported: tuple[Path, Path], t
     before, after = (evaluate_episodes(subject, textures, plan) for subject in exported)
     assert before.accuracy.value == pytest.approx(after.accuracy.value)
     assert after.accuracy.value > 0.9
+
+
+def test_parts_that_were_learned_from_are_not_counted(textures: Path, tmp_path: Path) -> None:
+    """Two images of each part: the twin of a shot would flatter it, and `adapt` does not test on it either."""
+    for label in ("good", "stripes", "dots"):
+        for number, path in enumerate(sorted((textures / label).iterdir())):
+            path.rename(path.with_name(f"{label}-{number // 2}{number % 2}.png"))
+    settings = AdaptSettings(backbone="tiny", shots=3, dim=0, group_from=r"\w+-\d", name="parts")
+    run, measured = adapt(textures, tmp_path / "run", settings)
+    outcome = evaluate(run.folder, textures, group_from=r"\w+-\d")
+    assert measured.test is not None
+    assert len(measured.test.samples) == len(outcome.side.samples) == 18
+    assert measured.test.evaluation.to_json()["confusion"] == outcome.evaluation.to_json()["confusion"]
+    assert "Left out: 9 other images of the same parts." in outcome.notes
+
+
+def test_black_frames_of_the_same_bytes_are_counted_on_each_side(tmp_path: Path) -> None:
+    """A dead camera writes the same file into every folder: no contradiction, and no one image."""
+    data = tmp_path / "data"
+    for side, first in (("train", 0), ("test", 100)):
+        write_set(data / side, 4, ("good", "dots"), first=first)
+        for label in ("good", "dots"):
+            Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(data / side / label / "black.png")
+    run, measured = adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", dim=0))
+    assert measured.test is not None
+    figures = [measured.test.evaluation, evaluate(run.folder, data).evaluation]
+    assert [one.rates.unjudged.events for one in figures] == [2, 2]
+    assert {item["reason"].split(":")[0] for item in run.fields["left_out"]} == {"constant frame"}

@@ -60,3 +60,22 @@ def test_a_missing_file_is_one_line(tmp_path: Path, data: Path) -> None:
     said = CliRunner().invoke(main, ["adapt", str(data), "-o", str(tmp_path / "run"), "--config", str(tmp_path / "no")])
     assert said.exit_code == 1
     assert "can't be read" in said.output
+
+
+def test_a_flag_of_the_file_counts_as_one_that_was_typed(tmp_path: Path, data: Path) -> None:
+    config = 'backbone = "tiny"\nshots = 3\njson = true\nmedical = true\noverwrite = true\n'
+    for _ in range(2):
+        said = run(tmp_path, data, "\ufeff" + config)  # Windows writes a byte order mark
+        assert said.exit_code == 0, said.output
+        assert json.loads(said.stdout.splitlines()[-1])["name"] == "textures"
+
+
+def test_a_wrong_value_names_the_file_it_stands_in(tmp_path: Path, data: Path) -> None:
+    for config, says in (
+        ("seed = 1.5\n", "is not a valid integer"),
+        ("shots = [3]\n", "expected one value, found [3]"),
+    ):
+        said = run(tmp_path, data, config)
+        assert said.exit_code == 2
+        assert says in said.output
+        assert "line.toml" in said.output

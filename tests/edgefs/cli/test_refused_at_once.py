@@ -31,9 +31,9 @@ def config(tmp: Path) -> Path:
     return tmp / "line.toml"
 
 
-def run_in(folder: Path) -> Path:
+def run_in(folder: Path, fields: str = "{}") -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "run.json").write_text("{}")
+    (folder / "run.json").write_text(fields)
     return folder
 
 
@@ -90,6 +90,17 @@ CASES: dict[str, Case] = {
         1,
         "--size 32 64",
     ),
+    "no such place": (
+        lambda tmp: ["adapt", tmp / "d", "-o", config(tmp) / "a" / "run"],
+        1,
+        "line.toml: Not a directory); choose another place with -o",
+    ),
+    "an input too large for any network": (
+        lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--size", 100000, 100000],
+        2,
+        "--size",
+    ),
+    "an empty variable": (lambda tmp: ["adapt", "", "-o", tmp / "run"], 2, "found an empty text"),
     "nothing to evaluate": (lambda tmp: ["evaluate", tmp / "gone", tmp / "d"], 1, "no such file or folder"),
     "evaluate no RUN": (lambda tmp: ["evaluate", tmp / "d", tmp / "d"], 1, "not a RUN"),
     "nothing to evaluate on": (lambda tmp: ["evaluate", config(tmp), tmp / "gone"], 1, "found nothing there"),
@@ -99,6 +110,12 @@ CASES: dict[str, Case] = {
         "there is no folder",
     ),
     "nothing to export": (lambda tmp: ["export", tmp / "gone", "-o", tmp / "b.edgefs"], 1, "no such folder"),
+    "export a file": (lambda tmp: ["export", config(tmp), "-o", tmp / "b.edgefs"], 1, "expected a RUN"),
+    "export what is left of a RUN": (
+        lambda tmp: ["export", run_in(tmp / "rest", '{"format_version": "1.0"}'), "-o", tmp / "b.edgefs"],
+        1,
+        "run.json has no backbone, data,",
+    ),
     "export to a folder": (lambda tmp: ["export", tmp / "d", "-o", tmp / "d"], 1, "a folder stands there"),
     "export under a bad name": (
         lambda tmp: ["export", tmp / "d", "-o", tmp / "b.edgefs", "--name", "a/b"],
@@ -126,7 +143,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]
         [sys.executable, "-c", MANY, json.dumps(commands)], capture_output=True, text=True, check=True, cwd=tmp
     )
     assert run.stdout == ""
-    assert sorted(path.name for path in tmp.iterdir()) == ["d", "line.toml", "old"]
+    assert sorted(path.name for path in tmp.iterdir()) == ["d", "line.toml", "old", "rest"]
     printed, answers = "", {}
     for line in run.stderr.splitlines():
         if line.startswith("== "):

@@ -209,7 +209,7 @@ def test_an_empty_class_is_refused_by_name(make):
     (root / "c").mkdir()
     refused(root, r"class 'c' has no usable image \(none found\)")
     (root / "c" / "x.png").touch()
-    refused(root, r"class 'c' has no usable image \(all 1 were left out, x.png: empty file")
+    refused(root, r"class 'c' has no usable image \(all 1 were left out, c/x.png: empty file")
 
 
 def test_a_folder_that_cant_name_a_class_is_refused(make):

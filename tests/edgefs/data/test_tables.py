@@ -188,3 +188,17 @@ def test_tables_in_other_encodings_get_one_clear_line(table, raw, message):
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(path)
     assert "\n" not in str(caught.value)
+
+
+def test_one_impossible_path_costs_one_row(table):
+    dataset = load_dataset(table(f"path,label\nimages/b.png,a\nimages/c.png,b\nimages/{'x' * 300}.png,a\n"))
+    assert len(dataset.samples) == 2
+    assert [left.reason for left in dataset.left_out] == ["can't be read (File name too long)"]
+
+
+def test_a_quotation_mark_that_is_not_closed_is_said(table):
+    with pytest.raises(DataError, match=r"line 3: a quotation mark is opened and never closed"):
+        list_table(table('path,label\nimages/b.png,a\n"images/c.png,b\nimages/一.png,b\n'))
+    listing = list_table(table('path,label\nimages/b.png,a\n"images/c.png,b\nimages/一.png",b\n'))
+    assert [image.path.name for image in listing.images] == ["b.png"]
+    assert "quotation mark" in listing.left_out[0].reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import shlex
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from textures import draw, save, write_set
 
@@ -197,3 +199,11 @@ def test_a_folder_without_images_is_refused_as_by_adapt(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image found"):
         look_at(tmp_path / "empty", SMALL)
+
+
+def test_a_pipe_among_the_images_is_not_waited_for(tmp_path: Path) -> None:
+    write_set(tmp_path / "d", 2, ("good", "dots"))
+    os.mkfifo(tmp_path / "d" / "good" / "pipe.png")
+    said = CliRunner().invoke(main, ["look", str(tmp_path / "d"), "-o", str(tmp_path / "s.html")])
+    assert said.exit_code == 0, said.output
+    assert "left out: 1, no such file" in said.output
