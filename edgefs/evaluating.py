@@ -20,6 +20,7 @@ from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.reporting import Side, distribution_of, inside, mistakes_of
+from edgefs.runs import DIGEST_START
 from edgefs.teaching import Embedded
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.deciding import DecisionSettings, Judge
@@ -67,6 +68,7 @@ class _Subject:
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
+    chosen_on: frozenset[str]  # starts of the digests of images that choices were made on
     thresholds: Mapping[Disposition, float]
 
 
@@ -82,8 +84,9 @@ def evaluate(
     """Decide about every image of a folder and count.
 
     Images that the model has learned from, byte for byte, are left out with others of their parts: they would flatter
-    it. Of a divided folder only `test` is taken where there is one. As in `adapt`'s own table, a file that `predict`
-    reports as an error is left out and listed, and a frame that shows nothing counts as one without a decision.
+    it; so are those that choices were made on. Of a divided folder only `test` is taken where there is one. As in
+    `adapt`'s own table, a file that `predict` reports as an error is left out and listed, and a frame that shows
+    nothing counts as one without a decision.
 
     Args:
         subject: a bundle or a RUN folder.
@@ -203,6 +206,9 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     fresh = tuple(sample for sample in others if sample.group not in parts)
     if len(fresh) < len(others):
         notes.append(f"Left out: {counted(len(others) - len(fresh), 'other image')} of the same parts.")
+    fresh, chosen_on = _apart(fresh, judged.chosen_on)
+    if chosen_on:
+        notes.append(f"Left out: {counted(chosen_on, 'image')} that choices were made on.")
     if dataset.left_out:
         first = dataset.left_out[0]
         notes.append(
@@ -217,6 +223,12 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
         notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
     return fresh, tuple(notes)
+
+
+def _apart(samples: tuple[Sample, ...], chosen_on: Collection[str]) -> tuple[tuple[Sample, ...], int]:
+    """Those that test, and how many validated: `adapt` shows these in a table of their own."""
+    kept = tuple(sample for sample in samples if sample.blank or sample.digest[:DIGEST_START] not in chosen_on)
+    return kept, len(samples) - len(kept)
 
 
 def _parts_learned(samples: Sequence[Sample], learned: Collection[str]) -> set[str]:
@@ -251,6 +263,7 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
         | _taught(classifier),
+        chosen_on=frozenset(classifier.bundle.manifest.raw.get("data", {}).get("chosen_on", ())),
         thresholds=classifier.judge.thresholds,
     )
 
@@ -299,6 +312,7 @@ def _run(folder: Path) -> _Subject:
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
+        chosen_on=frozenset(run.chosen_on),
         thresholds=judge.thresholds,
     )
 

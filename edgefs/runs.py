@@ -47,6 +47,7 @@ STUDENT = "student.safetensors"  # the only weights of a RUN that `distill` made
 DISTILLED = "distill"  # its method
 GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 RUN_FORMAT = "1.0"
+DIGEST_START = 16  # hex digits: enough to tell an image by
 _FIELDS = frozenset(
     ("name", "method", "backbone", "plan", "preprocess", "head", "decision", "labels", "data", "images", "files")
 )  # of a RUN that `adapt` made: what export and evaluate read, in the first version already
@@ -120,6 +121,12 @@ class Run:
     def identity(self) -> str:
         """The model's identity, hex SHA-256."""
         return identity_of(self.fields)
+
+    @property
+    def chosen_on(self) -> list[str]:
+        """Starts of the digests of the images that choices were made on, hex, sorted: they test nothing any more."""
+        images = self.fields["images"].get("validation", ())
+        return sorted({str(image["sha256"])[:DIGEST_START] for image in images})
 
     @property
     def metrics(self) -> dict[str, Any]:

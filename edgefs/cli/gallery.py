@@ -178,7 +178,7 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @command.command("merge")
 @bundle_argument
 @click.argument("other", type=PATH)
-@click.option("--force", is_flag=True, help="Merge although challenge parts would fail.")
+@click.option("--force", is_flag=True, help="Merge although OTHER is another model's, or challenge parts would fail.")
 @reason_option
 @actor_option
 @gallery_option

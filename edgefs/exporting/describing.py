@@ -46,6 +46,7 @@ def manifest_fields(plan: Plan, dim: int, measured: Measured) -> dict[str, Any]:
             "digest": run["data"]["digest"],
             "shots": run["settings"]["shots"],
             "seed": run["seed"],
+            "chosen_on": plan.run.chosen_on,
             **({} if measured.refined is None else {"refined": dict(measured.refined.classes)}),
         },
         "metrics": {

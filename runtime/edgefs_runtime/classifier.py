@@ -33,7 +33,7 @@ from edgefs_runtime.deciding import Judge
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.holding import Holding
-from edgefs_runtime.opening import gallery_of, left_behind, seed_of, warnings_of
+from edgefs_runtime.opening import gallery_of, left_behind, refuse_another_model, seed_of, warnings_of
 from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.sources import Images, named_frames
 from edgefs_runtime.state import lies
@@ -399,14 +399,16 @@ class Classifier:
 
         Args:
             other: the other gallery.
-            force: merge although challenge parts would fail.
+            force: merge although it is another model's, or challenge parts would fail.
             actor: who does it, for the audit log.
             reason: why, for the audit log.
 
         Raises:
-            GalleryError: `other` is damaged or of another embedding space, a challenge part that passes would fail, or
-                the gallery can't be written.
+            GalleryError: `other` is another model's, damaged or of another embedding space, a challenge part that
+                passes would fail, or the gallery can't be written.
         """
+        if not force:
+            refuse_another_model(Path(other), self.bundle)
         with self._holding.acting() as gallery:
             return gallery.merge(Path(other), self._holding.guard(force, "merged"), actor=actor, reason=reason)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.deciding import Judge
-from edgefs_runtime.errors import BundleError
+from edgefs_runtime.errors import BundleError, GalleryError
 from edgefs_runtime.heads import TrainedHead
 from edgefs_runtime.snapshot import Snapshot, build_snapshot
-from edgefs_runtime.state import gallery_path, lies
+from edgefs_runtime.state import gallery_path, identity_in, lies
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import Seed
@@ -54,6 +54,20 @@ def gallery_of(bundle: Bundle) -> Path:
     """The usual place of the gallery that belongs to a bundle, which need not be there yet."""
     manifest = bundle.manifest
     return gallery_path(manifest.name, manifest.identity, bundle.space_id)
+
+
+def refuse_another_model(gallery: Path, bundle: Bundle) -> None:
+    """Models of one network may share an embedding space, and what one was taught is wrong in the other.
+
+    Raises:
+        GalleryError: by its name the gallery belongs to a model of another identity; other names tell nothing.
+    """
+    named, own = identity_in(gallery), bundle.manifest.identity[:16]
+    if named and own and named != own:
+        raise GalleryError(
+            f"{gallery} belongs to another model (identity {named}, this bundle's is {own}); nothing was merged: to "
+            "bring taught classes over to a model made anew use `edgefs gallery carry`, or pass --force"
+        )
 
 
 def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:

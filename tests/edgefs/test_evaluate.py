@@ -36,6 +36,20 @@ def test_run_and_bundle_give_the_figures_that_adapt_gave(exported: tuple[Path, P
     assert any("15 images that the model has learned from" in note for note in after.notes)
 
 
+def test_images_that_choices_were_made_on_test_nothing(tmp_path: Path) -> None:
+    from edgefs.runs import Run
+
+    data = write_set(tmp_path / "data", 20, ("good", "dots"))
+    adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", name="parts"))  # 60/20/20
+    export(tmp_path / "run", tmp_path / "b.edgefs")
+    run = Run.open(tmp_path / "run")
+    assert len(run.chosen_on) == 8
+    for subject in (tmp_path / "run", tmp_path / "b.edgefs"):
+        outcome = evaluate(subject, data)
+        assert outcome.evaluation.confusion.to_json() == run.metrics["test"]["confusion"]
+        assert any("8 images that choices were made on" in note for note in outcome.notes)
+
+
 def test_a_class_nobody_taught_is_counted_as_such(exported: tuple[Path, Path], tmp_path: Path) -> None:
     data = write_set(tmp_path / "more", 6, ("good", "checks"), first=500)
     outcome = evaluate(exported[1], data)

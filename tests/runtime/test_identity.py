@@ -61,6 +61,21 @@ def test_two_models_of_one_name_teach_and_undo_each_their_own(bundle: Path, pict
         assert "checks" in first.judge.snapshot.labels
 
 
+def test_what_another_model_was_taught_is_merged_by_force_only(
+    bundle: Path, pictures: Pictures, tmp_path: Path
+) -> None:
+    one, two = (remade(bundle, tmp_path / f"{i}.edgefs", identity=i) for i in (ONE, TWO))
+    with Classifier.open(one) as first:
+        first.enroll("checks", pictures("checks", 5))
+        theirs = first.gallery.path
+    with Classifier.open(two) as second:
+        with pytest.raises(GalleryError, match="belongs to another model"):
+            second.merge(theirs)
+        assert "checks" not in second.judge.snapshot.labels
+        second.merge(theirs, force=True)
+        assert "checks" in second.judge.snapshot.labels
+
+
 def test_a_renamed_model_finds_its_gallery(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
     old = remade(bundle, tmp_path / "old.edgefs", identity=ONE, name="old")
     with Classifier.open(old) as classifier:
