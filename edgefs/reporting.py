@@ -19,7 +19,7 @@ from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Mistake, Rep
 from edgefs.settings import AdaptSettings
 from edgefs.teaching import rows_of
 from edgefs_calibration.rates import is_refused
-from edgefs_runtime.deciding import Judge, said_thresholds
+from edgefs_runtime.deciding import Judge, budget_in_words, said_thresholds
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.preprocess import Preprocess
 
@@ -256,7 +256,7 @@ def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Da
         "input": f"{preprocess.size[1]} x {preprocess.size[0]} pixels, {preprocess.resize}, {preprocess.channels}",
         "region of interest": "whole frame" if preprocess.roi is None else "{} {} {} {}".format(*preprocess.roi),
         "head": _head(task, adapted),
-        "budget for unknown": f"{100 * task.decision.budget:g} % of known parts",
+        "budget for unknown": budget_in_words(task.decision),
         "overkill budget": "none" if settings.overkill is None else f"{100 * settings.overkill:g} % of good parts",
         "an escape costs": "not stated" if settings.escape_cost is None else f"{settings.escape_cost:g} overkills",
         "shots": "all" if settings.shots is None else str(settings.shots),

@@ -12,6 +12,7 @@ from edgefs.exporting.plan import Plan
 from edgefs.report import Report
 from edgefs.versions import versions
 from edgefs_export.graph import OPSET
+from edgefs_runtime.deciding import budget_in_words
 from edgefs_runtime.version import __version__
 
 _MIN_RUNTIME = "0.1.0"
@@ -82,7 +83,7 @@ def report_of(plan: Plan, measured: Measured) -> Report:
             ("backbone", f"{run['backbone']['name']} ({run['backbone']['origin']})"),
             ("input", f"{size[1]} x {size[0]} pixels, {plan.preprocess.resize}, {plan.preprocess.channels}"),
             ("head", plan.head.kind if plan.head else str(plan.decision.head["kind"])),
-            ("budget for unknown", f"{100 * plan.decision.budget:g} % of known parts"),
+            ("budget for unknown", budget_in_words(plan.decision)),
             ("seed", str(run["seed"])),
         ),
         evaluation=evaluation,

@@ -269,6 +269,12 @@ class Judge:
         )
 
 
+def budget_in_words(settings: DecisionSettings) -> str:
+    """What the refusal of unknowns may cost, as it was asked for; `said_thresholds` tells what came of it."""
+    share = f"{100 * settings.budget:g} % of known parts"
+    return share if settings.overkill is None else f"{share}; near good parts, what --overkill leaves"
+
+
 def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
     """Where a part is refused as unknown, in a sentence; see `Judge.thresholds`."""
     different = sorted({f"{threshold:.2g}" for threshold in thresholds.values()})
