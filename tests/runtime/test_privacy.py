@@ -48,9 +48,9 @@ main(["export", folder + "/run", "-o", folder + "/b.edgefs"], standalone_mode=Fa
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Nothing but a home; CI above all is not set."""
+    """Nothing but a home, in which Python itself writes nothing beside sources; CI above all is not set."""
     home.mkdir(exist_ok=True)
-    return {"HOME": str(home), "PATH": os.environ["PATH"], **more}
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def files_in(home: Path) -> list[str]:
