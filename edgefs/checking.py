@@ -47,9 +47,11 @@ def check_adapt(data: Path, out: Path, settings: AdaptSettings, *, overwrite: bo
         predecessor(Path(settings.succeeds))
     if settings.backbone is not None and Path(settings.backbone).name != settings.backbone:
         Run.open_distilled(Path(settings.backbone))
-    for option, folder in (("--source", settings.domain.source), ("--tasks", settings.meta.tasks)):
-        if folder is not None and not Path(folder).exists():
-            raise DataError(f"{option} {folder}: no such file or folder")
+    source, tasks = settings.domain.source, settings.meta.tasks
+    if source is not None and not Path(source).exists():
+        raise DataError(f"--source {source}: no such file or folder")
+    if tasks is not None and not Path(tasks).is_dir():
+        raise DataError(f"--tasks {tasks}: no such folder")
 
 
 def check_evaluate(subject: Path, data: Path, *, group_from: str | None, report: Path | None) -> None:
