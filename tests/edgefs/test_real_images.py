@@ -46,6 +46,7 @@ def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> 
     assert outcome.evaluation.confusion.to_json() == Run.open(tmp_path / "run").metrics["test"]["confusion"]
 
 
+@pytest.mark.slow  # the export of the five shots above compares them too, all at once
 def test_embeddings_of_real_images_agree_one_by_one(steel: Path, tmp_path: Path) -> None:
     run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=2))
     export(tmp_path / "run", tmp_path / "steel.edgefs")

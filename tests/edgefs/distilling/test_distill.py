@@ -92,6 +92,7 @@ def test_killed_and_started_again_it_ends_with_the_same_student(archive: Path, t
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")
+@pytest.mark.slow  # fine-tuning, by the same loop, shows it in every run
 def test_two_processes_train_together(archive: Path, tmp_path: Path) -> None:
     flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 1 --devices 2"
     script = tmp_path / "command.py"
