@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
+from torch import nn
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.checking import check_adapt, head_of
@@ -29,7 +30,7 @@ from edgefs.identity import predecessor
 from edgefs.methods import METHODS, Adapted, Task
 from edgefs.methods.trained_heads import check_classes
 from edgefs.progress import Steps, silent
-from edgefs.report import render_report
+from edgefs.report import Report, render_report
 from edgefs.reporting import Measured, adapt_report, measure
 from edgefs.runs import (
     GALLERY,
@@ -56,7 +57,6 @@ from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
 from edgefs_runtime.version import __version__
 
 _FALLBACK = "blend"
-_MANY = 500  # classes, from which on measuring takes minutes
 
 
 def adapt(
@@ -94,11 +94,6 @@ def adapt(
     for note in adapted.notes:
         tell(note)
     task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
-    if len(task.dispositions) > _MANY:
-        tell(
-            f"There are {len(task.dispositions):,} classes: measuring and writing the report take minutes, since the "
-            "cost grows faster than the classes."
-        )
     measured = measure(task, adapted, dataset)
     writing = steps("write the RUN")
     report = dataclasses.replace(
@@ -107,23 +102,13 @@ def adapt(
         created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
     )
-    files = {
-        WEIGHTS: save({key: value.contiguous() for key, value in adapted.network.cpu().state_dict().items()}),
-        GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
-        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
-        REPORT: render_report(report).encode(),
-        **({HEAD: adapted.head.onnx} if adapted.head else {}),
+    fields = {
+        **_fields(name, data, settings, dataset, task, adapted),
+        **({"succeeds": succeeds} if succeeds else {}),
     }
-    if adapted.gallery is not None:
-        files[GALLERY_WEIGHTS] = save(
-            {key: value.contiguous() for key, value in adapted.gallery.cpu().state_dict().items()}
-        )
-    fields = _fields(name, data, settings, dataset, task, adapted)
-    if succeeds:
-        fields["succeeds"] = succeeds
     if not is_lead():  # of several processes that train together one writes
         return Run(out, fields), measured
-    run = write_run(out, fields, files, overwrite=overwrite)
+    run = write_run(out, fields, _files(task, adapted, measured, report), overwrite=overwrite)
     task.checkpoints.clear()
     writing(1, 1)
     return run, measured
@@ -240,6 +225,22 @@ def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
     return dataclasses.replace(preprocess, symmetries=())  # the method chooses them
 
 
+def _files(task: Task, adapted: Adapted, measured: Measured, report: Report) -> dict[str, bytes]:
+    """The content of the RUN's other files, by their names."""
+    networks = {WEIGHTS: adapted.network, GALLERY_WEIGHTS: adapted.gallery}
+    return {
+        **{name: _weights(network) for name, network in networks.items() if network is not None},
+        GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
+        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
+        REPORT: render_report(report).encode(),
+        **({HEAD: adapted.head.onnx} if adapted.head else {}),
+    }
+
+
+def _weights(network: nn.Module) -> bytes:
+    return save({key: value.contiguous() for key, value in network.cpu().state_dict().items()})
+
+
 def _fields(
     name: str, data: Path, settings: AdaptSettings, dataset: Dataset, task: Task, adapted: Adapted
 ) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _fields(
     backbone = task.backbone
     split = task.split
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
-    blank = {"validation": split.blank_validation, "test": split.blank_test}
+    blank = {"train": split.blank_train, "validation": split.blank_validation, "test": split.blank_test}
     return {
         "name": name,
         "method": adapted.method or settings.method,

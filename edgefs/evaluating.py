@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,8 @@ class _Subject:
     decision: DecisionSettings
     dispositions: dict[str, Disposition]
     learned: frozenset[str]
-    chosen_on: frozenset[str]  # starts of the digests of images that choices were made on
+    chosen_on: Sequence[str]  # as in `Run`
+    blank_apart: Sequence[str]  # as in `Run`
     thresholds: Mapping[Disposition, float]
 
 
@@ -199,36 +201,51 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     if any(sample.split == "test" for sample in samples):
         samples = tuple(sample for sample in samples if sample.split == "test")
         notes.append("The folder is divided: only its test part was used.")
-    others = tuple(sample for sample in samples if sample.digest not in judged.learned)
-    if len(others) < len(samples):
-        notes.append(f"Left out: {counted(len(samples) - len(others), 'image')} that the model has learned from.")
-    parts = _parts_learned(dataset.samples, judged.learned)
-    fresh = tuple(sample for sample in others if sample.group not in parts)
-    if len(fresh) < len(others):
-        notes.append(f"Left out: {counted(len(others) - len(fresh), 'other image')} of the same parts.")
-    fresh, chosen_on = _apart(fresh, judged.chosen_on)
-    if chosen_on:
-        notes.append(f"Left out: {counted(chosen_on, 'image')} that choices were made on.")
+    given = len(samples)
+    for noun, what, tests in _sieves(dataset, judged):
+        kept = tuple(sample for sample in samples if tests(sample))
+        if len(kept) < len(samples):
+            notes.append(f"Left out: {counted(len(samples) - len(kept), noun)} {what}.")
+        samples = kept
     if dataset.left_out:
         first = dataset.left_out[0]
         notes.append(
             f"Left out: {counted(len(dataset.left_out), 'file')} that can't be used "
             f"(the first: {inside(first.path, dataset.root)}, {first.reason})."
         )
-    if not fresh:
-        raise DataError(f"{dataset.root}: the model has learned from all {len(samples)} images; evaluate on others")
-    unknown = sorted({sample.label for sample in fresh} - judged.dispositions.keys())
+    if not samples:
+        raise DataError(f"{dataset.root}: the model has learned from all {given} images; evaluate on others")
+    unknown = sorted({sample.label for sample in samples} - judged.dispositions.keys())
     if unknown:
         notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
         notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
-    return fresh, tuple(notes)
+    return samples, tuple(notes)
 
 
-def _apart(samples: tuple[Sample, ...], chosen_on: Collection[str]) -> tuple[tuple[Sample, ...], int]:
-    """Those that test, and how many validated: `adapt` shows these in a table of their own."""
-    kept = tuple(sample for sample in samples if sample.blank or sample.digest[:DIGEST_START] not in chosen_on)
-    return kept, len(samples) - len(kept)
+def _sieves(dataset: Dataset, judged: _Subject) -> list[tuple[str, str, Callable[[Sample], bool]]]:
+    """What leaves images out in turn, as `adapt`'s own table does: their noun, why, and whether one tests."""
+    parts, chosen_on = _parts_learned(dataset.samples, judged.learned), set(judged.chosen_on)
+    apart = Counter(judged.blank_apart)
+
+    def is_not_apart(sample: Sample) -> bool:
+        """Whether it is none of the black frames that came to other sides, where the folder does not say which."""
+        name = f"{sample.digest[:DIGEST_START]} {sample.label}"
+        if not sample.blank or sample.split or not apart[name]:
+            return True
+        apart[name] -= 1
+        return False
+
+    return [
+        ("image", "that the model has learned from", lambda sample: sample.digest not in judged.learned),
+        ("other image", "of the same parts", lambda sample: sample.group not in parts),
+        (
+            "image",
+            "that choices were made on",
+            lambda sample: bool(sample.blank) or sample.digest[:DIGEST_START] not in chosen_on,
+        ),
+        ("blank image", "that would have taught or validated", is_not_apart),
+    ]
 
 
 def _parts_learned(samples: Sequence[Sample], learned: Collection[str]) -> set[str]:
@@ -251,6 +268,7 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         answer = next(classifier.predict_each([sample.path]))
         return classifier.judge.no_decision(str(answer)) if isinstance(answer, ImageError) else answer
 
+    made_with = classifier.bundle.manifest.raw.get("data", {})
     where = f"the gallery {gallery.name}" if gallery else "the bundle's seed gallery"
     decided = f"Decided by the exported bundle through the runtime, by {where}."
     return _Subject(
@@ -263,7 +281,8 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in classifier.bundle.seed_enrolments() for digest in enrolment.digests)
         | _taught(classifier),
-        chosen_on=frozenset(classifier.bundle.manifest.raw.get("data", {}).get("chosen_on", ())),
+        chosen_on=made_with.get("chosen_on", ()),
+        blank_apart=made_with.get("blank_apart", ()),
         thresholds=classifier.judge.thresholds,
     )
 
@@ -312,7 +331,8 @@ def _run(folder: Path) -> _Subject:
         decision=decision,
         dispositions=dict(zip(snapshot.labels, snapshot.dispositions, strict=True)),
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
-        chosen_on=frozenset(run.chosen_on),
+        chosen_on=run.chosen_on,
+        blank_apart=run.blank_apart,
         thresholds=judge.thresholds,
     )
 

@@ -129,6 +129,13 @@ class Run:
         return sorted({str(image["sha256"])[:DIGEST_START] for image in images})
 
     @property
+    def blank_apart(self) -> list[str]:
+        """Of each image that shows nothing and tests nothing, `DIGEST LABEL`: a dead camera writes one file for all."""
+        sides = self.fields.get("no_decision", {})
+        images = [image for side in ("train", "validation") for image in sides.get(side, ())]
+        return sorted(f"{image['sha256'][:DIGEST_START]} {image['label']}" for image in images)
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
         content: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))

@@ -26,10 +26,11 @@ def with_blank(split: Split, blank: Sequence[Sample], seed: int, strangers: Coll
     if split.protocol == "cross-validation":  # nothing is put aside
         return split
     sides = ["test" if sample.label in strangers else _side(sample, split, seed) for sample in blank]
-    chosen = {
-        side: tuple(sample for sample, own in zip(blank, sides, strict=True) if own == side) for side in ("val", "test")
-    }
-    return dataclasses.replace(split, blank_validation=chosen["val"], blank_test=chosen["test"])
+    train, validation, test = (
+        tuple(sample for sample, own in zip(blank, sides, strict=True) if own == side)
+        for side in ("train", "val", "test")
+    )
+    return dataclasses.replace(split, blank_train=train, blank_validation=validation, blank_test=test)
 
 
 def _side(sample: Sample, split: Split, seed: int) -> str:

@@ -32,6 +32,7 @@ class Split:
         blank_validation: images that show nothing and would validate: no choice is made on them, and each has no
             decision.
         blank_test: the same of the test.
+        blank_train: those that would have taught, and stand nowhere.
     """
 
     train: tuple[Sample, ...]
@@ -41,6 +42,7 @@ class Split:
     notes: tuple[str, ...]
     blank_validation: tuple[Sample, ...] = ()
     blank_test: tuple[Sample, ...] = ()
+    blank_train: tuple[Sample, ...] = ()
 
 
 @dataclass

@@ -48,6 +48,7 @@ def manifest_fields(plan: Plan, dim: int, measured: Measured) -> dict[str, Any]:
             "shots": run["settings"]["shots"],
             "seed": run["seed"],
             "chosen_on": plan.run.chosen_on,
+            "blank_apart": plan.run.blank_apart,
             **({} if measured.refined is None else {"refined": dict(measured.refined.classes)}),
         },
         "metrics": {

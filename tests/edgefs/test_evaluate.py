@@ -50,6 +50,30 @@ def test_images_that_choices_were_made_on_test_nothing(tmp_path: Path) -> None:
         assert any("8 images that choices were made on" in note for note in outcome.notes)
 
 
+def test_black_frames_of_an_undivided_folder_count_as_adapt_counted_them(tmp_path: Path) -> None:
+    from edgefs.runs import Run
+
+    data = write_set(tmp_path / "data", 20, ("good", "dots"))
+    for number in range(20):  # black with one pixel that is not: files of their own, and parts of their own
+        pixels = np.zeros((32, 32), np.uint8)
+        pixels.flat[number] = 4
+        Image.fromarray(pixels).save(data / ("good", "dots")[number % 2] / f"black-{number}.png")
+    dead = np.zeros((32, 32), np.uint8)  # and one that a dead camera wrote for every part
+    for label in ("good", "good", "dots"):
+        Image.fromarray(dead).save(data / label / f"dead-{len(list((data / label).iterdir()))}.png")
+    adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", name="parts"))  # 60/20/20
+    export(tmp_path / "run", tmp_path / "b.edgefs")
+    run = Run.open(tmp_path / "run")
+    counted = {side: len(images) for side, images in run.fields["no_decision"].items()}
+    assert sum(counted.values()) == 23
+    assert min(counted.values()) > 0
+    wanted = run.metrics["test"]["confusion"]
+    for subject in (tmp_path / "run", tmp_path / "b.edgefs"):
+        outcome = evaluate(subject, data)
+        assert outcome.evaluation.confusion.to_json() == wanted
+        assert outcome.evaluation.rates.unjudged.events == counted["test"]
+
+
 def test_a_class_nobody_taught_is_counted_as_such(exported: tuple[Path, Path], tmp_path: Path) -> None:
     data = write_set(tmp_path / "more", 6, ("good", "checks"), first=500)
     outcome = evaluate(exported[1], data)
