@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.parts import find_parts
-from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
 from edgefs.progress import Steps, silent
@@ -33,6 +32,7 @@ from edgefs_runtime.labels import difference, spelling_in, twin_of
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import build_snapshot
 from edgefs_runtime.version import __version__
+from edgefs_runtime.wording import counted
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
 from edgefs.data.duplicates import NearDuplicates
 from edgefs.data.samples import relative_name
-from edgefs.data.wording import counted
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
@@ -22,6 +21,7 @@ from edgefs_calibration.rates import is_refused
 from edgefs_runtime.deciding import Judge, budget_in_words, said_thresholds
 from edgefs_runtime.decision import Decision, Disposition
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.wording import counted
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note

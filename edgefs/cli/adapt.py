@@ -15,12 +15,14 @@ from edgefs.choices import METHODS
 from edgefs.cli import adapt_options as options
 from edgefs.cli import method_options
 from edgefs.cli.config import take_config
-from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, apply, echo_json, json_option
+from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.program import this_program
+from edgefs.cli.run_options import CACHE, FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.runs import REPORT, Run
 from edgefs.settings import AdaptSettings
+from edgefs_runtime.wording import counted
 
 if TYPE_CHECKING:
     from edgefs.reporting import Measured
@@ -45,7 +47,7 @@ _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that h
     method_options.FINETUNE,
     method_options.META,
     method_options.DOMAIN,
-    options.CACHE,
+    CACHE,
     options.SUCCESSION,
     RUN,
 )
@@ -108,10 +110,10 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
     if measured.validation is not None:
         click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
     if left_out := run.fields["left_out"]:
-        first, number = left_out[0], len(left_out)
-        files = "1 file" if number == 1 else f"{number:,} files"
+        first = left_out[0]
         click.echo(
-            f"Left out: {files} (the first: {first['path']}, {first['reason']}); run.json and the report list them."
+            f"Left out: {counted(len(left_out), 'file')} (the first: {first['path']}, {first['reason']}); run.json and "
+            "the report list them."
         )
     click.echo(f"RUN: {out}   report: {out / REPORT}")
     click.echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")

@@ -163,13 +163,3 @@ TRAINING: tuple[Option, ...] = (
         help="How long --method auto may try things for.",
     ),
 )
-CACHE: tuple[Option, ...] = (
-    click.option(
-        "--no-cache",
-        "use_cache",
-        flag_value=False,
-        default=True,
-        type=bool,
-        help="Compute every embedding anew and keep none for the next time.",
-    ),
-)

@@ -13,6 +13,7 @@ import click
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.listing import natural_key
+from edgefs_runtime.wording import counted
 
 COLUMNS = (
     "path",
@@ -105,7 +106,7 @@ class Summary:
     def sentence(self) -> str:
         """All in one sentence: `12 images: 3 NG (scratches 2, unknown 1), 8 OK (good 8), 1 unreadable.`."""
         parts = [self._part(kind) for kind in _URGENCY if kind in self._labels]
-        return f"{self.images:,} image{'' if self.images == 1 else 's'}: {', '.join(parts)}."
+        return f"{counted(self.images, 'image')}: {', '.join(parts)}."
 
     def _part(self, kind: str) -> str:
         labels = self._labels[kind]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.cli.options import PATH, echo_json, echo_passed_over, echo_warnings, image_files
+from edgefs.cli.images import echo_passed_over, image_files
+from edgefs.cli.options import PATH, echo_json, echo_warnings
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames

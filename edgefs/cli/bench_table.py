@@ -11,6 +11,7 @@ from edgefs_runtime.benchmarking.measuring import Benchmark, Measured, Misses
 from edgefs_runtime.benchmarking.memory import Memory
 from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Spread, samples_needed
 from edgefs_runtime.benchmarking.throughput import Throughput
+from edgefs_runtime.wording import counted
 
 _STAGES = {
     "preprocess_encoded": "decode and resize",
@@ -38,7 +39,7 @@ def lines(benchmark: Benchmark) -> Iterator[str]:
 
 
 def _machine(machine: Machine) -> str:
-    cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
+    cores = counted(machine.cores, "core")
     return (
         f"{machine.processor}, {machine.architecture}, {cores}; {machine.system}; onnxruntime {machine.onnxruntime}, "
         f"numpy {machine.numpy}, Python {machine.python}, edgefs {machine.edgefs}"
@@ -48,7 +49,7 @@ def _machine(machine: Machine) -> str:
 def _frames(frames: Frames) -> str:
     count, sizes = len(frames.frames), " and ".join(f"{width} x {height}" for width, height in frames.sizes[:3])
     kind = "rendered frame" if frames.source == "rendered" else "frame"
-    return f"{count} {kind}{'' if count == 1 else 's'} of {sizes}{' ...' if len(frames.sizes) > 3 else ''} pixels"
+    return f"{counted(count, kind)} of {sizes}{' ...' if len(frames.sizes) > 3 else ''} pixels"
 
 
 def _bundle(bundle: Measured, deadline: float | None) -> Iterator[str]:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from edgefs.cli.images import image_files
 from edgefs.cli.options import (
     PATH,
     actor_option,
     bundle_argument,
     echo_json,
     gallery_option,
-    image_files,
     json_option,
     open_classifier,
     provider_option,
 )
+from edgefs_runtime.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.challenge import Added, Result
@@ -126,7 +127,7 @@ def list_parts(bundle: Path, gallery: Path | None, as_json: bool) -> None:
             by = f"  by {part.actor}" if part.actor else ""
             click.echo(f"{part.id}  {part.wanted:<7}  {part.name}  {part.added}{by}")
     if not as_json:
-        click.echo(f"{len(parts)} part{'' if len(parts) == 1 else 's'} in {challenge.folder}")
+        click.echo(f"{counted(len(parts), 'part')} in {challenge.folder}")
 
 
 @command.command("remove")

@@ -11,8 +11,9 @@ import click
 from edgefs.checking import check_distill
 from edgefs.choices import STUDENTS
 from edgefs.cli.config import take_config
-from edgefs.cli.options import FRAME, HARDWARE, PATH, RUN, Option, apply, echo_json, json_option
+from edgefs.cli.options import PATH, Option, apply, echo_json, json_option
 from edgefs.cli.program import this_program
+from edgefs.cli.run_options import FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.distill_settings import DistillSettings

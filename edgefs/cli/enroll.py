@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from edgefs.cli.images import image_files, unlabelled_files
 from edgefs.cli.options import (
+    ACT,
     PATH,
-    actor_option,
+    apply,
     bundle_argument,
     echo_json,
     echo_refined,
-    gallery_option,
-    image_files,
-    json_option,
     open_classifier,
     provider_option,
-    reason_option,
-    unlabelled_files,
-    wait_option,
 )
+from edgefs_runtime.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.advice import Advice
@@ -56,12 +53,8 @@ _MOST_SHOWN = 5  # thumbnails
 @click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
 )
-@reason_option
-@actor_option
-@gallery_option
 @provider_option
-@wait_option
-@json_option
+@apply(ACT)
 def command(
     bundle: Path,
     label: str,
@@ -109,7 +102,7 @@ def command(
         echo_json({**vars(taught), "path": str(path), **({"refined": gained} if others else {})})
         return
     kind = "new class" if taught.is_new else f"now {taught.total} images"
-    number = "1 image" if taught.images == 1 else f"{taught.images} images"
+    number = counted(taught.images, "image")
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
     for known_as, count in taught.again.items():
         click.echo(_taught_before(known_as, count, taught.images))

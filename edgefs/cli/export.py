@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from edgefs.checking import check_export
-from edgefs.cli.options import PATH, apply, echo_json, echo_passed_over, json_option, unlabelled_files
+from edgefs.cli.images import echo_passed_over, unlabelled_files
+from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
 from edgefs.cli.program import this_program
+from edgefs.cli.run_options import CACHE
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 
@@ -44,15 +46,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Refine classes of at most five images by the images in DIR, where that is safe, as `gallery refine` does.",
 )
-@apply(PRECISION)
-@click.option(
-    "--no-cache",
-    "use_cache",
-    flag_value=False,
-    default=True,
-    type=bool,
-    help="Compute every embedding anew and keep none for the next time.",
-)
+@apply(PRECISION, CACHE)
 @json_option
 def command(
     run: Path,

@@ -9,9 +9,11 @@ import click
 
 from edgefs.cli.gallery_carry import carry
 from edgefs.cli.gallery_log import log
+from edgefs.cli.images import unlabelled_files
 from edgefs.cli.options import (
+    ACT,
     PATH,
-    actor_option,
+    apply,
     bundle_argument,
     echo_head_note,
     echo_json,
@@ -21,10 +23,8 @@ from edgefs.cli.options import (
     json_option,
     open_classifier,
     provider_option,
-    reason_option,
-    unlabelled_files,
-    wait_option,
 )
+from edgefs_runtime.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
@@ -66,11 +66,7 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @bundle_argument
 @click.argument("label")
 @click.option("--force", is_flag=True, help="Forget it although challenge parts would fail.")
-@reason_option
-@actor_option
-@gallery_option
-@wait_option
-@json_option
+@apply(ACT)
 def forget(
     bundle: Path, label: str, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool
 ) -> None:
@@ -83,7 +79,7 @@ def forget(
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
-        click.echo(f"Forgot {label} ({images} image{'' if images == 1 else 's'}).")
+        click.echo(f"Forgot {label} ({counted(images, 'image')}).")
         echo_head_note(classifier)
 
 
@@ -91,12 +87,8 @@ def forget(
 @bundle_argument
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--force", is_flag=True, help="Refine although challenge parts would fail.")
-@reason_option
-@actor_option
-@gallery_option
 @provider_option
-@wait_option
-@json_option
+@apply(ACT)
 def refine(
     bundle: Path,
     images: tuple[Path, ...],
@@ -126,11 +118,7 @@ def refine(
 @command.command("undo")
 @bundle_argument
 @click.option("--force", is_flag=True, help="Undo it although challenge parts would fail.")
-@reason_option
-@actor_option
-@gallery_option
-@wait_option
-@json_option
+@apply(ACT)
 def undo(bundle: Path, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool) -> None:
     """Take back the latest act on this device that is not undone yet."""
     with open_classifier(bundle, gallery, wait=wait) as classifier:
@@ -169,7 +157,7 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     else:
         for problem in problems:
             click.echo(problem)
-        number = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        number = counted(len(problems), "problem")
         click.echo(f"{path}: {number if problems else 'whole'}")
     if problems:
         raise click.exceptions.Exit(1)
@@ -179,11 +167,7 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @bundle_argument
 @click.argument("other", type=PATH)
 @click.option("--force", is_flag=True, help="Merge although OTHER is another model's, or challenge parts would fail.")
-@reason_option
-@actor_option
-@gallery_option
-@wait_option
-@json_option
+@apply(ACT)
 def merge(
     bundle: Path,
     other: Path,

@@ -7,17 +7,14 @@ from pathlib import Path
 import click
 
 from edgefs.cli.options import (
+    ACT,
     PATH,
-    actor_option,
+    apply,
     bundle_argument,
     echo_head_note,
     echo_json,
-    gallery_option,
-    json_option,
     open_classifier,
     provider_option,
-    reason_option,
-    wait_option,
 )
 
 
@@ -35,12 +32,8 @@ from edgefs.cli.options import (
 @click.option(
     "--force", is_flag=True, help="Carry over what can be, although some images can't or challenge parts would fail."
 )
-@reason_option
-@actor_option
-@gallery_option
 @provider_option
-@wait_option
-@json_option
+@apply(ACT)
 def carry(
     bundle: Path,
     source: Path | None,

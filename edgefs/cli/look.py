@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefs.checking import check_data, check_file
-from edgefs.cli.options import FRAME, PATH, apply, echo_json, json_option
+from edgefs.cli.options import PATH, apply, echo_json, json_option
+from edgefs.cli.run_options import FRAME
 from edgefs.cli.workstation import WorkstationCommand
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgefs.cli.images import echo_passed_over
 from edgefs.cli.streams import takes
 
 if TYPE_CHECKING:
@@ -29,72 +30,6 @@ class _Path(click.Path):
 
 
 PATH = _Path(path_type=Path)
-_PASSED_OVER = "edgefs.passed_over"  # in the context of a command: the sentence
-
-# Of what learns from images: how a frame is cut before a network sees it, on what it is trained, and its RUN.
-FRAME: tuple[Option, ...] = (
-    click.option(
-        "--roi",
-        nargs=4,
-        type=click.IntRange(min=0),
-        metavar="LEFT TOP WIDTH HEIGHT",
-        help="The region of interest in pixels; what lies outside is cut off.",
-    ),
-    click.option(
-        "--rotation",
-        type=click.Choice(["0", "90", "180", "270"]),
-        default="0",
-        show_default=True,
-        help="The degrees that a frame is turned by, counter-clockwise.",
-    ),
-    click.option(
-        "--channels",
-        type=click.Choice(["rgb", "mono"]),
-        default="rgb",
-        show_default=True,
-        help="Whether colours are kept or dropped.",
-    ),
-    click.option(
-        "--window",
-        nargs=2,
-        type=click.IntRange(0, 65535),
-        metavar="BLACK WHITE",
-        help="The raw values that frames with more than 8 bits show as black and as white; by default the sensor's, "
-        "chosen from the images.",
-    ),
-    click.option(
-        "--page",
-        type=click.IntRange(min=1),
-        help="Of files with several pages or frames, which one is looked at; without it such files are left out.",
-    ),
-    click.option(
-        "--damaged",
-        type=click.Choice(["refuse", "keep"]),
-        default="refuse",
-        show_default=True,
-        help="JPEG files whose scan is damaged: leave them out, or take what can be decoded.",
-    ),
-)
-HARDWARE: tuple[Option, ...] = (
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16"]),
-        default="auto",
-        show_default=True,
-        help="The arithmetic of training; auto takes bf16 on a GPU that has it.",
-    ),
-    click.option("--device", default="auto", show_default=True, help="What computes: auto, cpu, cuda, cuda:1 …"),
-    click.option(
-        "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="The number of GPUs to train on."
-    ),
-)
-RUN: tuple[Option, ...] = (
-    click.option("--name", help="The model's name; by default the folder's."),
-    click.option("--overwrite", is_flag=True, help="Replace the RUN that stands there."),
-    click.option(
-        "--config", type=PATH, help="A TOML file with options by their names; options on the command line win."
-    ),
-)
 
 
 def apply(*groups: tuple[Option, ...]) -> Option:
@@ -152,6 +87,22 @@ def reason_option(command: Command) -> Command:
     )
 
 
+def wait_option(command: Command) -> Command:
+    """--wait SECONDS."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=10,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait, at most, while another process owns the gallery.",
+    )(command)
+
+
+# Of what changes a gallery: who does it and why, which gallery, and how long it waits for another owner.
+ACT: tuple[Option, ...] = (reason_option, actor_option, gallery_option, wait_option, json_option)
+
+
 def open_classifier(
     bundle: Path,
     gallery: Path | None,
@@ -177,18 +128,6 @@ def open_classifier(
         echo_warnings(classifier.warnings)
     echo_passed_over()
     return classifier
-
-
-def wait_option(command: Command) -> Command:
-    """--wait SECONDS."""
-    return click.option(
-        "--wait",
-        type=click.FloatRange(min=0),
-        default=10,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long to wait, at most, while another process owns the gallery.",
-    )(command)
 
 
 def gallery_path_of(bundle: Path, gallery: Path | None) -> Path:
@@ -233,49 +172,3 @@ def echo_refined(gained: Mapping[str, int]) -> None:
 
     for sentence in sentences_of(gained):
         click.echo(sentence)
-
-
-def unlabelled_files(given: Sequence[Path]) -> list[Path]:
-    """As `image_files`, of images of which single ones may fail: what is not there at all is a slip of the pen.
-
-    Raises:
-        ImageError: a file or a folder does not exist, or a folder holds no image.
-        DataError: a folder can't be read.
-    """
-    from edgefs_runtime.errors import ImageError
-
-    for path in given:
-        if not path.exists():
-            raise ImageError(f"{path}: no such file or folder")
-    return image_files(given)
-
-
-def image_files(given: Sequence[Path]) -> list[Path]:
-    """The files given, and the images below the folders given.
-
-    What was passed over below them is told by `echo_passed_over`, which `open_classifier` calls: a command that can't
-    begin says only why.
-
-    Raises:
-        ImageError: a folder holds no image.
-        DataError: a folder can't be read.
-    """
-    from edgefs_runtime.errors import ImageError
-    from edgefs_runtime.listing import list_images, passed_over
-
-    files: list[Path] = []
-    not_images: list[Path] = []
-    for path in given:
-        found, others = list_images(path) if path.is_dir() else ([path], [])
-        if not found:
-            said = f"; {passed_over(others)}".rstrip(".") if others else ""
-            raise ImageError(f"{path}: no image (.jpg, .png, .bmp, .tif ...) in this folder{said}")
-        files += found
-        not_images += others
-    click.get_current_context().meta[_PASSED_OVER] = passed_over(not_images)
-    return files
-
-
-def echo_passed_over() -> None:
-    """What `image_files` passed over, where it did."""
-    echo_note(click.get_current_context().meta.pop(_PASSED_OVER, ""))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.cli.images import image_files
 from edgefs.cli.options import (
     PATH,
     bundle_argument,
     echo_json,
     gallery_option,
-    image_files,
     json_option,
     open_classifier,
     provider_option,

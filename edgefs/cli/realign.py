@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.cli.options import (
-    PATH,
-    actor_option,
-    bundle_argument,
-    echo_json,
-    gallery_option,
-    json_option,
-    open_classifier,
-    provider_option,
-    reason_option,
-    unlabelled_files,
-    wait_option,
-)
+from edgefs.cli.images import unlabelled_files
+from edgefs.cli.options import ACT, PATH, apply, bundle_argument, echo_json, open_classifier, provider_option
+from edgefs_runtime.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.alignment import Choice
@@ -38,12 +28,8 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @click.option("--force", is_flag=True, help="Realign although it is doubtful or challenge parts would fail.")
-@reason_option
-@actor_option
-@gallery_option
 @provider_option
-@wait_option
-@json_option
+@apply(ACT)
 def command(
     bundle: Path,
     images: tuple[Path, ...],
@@ -87,7 +73,7 @@ def _advise(realigned: Realigned) -> None:
 
 def _said(realigned: Realigned) -> str:
     passed_over = f", {realigned.passed_over} can't be judged" if realigned.passed_over else ""
-    number = f"by {realigned.images} image{'' if realigned.images == 1 else 's'}{passed_over}"
+    number = f"by {counted(realigned.images, 'image')}{passed_over}"
     if realigned.kind == "none":
         return f"{number}: the camera is as when the gallery was taught"
     return (

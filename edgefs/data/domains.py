@@ -20,7 +20,6 @@ from edgefs.data.parts import draw_key, find_parts
 from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.shots import draw_shots
-from edgefs.data.wording import counted
 from edgefs.progress import Steps
 from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError
@@ -28,6 +27,7 @@ from edgefs_runtime.exposure import Window
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, passed_over
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.wording import counted
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from edgefs.data.levels import too_high
 from edgefs.data.samples import Layout, LeftOut
-from edgefs.data.wording import counted
 from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, walk
+from edgefs_runtime.wording import counted
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}

@@ -13,12 +13,12 @@ from edgefs.data.levels import classes_below
 from edgefs.data.reading import Progress, read_images
 from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
 from edgefs.data.tables import list_table
-from edgefs.data.wording import counted
 from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import entries, passed_over
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.wording import counted
 
 
 def load_dataset(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edgefs.data.parts import Part, draw_key, find_parts, parts_of_class
 from edgefs.data.samples import Sample
-from edgefs.data.wording import counted
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.wording import counted
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Literal
 
 from edgefs.data.parts import Part, find_parts
 from edgefs.data.samples import Sample
-from edgefs.data.wording import counted
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import difference, twin_of
+from edgefs_runtime.wording import counted
 
 Protocol = Literal["shots", "holdout", "given", "cross-validation"]
 NO_TEST = "There is no independent test set"

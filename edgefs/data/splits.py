@@ -14,8 +14,8 @@ from edgefs.data.parts import find_parts, part_counts, parts_of_class
 from edgefs.data.samples import Dataset
 from edgefs.data.shots import draw_shots
 from edgefs.data.sides import NO_TEST, Sides, Split
-from edgefs.data.wording import counted
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.wording import counted
 
 _SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 _LEAST_PARTS = (3, 1, 1)  # parts of each class on each side

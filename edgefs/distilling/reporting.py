@@ -12,7 +12,6 @@ from typing import Any
 from torch import nn
 
 from edgefs.backbones.weights import state_digest
-from edgefs.data.wording import counted
 from edgefs.distill_settings import DistillSettings
 from edgefs.distilling.preparing import Given
 from edgefs.report import Report, TrainingPoint
@@ -20,6 +19,7 @@ from edgefs.runs import DISTILLED
 from edgefs.training import History
 from edgefs.versions import versions
 from edgefs_runtime.version import __version__
+from edgefs_runtime.wording import counted
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgefs.data import Sample
-from edgefs.data.wording import counted
 from edgefs.exporting.measuring import Measured
 from edgefs.exporting.plan import Plan
 from edgefs.report import Report
@@ -14,6 +13,7 @@ from edgefs.versions import versions
 from edgefs_export.graph import OPSET
 from edgefs_runtime.deciding import budget_in_words
 from edgefs_runtime.version import __version__
+from edgefs_runtime.wording import counted
 
 _MIN_RUNTIME = "0.1.0"
 

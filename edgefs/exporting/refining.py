@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs.data.wording import counted
 from edgefs.exporting.plan import Plan
 from edgefs_runtime.deciding import Judge
 from edgefs_runtime.embedder import Embedder
@@ -15,6 +14,7 @@ from edgefs_runtime.images import content_digest
 from edgefs_runtime.refining import refinements, sentences_of
 from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.teaching import Teaching
+from edgefs_runtime.wording import counted
 
 
 @dataclass(frozen=True)

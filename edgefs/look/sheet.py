@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgefs.data.wording import counted
 from edgefs_runtime.decision import Disposition
+from edgefs_runtime.wording import counted
 
 Box = tuple[int, int, int, int]  # left, top, width, height, pixels of the upright frame
 
@@ -112,7 +112,7 @@ class Sheet:
     def summary(self) -> str:
         """What was found, in a sentence."""
         good = sum(one.disposition == "ok" for one in self.classes)
-        classes = "1 class" if len(self.classes) == 1 else f"{len(self.classes):,} classes"
+        classes = counted(len(self.classes), "class", "classes")
         left_out = f"; {counted(self.unused, 'image')} left out" if self.unused else ""
         return f"{counted(self.images, 'image')} of {classes}, {good} of good parts{left_out}."
 

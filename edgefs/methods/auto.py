@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from edgefs.choices import TRAINED_HEADS
 from edgefs.data import folds
-from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.features import adapt_features
@@ -28,6 +27,7 @@ from edgefs.methods.task import Adapted, Task
 from edgefs.methods.trained_heads import train_head
 from edgefs.report import Candidate
 from edgefs.torch_embedder import TorchEmbedder
+from edgefs_runtime.wording import counted
 
 MINUTES = 20.0  # of the budget, where nothing is said
 _FOLDS = 3  # those of fine-tuning, so that every way answers for the same images

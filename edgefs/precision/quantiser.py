@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.data.wording import counted
 from edgefs.torch_embedder import OneByOne
 from edgefs_calibration.ranges import RANGE_ESTIMATORS, Ranges
 from edgefs_calibration.table import ranges_from_table
 from edgefs_export.quantising import Isa, Target, quantise, segments, sqnr
 from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.wording import counted
 
 _PROBES = 24  # calibration pictures by which noise is compared
 _WIDEST = 0.5  # of the segments; with more in float there is nothing left to gain

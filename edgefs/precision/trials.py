@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgefs.data.wording import counted
 from edgefs.precision.gate import Change, Gate
 from edgefs_calibration.flips import Flips
 from edgefs_runtime.errors import ExportError
+from edgefs_runtime.wording import counted
 
 Precision = Literal["fp32", "fp16", "int8"]
 

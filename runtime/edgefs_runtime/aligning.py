@@ -26,6 +26,7 @@ from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.mixture import LEAST_GAIN, Reading, read_batch
 from edgefs_runtime.reference import Matrix, Reference, reference_of
 from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.wording import counted
 
 _FEWEST = 10  # images that differ
 _BELIEVED = 0.2  # share of the outer shift that chance must not explain
@@ -109,7 +110,7 @@ def estimate(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Es
         raise GalleryError(f"the images' embeddings are {rows.shape}, the gallery's have {reference.means.shape[1]}")
     distinct = rows[reference.without_copies(rows)]
     if len(distinct) < _FEWEST:
-        number = "1 image that differs" if len(distinct) == 1 else f"{len(distinct)} images that differ"
+        number = counted(len(distinct), "image that differs", "images that differ")
         raise GalleryError(f"{number} can't tell how a camera changed; give at least {_FEWEST}")
     chosen: Kind = "moments" if kind == "auto" else kind
     found = _shift(reference, distinct)

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.heads.lda import LdaHead
 from edgefs_runtime.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.teaching import Seen
+from edgefs_runtime.wording import counted
 
 _NEIGHBOURS = 10  # k
 _COPY = 0.1  # of the views' scatter: squared distance of two rows that show the same
@@ -118,7 +119,7 @@ def sentences_of(gained: Mapping[str, int]) -> list[str]:
     """What was refined by how many images, for people."""
     if not gained:
         return ["Nothing refined: no unlabelled image belongs surely enough to a class of few images."]
-    return [f"Refined {label} by {used} unlabelled image{'' if used == 1 else 's'}." for label, used in gained.items()]
+    return [f"Refined {label} by {counted(used, 'unlabelled image')}." for label, used in gained.items()]
 
 
 def means_of(buffer: NDArray[np.float32], labels: Labels, views: int) -> dict[int, NDArray[np.float32]]:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from edgefs_runtime.errors import ImageError
 from edgefs_runtime.images import ImageSource, read_file
+from edgefs_runtime.wording import counted
 
 Source: TypeAlias = "ImageSource | bytearray | memoryview | IO[bytes]"
 Images: TypeAlias = "Source | Iterable[Source]"
@@ -118,7 +119,7 @@ def named_frames(images: Images, names: Iterable[Name] | None, what: str) -> Ite
     names = cast("Iterable[Name]", [names]) if isinstance(names, str) else names
     given = 1 if is_one(images) else len(images) if isinstance(images, Sized) else None
     if given is not None and isinstance(names, Sized) and given != len(names):
-        raise ValueError(f"{given} image{'' if given == 1 else 's'} and {len(names)} {what}; expected one for each")
+        raise ValueError(f"{counted(given, 'image')} and {len(names)} {what}; expected one for each")
     left = iter(names)
     for count, frame in enumerate(frames):
         name: Any = next(left, _MISSING)

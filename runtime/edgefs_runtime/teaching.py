@@ -22,6 +22,7 @@ from edgefs_runtime.labels import entered_label
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.snapshot import Enrolment
 from edgefs_runtime.sources import Frame, Images, frames_of
+from edgefs_runtime.wording import counted
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
@@ -95,8 +96,9 @@ class Teaching:
             raise GalleryError(f"no image of {label!r} was given; enroll at least one, better five of different parts")
         groups = [groups] if isinstance(groups, str) else groups
         if groups and len(groups) != len(frames):
-            number = "1 image" if len(frames) == 1 else f"{len(frames)} images"
-            raise GalleryError(f"{number} of {label!r} and {len(groups)} groups; expected one for each")
+            raise GalleryError(
+                f"{counted(len(frames), 'image')} of {label!r} and {len(groups)} groups; expected one for each"
+            )
         if disposition not in (None, "ok", "defect"):
             raise GalleryError(f"the disposition of {label!r} is {disposition!r}; expected 'ok' or 'defect'")
         vectors, digests, thumbnails = zip(*(self._described(frame, keep) for frame in frames), strict=True)

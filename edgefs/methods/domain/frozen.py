@@ -19,7 +19,6 @@ from edgefs.cache import EmbeddingCache
 from edgefs.data import Sample
 from edgefs.data.domains import TwoDomains
 from edgefs.data.parts import draw_key
-from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.gallery_network import GalleryNetwork
 from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
@@ -37,6 +36,7 @@ from edgefs_runtime.alignment import fit_alignment
 from edgefs_runtime.errors import EdgefsError, GalleryError
 from edgefs_runtime.heads import fit_head
 from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.wording import counted
 
 _NOT_ALIGNED = "Warning: --align changed nothing"
 _INSTEAD = (

@@ -14,7 +14,6 @@ import numpy as np
 
 from edgefs.cache import EmbeddingCache
 from edgefs.data import Sample
-from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork
 from edgefs.methods.task import Task
 from edgefs.teaching import Embedded, snapshot_of
@@ -22,6 +21,7 @@ from edgefs.torch_embedder import TorchEmbedder, embed_samples
 from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.heads import LeftOut, fit_head
+from edgefs_runtime.wording import counted
 
 FEWEST = 20  # images of the target; fewer say little of their strange half
 

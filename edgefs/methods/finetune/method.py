@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from edgefs.data.wording import counted
 from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.paired import standard_error
 from edgefs.methods.embedding import embed_all
@@ -26,6 +25,7 @@ from edgefs.teaching import Embedded, snapshot_of
 from edgefs_calibration.crossfit import fit_crossfit
 from edgefs_runtime.crossfit import CrossFit
 from edgefs_runtime.heads import fit_head
+from edgefs_runtime.wording import counted
 
 UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
 

@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from edgefs.data import Sample
 from edgefs.data.layouts import SPLIT_NAMES, Listed
 from edgefs.data.reading import read_images
-from edgefs.data.wording import counted
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.labels import normal_label
 from edgefs_runtime.listing import walk
 from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.wording import counted
 
 _MOST_BYTES = 4 << 30  # of pixels held in memory
 

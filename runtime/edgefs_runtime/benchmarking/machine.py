@@ -10,6 +10,7 @@ import numpy as np
 
 from edgefs_runtime.processor import this_processor
 from edgefs_runtime.version import __version__
+from edgefs_runtime.wording import counted
 
 _BUSY = 0.25  # of the cores, on average over the last minute
 
@@ -63,7 +64,7 @@ class Machine:
         if self.load is None or self.load < _BUSY * self.cores:
             return ""
         return (
-            f"the machine is busy (load average {self.load:.1f} on {self.cores} core{'' if self.cores == 1 else 's'}): "
+            f"the machine is busy (load average {self.load:.1f} on {counted(self.cores, 'core')}): "
             "times are longer and spread wider than on an idle one"
         )
 

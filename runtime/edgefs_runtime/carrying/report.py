@@ -9,6 +9,7 @@ from typing import Any
 
 from edgefs_runtime.carrying.earlier import Agreement
 from edgefs_runtime.carrying.ways import CARRIED, Planned, Way, by_class
+from edgefs_runtime.wording import counted
 
 _SAID: dict[Way, str] = {
     "known": "{} known already",
@@ -48,13 +49,13 @@ class Carried:
         did = "Would carry over" if check else "Carried over"
         if not self.ways:
             return f"{did} challenge parts alone: nothing was taught where they lie, beside {self.source}"
-        number = f"{self.classes} class{'' if self.classes == 1 else 'es'}"
-        return f"{did} {_images(self.images)} of {number} from {self.source} into {gallery}"
+        number = counted(self.classes, "class", "classes")
+        return f"{did} {counted(self.images, 'image')} of {number} from {self.source} into {gallery}"
 
     def lines(self) -> list[str]:
         """How each class came over, what was not, and what challenge parts get since."""
         lines = [
-            f"{label}: {', '.join(_SAID[way].format(_images(n)) for way, n in w.items())}"
+            f"{label}: {', '.join(_SAID[way].format(counted(n, 'image')) for way, n in w.items())}"
             for label, w in self.ways.items()
         ]
         if self.agreement is not None:
@@ -62,7 +63,7 @@ class Carried:
         lines += [f"not carried over: {note}" for note in self.notes]
         lines += [f"challenge: {sentence}" for sentence in self.challenge]
         if self.parts:
-            lines.append(f"{self.parts} challenge part{'' if self.parts == 1 else 's'} of the old gallery came along")
+            lines.append(f"{counted(self.parts, 'challenge part')} of the old gallery came along")
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def notes_of(planned: Sequence[Planned]) -> list[str]:
     """A sentence each on images that are not carried over."""
     notes = lost(planned)
     for label, count in by_class(planned, "relabelled").items():
-        notes.append(f"{_images(count)} of {label!r}: the new bundle was taught it as another class")
+        notes.append(f"{counted(count, 'image')} of {label!r}: the new bundle was taught it as another class")
     return notes + [
         f"the mean of unlabelled images of {label!r}: refine it again" for label in by_class(planned, "mean")
     ]
@@ -113,15 +114,11 @@ def lost(planned: Sequence[Planned]) -> list[str]:
     """A sentence each on images that can't be carried over, with the cure."""
     missing, elsewhere = by_class(planned, "missing"), by_class(planned, "region")
     return [
-        f"{_images(count)} of {label!r} {'has' if count == 1 else 'have'} no kept picture: enroll "
+        f"{counted(count, 'image')} of {label!r} {'has' if count == 1 else 'have'} no kept picture: enroll "
         f"{'it' if count == 1 else 'them'} again, with --keep-images for the next time"
         for label, count in missing.items()
     ] + [
-        f"the kept picture{'' if count == 1 else 's'} of {_images(count)} of {label!r} show another region than this "
-        "bundle looks at: enroll them again"
+        f"the kept picture{'' if count == 1 else 's'} of {counted(count, 'image')} of {label!r} show another region "
+        "than this bundle looks at: enroll them again"
         for label, count in elsewhere.items()
     ]
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

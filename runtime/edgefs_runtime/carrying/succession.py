@@ -13,6 +13,7 @@ from edgefs_runtime.bundle import Bundle
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.opening import gallery_of
 from edgefs_runtime.state import challenge_folder, challenges_of, galleries_of, gallery_path, lies
+from edgefs_runtime.wording import counted
 
 _NAMED = 3  # classes
 
@@ -106,4 +107,4 @@ def _told(gallery: Path, own: Path) -> str:
     except GalleryError as error:
         return f"what was taught in {gallery.name} ({error})"
     names = ", ".join(labels[:_NAMED]) + (" ..." if len(labels) > _NAMED else "")
-    return f"{len(labels)} class{'' if len(labels) == 1 else 'es'} taught in {gallery.name} ({names})"
+    return f"{counted(len(labels), 'class', 'classes')} taught in {gallery.name} ({names})"

@@ -22,6 +22,7 @@ from typing import Literal
 from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, json_list
 from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.wording import counted
 
 DEED = "settings"  # the kind of such rows: the tables of schema 1 allow no new one
 
@@ -139,7 +140,7 @@ def said(added: Mapping[str, int], removed: Mapping[str, int]) -> str:
 
 def _number(images: Mapping[str, int]) -> str:
     total = sum(images.values())
-    return f"{total} image{'' if total == 1 else 's'} of {len(images)} class{'' if len(images) == 1 else 'es'}"
+    return f"{counted(total, 'image')} of {counted(len(images), 'class', 'classes')}"
 
 
 def _names(labels: Iterable[str], most: int = 5) -> str:

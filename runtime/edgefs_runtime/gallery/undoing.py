@@ -12,6 +12,7 @@ from edgefs_runtime.errors import GalleryError
 from edgefs_runtime.gallery.deeds import deed_of, is_deed, said
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import Act, Event, Key, Record, Removed, json_list
+from edgefs_runtime.wording import counted
 
 
 def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int | None = None) -> Removed:
@@ -60,12 +61,14 @@ def _withdraw(ledger: Ledger, act: Act, rows: list[Event]) -> tuple[list[Record]
 
 def _take_away(ledger: Ledger, act: Act, taught: list[Event]) -> tuple[list[Record], str]:
     if taught[0].kind == "align":
-        sentence = f"took back the alignment to a changed camera by {_images(taught[0].n)} ({_when(taught[0])})"
+        sentence = (
+            f"took back the alignment to a changed camera by {counted(taught[0].n, 'image')} ({_when(taught[0])})"
+        )
         return [removal(act, "undo", taught, taught[0].n, undoes=taught[0].operation)], sentence
     events = _with_copies(taught, ledger.copies(_origins(taught)))
     images = sum(event.n for event in taught)
     labels = ", ".join(repr(event.label) for event in taught)
-    sentence = f"took back the enrollment of {_images(images)} of {labels} ({_when(taught[0])})"
+    sentence = f"took back the enrollment of {counted(images, 'image')} of {labels} ({_when(taught[0])})"
     return [removal(act, "undo", events, images, undoes=taught[0].operation)], sentence
 
 
@@ -95,11 +98,7 @@ def _bring_back(ledger: Ledger, act: Act, forgotten: Removed) -> tuple[list[Reco
         )
         for number, event in enumerate(events)
     ]
-    return rows, f"brought back {_images(forgotten.n)} of {forgotten.label!r} (forgotten {_when(forgotten)})"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
+    return rows, f"brought back {counted(forgotten.n, 'image')} of {forgotten.label!r} (forgotten {_when(forgotten)})"
 
 
 def _when(record: Record) -> str:

@@ -1,0 +1,6 @@
+"""Numbers in sentences that a person reads."""
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 image`, `2 images`, `1,800 images`; a `plural` of its own where an s does not make it."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
