@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from edgefs.choices import HEADS_OF
-from edgefs.cli.options import Option
+from edgefs.cli.options import Number, Option
 from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
 
 SYMMETRIES: dict[str, tuple[str, ...] | None] = {
@@ -82,7 +82,7 @@ DECISION: tuple[Option, ...] = (
     ),
     click.option(
         "--budget",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=Number(0, 1, max_open=True),
         default=0.05,
         show_default=True,
         help="The share of known parts that may be refused as unknown.",
@@ -96,13 +96,13 @@ DECISION: tuple[Option, ...] = (
     ),
     click.option(
         "--overkill",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=Number(0, 1, min_open=True, max_open=True),
         metavar="SHARE",
         help="The share of good parts that may be judged NG, as unknown or as a defect: 0.01 is 1 %.",
     ),
     click.option(
         "--escape-cost",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="RATIO",
         help="How many overkills one escape costs; this sets the operating point between good parts and defects.",
     ),
@@ -142,9 +142,7 @@ TRAINING: tuple[Option, ...] = (
     click.option(
         "--epochs", type=click.IntRange(min=1), help="The number of epochs to train for; by default the method's own."
     ),
-    click.option(
-        "--lr", type=click.FloatRange(0, min_open=True), help="The learning rate; by default the method's own."
-    ),
+    click.option("--lr", type=Number(0, min_open=True), help="The learning rate; by default the method's own."),
     click.option(
         "--batch",
         type=click.IntRange(min=1),
@@ -158,7 +156,7 @@ TRAINING: tuple[Option, ...] = (
     ),
     click.option(
         "--time-budget",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="MINUTES",
         help="How long --method auto may try things for.",
     ),

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from edgefs.cli.images import echo_passed_over, image_files
-from edgefs.cli.options import PATH, echo_json, echo_warnings
+from edgefs.cli.options import PATH, Number, echo_json, echo_warnings
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
 
 _CAMERA = "1920x1080"
-
-
-class _Number(click.FloatRange):
-    """A number in a range; `nan` lies in every one, and a limit of it would let anything pass."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
 
 
 def _camera_size(_ctx: click.Context, _option: click.Parameter, given: str | None) -> tuple[int, int] | None:
@@ -62,7 +51,7 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
 )
 @click.option(
     "--seconds",
-    type=_Number(min=0, min_open=True, max=86400),
+    type=Number(min=0, min_open=True, max=86400),
     default=20.0,
     show_default=True,
     help="How long each bundle is measured; memory and warming up come on top.",
@@ -80,14 +69,14 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     "the throughput is measured with each number, all else with the first.",
 )
 @click.option("--gallery", type=PATH, help="The gallery of which a copy decides; by default the bundle's seed.")
-@click.option("--deadline-ms", type=_Number(min=0, min_open=True), help="Count the frames that take longer than this.")
+@click.option("--deadline-ms", type=Number(min=0, min_open=True), help="Count the frames that take longer than this.")
 @click.option(
     "--max-misses",
-    type=_Number(0, 1),
+    type=Number(0, 1),
     metavar="SHARE",
     help="Fail where a larger share misses the deadline: 0.001 is 1 in 1,000.",
 )
-@click.option("--max-p99-ms", type=_Number(min=0, min_open=True), help="Fail where the 99th percentile is above this.")
+@click.option("--max-p99-ms", type=Number(min=0, min_open=True), help="Fail where the 99th percentile is above this.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     bundles: tuple[Path, ...],

@@ -11,7 +11,7 @@ import click
 from edgefs.checking import check_distill
 from edgefs.choices import STUDENTS
 from edgefs.cli.config import take_config
-from edgefs.cli.options import PATH, Option, apply, echo_json, json_option
+from edgefs.cli.options import PATH, Number, Option, apply, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.run_options import FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
@@ -87,7 +87,7 @@ TRAINING: tuple[Option, ...] = (
     ),
     click.option(
         "--lr",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         default=_KNOWN.lr,
         show_default=True,
         help="The largest learning rate.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgefs.cli.options import Option
+from edgefs.cli.options import Number, Option
 
 FINETUNE: tuple[Option, ...] = (
     click.option(
@@ -13,13 +13,11 @@ FINETUNE: tuple[Option, ...] = (
         metavar="STAGES",
         help="How many of the last stages learn; with 0 the head alone does.",
     ),
-    click.option(
-        "--l2sp", type=click.FloatRange(0), help="The weight λ of the penalty on leaving the source weights (L2-SP)."
-    ),
-    click.option("--stage-rate", type=click.FloatRange(0), help="The learning rate of the stages, as a share of --lr."),
+    click.option("--l2sp", type=Number(0), help="The weight λ of the penalty on leaving the source weights (L2-SP)."),
+    click.option("--stage-rate", type=Number(0), help="The learning rate of the stages, as a share of --lr."),
     click.option(
         "--layer-decay",
-        type=click.FloatRange(0, 1),
+        type=Number(0, 1),
         help="The factor of the learning rate from each stage to the one before it.",
     ),
     click.option(
@@ -65,10 +63,8 @@ DOMAIN: tuple[Option, ...] = (
         type=click.Choice(["source", "target", "both"]),
         help="Whose labels the task is learned from; by default both where the target has labels.",
     ),
-    click.option(
-        "--domain-weight", type=click.FloatRange(0), help="The weight λ of the domain loss at the end of its schedule."
-    ),
-    click.option("--feature-rate", type=click.FloatRange(0), help="The backbone's learning rate, as a share of --lr."),
+    click.option("--domain-weight", type=Number(0), help="The weight λ of the domain loss at the end of its schedule."),
+    click.option("--feature-rate", type=Number(0), help="The backbone's learning rate, as a share of --lr."),
     click.option(
         "--self-training/--no-self-training",
         default=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,17 @@ class _Path(click.Path):
         if value == "":
             self.fail("expected a path, found an empty text", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number in a range; `nan` lies in every one, and a limit of it would let anything pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, where it is finite."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 PATH = _Path(path_type=Path)
@@ -91,7 +103,7 @@ def wait_option(command: Command) -> Command:
     """--wait SECONDS."""
     return click.option(
         "--wait",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         default=10,
         show_default=True,
         metavar="SECONDS",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefs.choices import RANGE_ESTIMATORS
-from edgefs.cli.options import PATH, Option
+from edgefs.cli.options import PATH, Number, Option
 
 if TYPE_CHECKING:
     from edgefs.precision import Deployed, DeploySettings, Trial
@@ -38,7 +38,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
     ),
     click.option(
         "--max-drop",
-        type=click.FloatRange(0, 100, min_open=True),
+        type=Number(0, 100, min_open=True),
         default=0.5,
         show_default=True,
         metavar="POINTS",

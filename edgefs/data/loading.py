@@ -52,14 +52,7 @@ def load_dataset(
         DataError: nothing there, no images, too few classes, a class without a usable image, a name that can't be a
             label, a CSV file that can't be understood, or a `group_from` that is invalid or matches nothing.
     """
-    listing = _list(Path(root))
-    _drop_classes(listing, [normal_label(label) for label in without])
-    if not listing.images:
-        raise DataError(_nothing_found(Path(root), listing))
-    check_names(listing.labels, listing.root)
-    listing.notes += twin_notes(listing.labels)
-    if group_from is not None:
-        group_by_name(listing, group_from)
+    listing = _listed(Path(root), without, group_from)
     reading = read_images(listing.images, progress, preprocess, choose=choose_window)
     samples, unreadable = reading.samples, reading.left_out
     samples, contradicting = _without_contradictions(samples, listing.root)
@@ -67,7 +60,6 @@ def load_dataset(
     samples = [sample for sample in samples if not (leave_out_blank and sample.blank)]
     unseen = [LeftOut(sample.path, sample.blank) for sample in blank]
     left_out = [*listing.left_out, *unreadable, *contradicting, *unseen]
-    samples.sort(key=lambda sample: (relative_name(sample.path, listing.root), sample.split))
     named = {normal_label(label) for label in ok}
     good = {label for label in listing.labels if label in named or default_disposition(label) == "ok"}
     _check_classes(samples, left_out, listing, 1 if listing.labels == good else minimum_classes)
@@ -76,15 +68,32 @@ def load_dataset(
     return Dataset(
         root=listing.root,
         layout=listing.layout,
-        samples=tuple(samples),
+        samples=_in_order(samples, listing.root),
         classes=tuple(sorted({sample.label for sample in samples})),
         left_out=tuple(sorted(left_out, key=lambda item: (relative_name(item.path, listing.root), item.reason))),
         digest=dataset_digest(samples, listing.root),
         other_files=len(listing.other_files),
         notes=tuple(listing.notes),
-        blank=tuple(sorted(blank, key=lambda sample: (relative_name(sample.path, listing.root), sample.split))),
+        blank=_in_order(blank, listing.root),
         window=reading.window,
     )
+
+
+def _listed(root: Path, without: Sequence[str], group_from: str | None) -> Listing:
+    """What there is to read, with its classes and groups; nothing is opened yet."""
+    listing = _list(root)
+    _drop_classes(listing, [normal_label(label) for label in without])
+    if not listing.images:
+        raise DataError(_nothing_found(root, listing))
+    check_names(listing.labels, listing.root)
+    listing.notes += twin_notes(listing.labels)
+    if group_from is not None:
+        group_by_name(listing, group_from)
+    return listing
+
+
+def _in_order(samples: Sequence[Sample], root: Path) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda sample: (relative_name(sample.path, root), sample.split)))
 
 
 def _list(root: Path) -> Listing:

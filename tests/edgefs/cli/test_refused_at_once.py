@@ -41,6 +41,16 @@ Case = tuple[Callable[[Path], list[object]], int, str]
 CASES: dict[str, Case] = {
     "a wrong option": (lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--shotz", 5], 2, "--shots"),
     "a wrong value": (lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--shots", 0], 2, "--shots"),
+    "a number that is none": (
+        lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--budget", "nan"],
+        2,
+        "'nan' is not a finite number",
+    ),
+    "no end of waiting": (
+        lambda tmp: ["enroll", tmp / "d", "x", tmp / "d", "--wait", "inf"],
+        2,
+        "'inf' is not a finite number",
+    ),
     "no -o": (lambda tmp: ["adapt", tmp / "d"], 2, "--out"),
     "an option of another method": (
         lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--unfreeze", 1],
