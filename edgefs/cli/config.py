@@ -54,9 +54,8 @@ def _read(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib  # of the extra `workstation`
     try:
-        content: dict[str, Any] = tomllib.loads(
-            path.read_text(encoding="utf-8-sig")
-        )  # Windows writes a byte order mark
+        # Windows writes a byte order mark.
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise EdgefsError(f"--config {path}: can't be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

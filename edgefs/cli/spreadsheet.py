@@ -10,9 +10,7 @@ from typing import Protocol
 
 import click
 
-_FORMULA = frozenset(
-    "=+-@＝＋－＠"
-)  # what Excel and LibreOffice compute, also in the width of Chinese and Japanese keys
+_FORMULA = frozenset("=+-@＝＋－＠")  # what Excel and LibreOffice compute, in the width of Chinese keys too
 _HEAD = 4096  # characters
 
 

@@ -150,9 +150,7 @@ def _locate(folder: Path, written: str) -> Path:
     paths = [Path(os.path.normpath(folder / one)) for one in tried]
     try:
         return next((path for path in paths if path.exists()), _composed_alike(folder, tried[-1]) or paths[-1])
-    except (
-        OSError
-    ):  # a name that no system takes, or a folder that may not be looked into: a row, not the table, is bad
+    except OSError:  # a name that no system takes, a folder that may not be looked into: the row is bad, not the table
         return paths[-1]
 
 
