@@ -5,8 +5,8 @@ answer away. Each image is a 16 x 16 grey thumbnail less its lighting (the best 
 under one lamp agree); two of them are near when what is left correlates.
 
 Measured on steel, magnetic tiles and commutators: recompression, half size, lower contrast and less light are found in
-99 % or more, a steel picture brightened until some of it saturates in 94 %, a shift by 2 % of the width in 60 to 80 %, and
-of 400 steel images no two different ones are taken for near.
+99 % or more, a steel picture brightened until some of it saturates in 94 %, a shift by 2 % of the width in 60 to 80 %,
+and of 400 steel images no two different ones are taken for near.
 
 Where a fixture shows every part alike (the bars of solar cells), different parts are near as well. What two parts of
 different classes reach is no sign of a copy, so a leak must be at half their distance.
