@@ -21,7 +21,7 @@ from edgefs.exporting import export
 from edgefs.settings import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 SHOTS = 5  # that teach a class on the device
 

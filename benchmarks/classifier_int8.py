@@ -25,7 +25,7 @@ from edgefs_calibration.ranges import RANGE_ESTIMATORS, collect_ranges
 from edgefs_export.graph import to_onnx
 from edgefs_export.quantising import interleaved, quantise
 from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 
 def main() -> None:

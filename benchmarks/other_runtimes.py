@@ -36,7 +36,7 @@ from edgefs.settings import AdaptSettings
 from edgefs_export.graph import to_onnx
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.golden import relative_difference
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 NAME = "mobilenet_v2"
 CLASSES_APART = 5  # photograph i of the set is of ImageNet's class 5 i

@@ -12,7 +12,7 @@ import click
 
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.listing import natural_key
+from edgefs_runtime.images.listing import natural_key
 from edgefs_runtime.wording import counted
 
 COLUMNS = (

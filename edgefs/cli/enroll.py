@@ -114,7 +114,7 @@ def command(
 
 def _refuse_forgotten(label: str) -> None:
     """Where the label was forgotten the first image stands in its place, and would name a class."""
-    from edgefs_runtime.listing import is_image
+    from edgefs_runtime.images.listing import is_image
 
     if is_image(label) and Path(label).is_file():
         raise click.UsageError(f"LABEL is missing: {label} is an image; write the class before the images.")

@@ -36,7 +36,7 @@ def image_files(given: Sequence[Path]) -> list[Path]:
         DataError: a folder can't be read.
     """
     from edgefs_runtime.errors import ImageError
-    from edgefs_runtime.listing import list_images, passed_over
+    from edgefs_runtime.images.listing import list_images, passed_over
 
     files: list[Path] = []
     not_images: list[Path] = []

@@ -24,8 +24,8 @@ from edgefs.progress import Steps
 from edgefs.settings import AdaptSettings
 from edgefs_runtime.errors import DataError
 from edgefs_runtime.exposure import Window
+from edgefs_runtime.images.listing import entries, passed_over
 from edgefs_runtime.labels import normal_label
-from edgefs_runtime.listing import entries, passed_over
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.wording import counted
 

@@ -5,7 +5,7 @@
     mvtec   train/good/* and test/<defect>/*       defects are found in test/ only; ground_truth/ is passed over
 
 Inside a class folder any depth is searched, links to folders are followed, and a link back to a folder that is being
-searched does no harm (`edgefs_runtime.listing`).
+searched does no harm (`edgefs_runtime.images.listing`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from edgefs.data.levels import too_high
 from edgefs.data.samples import Layout, LeftOut
 from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.images.listing import entries, walk
 from edgefs_runtime.labels import normal_label
-from edgefs_runtime.listing import entries, walk
 from edgefs_runtime.wording import counted
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})

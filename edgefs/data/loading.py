@@ -15,8 +15,8 @@ from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relati
 from edgefs.data.tables import list_table
 from edgefs_runtime.decision import default_disposition
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.images.listing import entries, passed_over
 from edgefs_runtime.labels import normal_label
-from edgefs_runtime.listing import entries, passed_over
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.wording import counted
 

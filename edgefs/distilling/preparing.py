@@ -21,7 +21,7 @@ from edgefs.distilling.pictures import Archive, Pictures, Rendered
 from edgefs.embedding import stages_of
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError, WeightsError
-from edgefs_runtime.listing import list_images, passed_over
+from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
 from edgefs_runtime.wording import counted
 

@@ -18,7 +18,7 @@ from edgefs_runtime.embedder import OnnxEmbedder
 from edgefs_runtime.errors import DataError, ImageError
 from edgefs_runtime.frames import unusable
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.listing import list_images, passed_over
+from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.preprocess import Preprocess
 
 _LOOKED_AT = 1000  # images of a folder

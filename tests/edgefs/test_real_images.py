@@ -16,7 +16,7 @@ from edgefs.runs import Run
 from edgefs.settings import AdaptSettings
 from edgefs.torch_embedder import TorchEmbedder
 from edgefs_runtime import Classifier
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 PER_CLASS = 30
 

@@ -24,7 +24,7 @@ from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.decision import Decision
 from edgefs_runtime.errors import DataError, EdgefsError, ExportError
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 
 def members(path: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from edgefs_runtime import Classifier
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 
 bundle, folder, out = sys.argv[1:]
 with Classifier.open(bundle, seed_only=True) as classifier:

@@ -26,8 +26,8 @@ from edgefs.data.layouts import SPLIT_NAMES, Listed
 from edgefs.data.reading import read_images
 from edgefs.progress import Steps
 from edgefs_runtime.errors import DataError
+from edgefs_runtime.images.listing import walk
 from edgefs_runtime.labels import normal_label
-from edgefs_runtime.listing import walk
 from edgefs_runtime.preprocess import Preprocess
 from edgefs_runtime.wording import counted
 

@@ -96,7 +96,7 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
 
 
 def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
-    from edgefs_runtime.formats import further_formats
+    from edgefs_runtime.images.formats import further_formats
     from edgefs_runtime.images.netpbm import START, read_netpbm
     from edgefs_runtime.images.pillow import FOREIGN, further, read_foreign
 

@@ -50,7 +50,7 @@ def read_webp(file: BinaryIO) -> Image.Image:
 
 
 def further(name: str) -> Callable[[BinaryIO], Image.Image]:
-    """What opens AVIF or HEIF, of which `edgefs_runtime.formats` knows that it is there."""
+    """What opens AVIF or HEIF, of which `edgefs_runtime.images.formats` knows that it is there."""
     if name == "AVIF":
         from PIL import AvifImagePlugin  # noqa: F401 - which Pillow knows from then on
     factory = Image.OPEN[name][0]

@@ -19,8 +19,8 @@ from edgefs.data.dispositions import dispositions_of
 from edgefs_runtime import Classifier
 from edgefs_runtime.challenge import Challenge
 from edgefs_runtime.errors import DataError, GalleryError
+from edgefs_runtime.images.listing import is_passed_over
 from edgefs_runtime.labels import entered_label
-from edgefs_runtime.listing import is_passed_over
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.edgefs"
 NFC, NFD = (unicodedata.normalize(form, "Kratzer-ä") for form in ("NFC", "NFD"))

@@ -20,7 +20,7 @@ from edgefs.settings import AdaptSettings
 from edgefs_export.quantising import check_tensorrt
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.errors import DataError
-from edgefs_runtime.listing import find_images
+from edgefs_runtime.images.listing import find_images
 from edgefs_runtime.processor import this_processor
 
 ISA = "avx2" if this_processor().has_vnni is False else "vnni"  # what does not cut sums off here

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, features
 
 from edgefs_runtime.errors import ImageError
-from edgefs_runtime.formats import reads_heif
 from edgefs_runtime.images import open_image
-from edgefs_runtime.listing import find_images, list_images, passed_over
+from edgefs_runtime.images.formats import reads_heif
+from edgefs_runtime.images.listing import find_images, list_images, passed_over
 
 pytestmark = pytest.mark.device
 

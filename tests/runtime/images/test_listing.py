@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefs_runtime.errors import DataError
-from edgefs_runtime.listing import find_images, list_images, natural_key, passed_over
+from edgefs_runtime.images.listing import find_images, list_images, natural_key, passed_over
 
 pytestmark = pytest.mark.device
 

@@ -18,7 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgefs_runtime.errors import DataError
-from edgefs_runtime.formats import AVIF_SUFFIXES, HEIF_SUFFIXES, IMAGE_SUFFIXES, UNREAD_SUFFIXES, reads_avif, reads_heif
+from edgefs_runtime.images.formats import (
+    AVIF_SUFFIXES,
+    HEIF_SUFFIXES,
+    IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
+    reads_avif,
+    reads_heif,
+)
 from edgefs_runtime.labels import readable
 
 _SYSTEM_NAMES = frozenset(
