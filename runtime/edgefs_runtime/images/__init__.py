@@ -3,8 +3,8 @@
 - `open_image` settles what is seen, whatever the container (`opening`); what it returns is a `Picture`.
 - `content_digest` names a file by its bytes.
 - `formats` says which kinds of files are images, `listing` which of a folder's files.
-- A container whose decoder hides what must be known has a reader of its own: `jpeg`, `png`, `tiff`, `netpbm`; the others
-  are Pillow's (`pillow`). `alpha`, `depth` and `orientation` hold the rules that are the same for all.
+- A container whose decoder hides what must be known has a reader of its own (`jpeg`, `png`, `tiff`, `netpbm`); the
+  others are Pillow's (`pillow`). `alpha`, `depth` and `orientation` hold the rules that are the same for all.
 """
 
 from edgefs_runtime.images.files import content_digest, read_file
