@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from data import data_folder
 
-from edgefs.adapting import adapt
-from edgefs.data.parts import draw_key
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.data.splits.parts import draw_key
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.listing import find_images

@@ -21,10 +21,10 @@ from PIL import Image
 from torchvision.models import get_model_weights
 
 from edgefs.backbones import load_backbone
-from edgefs_calibration.ranges import RANGE_ESTIMATORS, collect_ranges
-from edgefs_export.graph import to_onnx
+from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS, collect_ranges
+from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.quantising import interleaved, quantise
-from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.images.listing import find_images
 
 

@@ -25,10 +25,10 @@ from by_hand import ByHand
 from data import data_folder
 from PIL import Image
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.render import PART_KINDS, render_part, write_line
-from edgefs.settings import AdaptSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 
 TURN, UNCOUNTED = 20, 5  # calls

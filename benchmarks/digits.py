@@ -23,9 +23,9 @@ from accuracy import interval
 from data import data_folder
 from PIL import Image
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings, DomainSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings, DomainSettings
 from edgefs_runtime import Classifier
 
 LEARNED, TESTED = 6000, 2000

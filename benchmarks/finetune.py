@@ -19,9 +19,9 @@ import numpy as np
 from accuracy import interval
 from data import data_folder
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings, FinetuneSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings, FinetuneSettings
 
 _PLACES = {"magnetic_tile": Path("magnetic_tile/parts.csv"), "neu_steel": Path("neu_steel")}
 _METHODS = {"magnetic_tile": (20, ("features", "finetune", "auto")), "neu_steel": (5, ("features", "finetune", "auto"))}

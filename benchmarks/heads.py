@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 from data import data_folder
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.render import write_line
-from edgefs.settings import AdaptSettings
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.deciding import DecisionSettings, Judge
-from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.heads import HEADS, LdaHead
-from edgefs_runtime.snapshot import Snapshot, build_snapshot
+from edgefs.settings.adapt import AdaptSettings
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.decision.heads import HEADS, LdaHead
+from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 
 DIM, VIEWS = 512, 8
 

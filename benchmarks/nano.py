@@ -34,15 +34,15 @@ from torch import nn
 from edgefs.backbones import BACKBONES, Backbone, load_backbone
 from edgefs.backbones.weights import state_digest
 from edgefs.distilling.pictures import Rendered
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
 from edgefs.render import render_training_image
-from edgefs.teaching import rows_of, snapshot_of
-from edgefs_calibration.ranges import collect_ranges
-from edgefs_export.graph import to_onnx
+from edgefs.embedding.enrolments import rows_of, snapshot_of
+from edgefs_calibration.int8.ranges import collect_ranges
+from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.quantising import quantise
-from edgefs_runtime.deciding import Judge
-from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 SLICE = "mobilenet_v2 slice"
 PLANS = (("neu_steel", 5), ("neu_steel", 20), ("magnetic_tile", 5), ("magnetic_tile", 20))

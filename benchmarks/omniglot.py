@@ -26,14 +26,14 @@ import numpy as np
 import torch
 from data import data_folder
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.data import load_dataset
-from edgefs.evaluating import evaluate_episodes
+from edgefs.pipelines.evaluate import evaluate_episodes
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
-from edgefs.exporting import export
+from edgefs.pipelines.export import export
 from edgefs.methods.meta.anil import Anil
-from edgefs.runs import Run
-from edgefs.settings import AdaptSettings, MetaSettings
+from edgefs.runs.run import Run
+from edgefs.settings.adapt import AdaptSettings, MetaSettings
 from edgefs_runtime import Classifier
 
 PLANS = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways, shots

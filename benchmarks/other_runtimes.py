@@ -28,14 +28,14 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.transforms import functional as transforms
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import load_backbone
-from edgefs.exporting import export
+from edgefs.pipelines.export import export
 from edgefs.render import PART_KINDS, write_line
-from edgefs.settings import AdaptSettings
-from edgefs_export.graph import to_onnx
+from edgefs.settings.adapt import AdaptSettings
+from edgefs_export.onnx.graph import to_onnx
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.golden import relative_difference
+from edgefs_runtime.bundle.golden import relative_difference
 from edgefs_runtime.images.listing import find_images
 
 NAME = "mobilenet_v2"

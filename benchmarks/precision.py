@@ -20,11 +20,11 @@ from pathlib import Path
 
 from data import data_folder
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.cli.precision import trial_table
-from edgefs.exporting import export
-from edgefs.precision import DeploySettings, GateError
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.export import export
+from edgefs.pipelines.export.precision import DeploySettings, GateError
+from edgefs.settings.adapt import AdaptSettings
 
 _PLACES = {"neu_steel": Path("neu_steel"), "magnetic_tile": Path("magnetic_tile/parts.csv")}
 

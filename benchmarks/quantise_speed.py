@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from edgefs.backbones import Backbone, architecture
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.render import render_training_image
-from edgefs_calibration.ranges import collect_ranges
-from edgefs_export.graph import to_onnx
+from edgefs_calibration.int8.ranges import collect_ranges
+from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.quantising import cosine, interleaved, quantise
-from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 SIZE = 224
 _BACKBONES = (

@@ -22,13 +22,13 @@ from data import data_folder
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.aligning import estimate
-from edgefs_runtime.deciding import Judge
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.realign.estimate import estimate
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.base.errors import GalleryError
 
 SETS = {"steel": Path("neu_steel"), "tile": Path("magnetic_tile/parts.csv")}
 FREQUENT = {"steel": "patches", "tile": "free"}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgefs_runtime.heads import Answer, BlendHead, LdaHead, LeftOut, PrototypeHead
-from edgefs_runtime.heads.gaussian import fit_shared_gaussian
-from edgefs_runtime.snapshot import Snapshot
+from edgefs_runtime.decision.heads import Answer, BlendHead, LdaHead, LeftOut, PrototypeHead
+from edgefs_runtime.decision.heads.gaussian import fit_shared_gaussian
+from edgefs_runtime.decision.snapshot import Snapshot
 
 Score = Callable[[Snapshot, np.ndarray], tuple[LeftOut, Answer]]
 

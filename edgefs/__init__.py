@@ -12,7 +12,7 @@ __all__ = ["__version__"]
 def __getattr__(name: str) -> str:
     """`edgefs.__version__`, when it is asked for."""
     if name == "__version__":
-        from edgefs_runtime.version import __version__
+        from edgefs_runtime.base.version import __version__
 
         return __version__
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

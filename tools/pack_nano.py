@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from edgefs.backbones.nano import NANO_WEIGHTS, pack_nano
-from edgefs.runs import STUDENT, Run
+from edgefs.runs.run import STUDENT, Run
 
 
 def main() -> None:

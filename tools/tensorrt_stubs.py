@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STUBS = ROOT / "build" / "tensorrt-stubs"
-CHECKED = "edgefs_runtime.tensorrt"
+CHECKED = "edgefs_runtime.embedders.tensorrt"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from edgefs.backbones.weights import RANDOM, Backbone, fill, read_weights, state_digest
-from edgefs_runtime.errors import WeightsError
+from edgefs_runtime.base.errors import WeightsError
 
 _DEFAULT_SIZE = 224  # pixels
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from edgefs_runtime.errors import WeightsError
+from edgefs_runtime.base.errors import WeightsError
 
 RANDOM = "random"  # instead of a file: the values a network is made with
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red green blue, of values 0 to 1

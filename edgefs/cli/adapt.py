@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.checking import check_adapt
-from edgefs.choices import METHODS
+from edgefs.pipelines.checking import check_adapt
+from edgefs.settings.choices import METHODS
 from edgefs.cli import adapt_options as options
 from edgefs.cli import method_options
 from edgefs.cli.config import take_config
@@ -20,12 +20,12 @@ from edgefs.cli.program import this_program
 from edgefs.cli.run_options import CACHE, FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
-from edgefs.runs import REPORT, Run
-from edgefs.settings import AdaptSettings
-from edgefs_runtime.wording import counted
+from edgefs.runs.run import REPORT, Run
+from edgefs.settings.adapt import AdaptSettings
+from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs.reporting import Measured
+    from edgefs.pipelines.measure import Measured
 
 _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that hold a method's own settings
 
@@ -64,7 +64,7 @@ def command(ctx: click.Context, /, data: Path, out: Path, **given: Any) -> None:
     overwrite, as_json, medical = (given.pop(name) for name in ("overwrite", "as_json", "medical"))
     settings = _settings(given)
     check_adapt(data, out, settings, overwrite=overwrite)
-    from edgefs.adapting import adapt
+    from edgefs.pipelines.adapt import adapt
     from edgefs.training import is_lead
 
     with progress_bars() as (steps, console):

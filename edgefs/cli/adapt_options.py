@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from edgefs.choices import HEADS_OF
+from edgefs.settings.choices import HEADS_OF
 from edgefs.cli.options import Number, Option
-from edgefs_runtime.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
+from edgefs_runtime.images.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
 
 SYMMETRIES: dict[str, tuple[str, ...] | None] = {
     "auto": None,

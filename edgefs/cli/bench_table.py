@@ -11,7 +11,7 @@ from edgefs_runtime.benchmarking.measuring import Benchmark, Measured, Misses
 from edgefs_runtime.benchmarking.memory import Memory
 from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Spread, samples_needed
 from edgefs_runtime.benchmarking.throughput import Throughput
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.wording import counted
 
 _STAGES = {
     "preprocess_encoded": "decode and resize",

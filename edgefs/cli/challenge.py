@@ -19,7 +19,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.challenge import Added, Result

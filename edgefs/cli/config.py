@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.base.errors import EdgefsError
 
 
 def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from edgefs.checking import check_distill
-from edgefs.choices import STUDENTS
+from edgefs.pipelines.checking import check_distill
+from edgefs.settings.choices import STUDENTS
 from edgefs.cli.config import take_config
 from edgefs.cli.options import PATH, Number, Option, apply, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.run_options import FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
-from edgefs.distill_settings import DistillSettings
-from edgefs.runs import REPORT
+from edgefs.distilling.settings import DistillSettings
+from edgefs.runs.run import REPORT
 
 _KNOWN = DistillSettings()
 NETWORKS: tuple[Option, ...] = (

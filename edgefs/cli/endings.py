@@ -71,7 +71,7 @@ def one_line() -> Iterator[None]:
     except OSError as error:
         raise _of_system(error) from error
     except Exception as error:
-        from edgefs_runtime.errors import EdgefsError
+        from edgefs_runtime.base.errors import EdgefsError
 
         if isinstance(error, EdgefsError):
             raise click.ClickException(" ".join(str(error).split())) from error

@@ -32,7 +32,7 @@ def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None
 
     `--provider tensorrt` uses it. One that is there for the same model, TensorRT, GPU and options is not built again.
     """
-    from edgefs_runtime.tensorrt.engines import build_engine
+    from edgefs_runtime.embedders.tensorrt.engines import build_engine
 
     built = build_engine(bundle, largest_batch=max_batch, workspace=workspace)
     if as_json:

@@ -19,10 +19,10 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs_runtime.advice import Advice
+    from edgefs_runtime.teach.advice import Advice
     from edgefs_runtime.classifier import Classifier
 
 _MOST_SHOWN = 5  # thumbnails
@@ -127,7 +127,7 @@ def _taught_before(label: str, count: int, images: int) -> str:
 
 def _show(classifier: Classifier, label: str, folder: Path) -> list[Path]:
     """Write some of a class's thumbnails where an operator can look at them."""
-    from edgefs_runtime.errors import GalleryError
+    from edgefs_runtime.base.errors import GalleryError
 
     written = []
     try:

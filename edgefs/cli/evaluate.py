@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.checking import check_evaluate
+from edgefs.pipelines.checking import check_evaluate
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
-from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.base.errors import EdgefsError
 
 if TYPE_CHECKING:
     from edgefs.evaluation.episodes import EpisodePlan, Mean
@@ -77,7 +77,7 @@ def command(
     is left out in turn to see whether it is told as unknown.
     """
     check_evaluate(subject, data, group_from=group_from, report=report)
-    from edgefs.evaluating import evaluate
+    from edgefs.pipelines.evaluate import evaluate
     from edgefs.evaluation.episodes import EpisodePlan
     from edgefs.report import render_report
 
@@ -104,7 +104,7 @@ def command(
 def _episodes(
     subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
 ) -> None:
-    from edgefs.evaluating import evaluate_episodes
+    from edgefs.pipelines.evaluate import evaluate_episodes
 
     with progress_bars() as (steps, _):
         outcome = evaluate_episodes(subject, data, plan, group_from=group_from, ok=ok, steps=steps)

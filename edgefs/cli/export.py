@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from edgefs.checking import check_export
+from edgefs.pipelines.checking import check_export
 from edgefs.cli.images import echo_passed_over, unlabelled_files
 from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
@@ -18,7 +18,7 @@ from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 
 if TYPE_CHECKING:
-    from edgefs.exporting import Exported
+    from edgefs.pipelines.export import Exported
 
 
 @click.command("export", cls=WorkstationCommand)
@@ -68,8 +68,8 @@ def command(
     """
     check_export(run, out, name=name, data=data, calibration=given["calibration"])
     refining = unlabelled_files([unlabelled]) if unlabelled else None
-    from edgefs.exporting import export
-    from edgefs.precision import GateError
+    from edgefs.pipelines.export import export
+    from edgefs.pipelines.export.precision import GateError
 
     try:
         with progress_bars() as (steps, _):

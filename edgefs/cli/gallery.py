@@ -24,7 +24,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
@@ -46,7 +46,7 @@ def _looking(bundle: Path, gallery: Path | None) -> Classifier:
 @json_option
 def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """List the classes with their dispositions and numbers of images."""
-    from edgefs_runtime.state import lies
+    from edgefs_runtime.base.state import lies
 
     with _looking(bundle, gallery) as classifier:
         snapshot, head = classifier.judge.snapshot, classifier.judge.head
@@ -71,7 +71,7 @@ def forget(
     bundle: Path, label: str, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool
 ) -> None:
     """Take the class LABEL away; `edgefs gallery undo` brings it back."""
-    from edgefs_runtime.labels import normal_label
+    from edgefs_runtime.base.labels import normal_label
 
     with open_classifier(bundle, gallery, wait=wait) as classifier:
         images = classifier.forget(label, force=force, actor=actor, reason=reason)
@@ -139,9 +139,9 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 
     A gallery's file may be given in the place of the bundle. It works on one that is too damaged to open.
     """
-    from edgefs_runtime.bundle import is_bundle
+    from edgefs_runtime.bundle.bundle import is_bundle
     from edgefs_runtime.gallery import check_gallery
-    from edgefs_runtime.state import lies
+    from edgefs_runtime.base.state import lies
 
     is_of_bundle = gallery is not None or bundle.suffix == ".edgefs" or is_bundle(bundle)
     path = gallery_path_of(bundle, gallery) if is_of_bundle else bundle
@@ -198,9 +198,9 @@ def merge(
 @gallery_option
 def export(bundle: Path, out: Path, gallery: Path | None) -> None:
     """Write the embeddings and labels that count now to OUT (.npz), for analysis elsewhere."""
-    from edgefs_runtime.arrays import pack_arrays
-    from edgefs_runtime.durable import replace_file
-    from edgefs_runtime.errors import GalleryError
+    from edgefs_runtime.base.arrays import pack_arrays
+    from edgefs_runtime.base.durable import replace_file
+    from edgefs_runtime.base.errors import GalleryError
 
     with _looking(bundle, gallery) as classifier:
         snapshot = classifier.judge.snapshot

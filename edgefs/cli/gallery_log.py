@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def log(bundle: Path, gallery: Path | None, as_csv: bool, as_json: bool) -> None:
     """Print the audit log: who taught or removed what, when and why."""
     from edgefs_runtime.gallery.reading import read_log
-    from edgefs_runtime.state import lies
+    from edgefs_runtime.base.state import lies
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")

@@ -98,7 +98,7 @@ def _near(name: str) -> str:
 
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from edgefs_runtime.version import __version__
+        from edgefs_runtime.base.version import __version__
 
         click.echo(f"edgefs {__version__}")
         ctx.exit()

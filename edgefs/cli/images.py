@@ -17,7 +17,7 @@ def unlabelled_files(given: Sequence[Path]) -> list[Path]:
         ImageError: a file or a folder does not exist, or a folder holds no image.
         DataError: a folder can't be read.
     """
-    from edgefs_runtime.errors import ImageError
+    from edgefs_runtime.base.errors import ImageError
 
     for path in given:
         if not path.exists():
@@ -35,7 +35,7 @@ def image_files(given: Sequence[Path]) -> list[Path]:
         ImageError: a folder holds no image.
         DataError: a folder can't be read.
     """
-    from edgefs_runtime.errors import ImageError
+    from edgefs_runtime.base.errors import ImageError
     from edgefs_runtime.images.listing import list_images, passed_over
 
     files: list[Path] = []

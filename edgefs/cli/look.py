@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.checking import check_data, check_file
+from edgefs.pipelines.checking import check_data, check_file
 from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.run_options import FRAME
 from edgefs.cli.workstation import WorkstationCommand
 
 if TYPE_CHECKING:
     from edgefs.look import Sheet
-    from edgefs_runtime.preprocess import Preprocess
+    from edgefs_runtime.images.preprocess import Preprocess
 
 _MOST_REASONS = 5
 
@@ -101,8 +101,8 @@ def command(
 
 
 def _preprocess(given: Mapping[str, Any]) -> Preprocess:
-    from edgefs_runtime.errors import BundleError, EdgefsError
-    from edgefs_runtime.preprocess import AS_THE_FILE_SAYS, Preprocess
+    from edgefs_runtime.base.errors import BundleError, EdgefsError
+    from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 
     window = given["window"] or AS_THE_FILE_SAYS
     fields = {**given, "roi": given["roi"] or None, "window": window, "rotation": int(given["rotation"])}

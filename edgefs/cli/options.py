@@ -144,8 +144,8 @@ def open_classifier(
 
 def gallery_path_of(bundle: Path, gallery: Path | None) -> Path:
     """The gallery of a command that computes nothing: the one that was named, or the bundle's."""
-    from edgefs_runtime.bundle import Bundle
-    from edgefs_runtime.opening import gallery_of
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.gallery.belonging import gallery_of
 
     opened = Bundle.open(bundle)
     return gallery if gallery is not None else gallery_of(opened)
@@ -180,7 +180,7 @@ def echo_json(fields: Any) -> None:
 
 def echo_refined(gained: Mapping[str, int]) -> None:
     """What unlabelled images refined."""
-    from edgefs_runtime.refining import sentences_of
+    from edgefs_runtime.teach.refine import sentences_of
 
     for sentence in sentences_of(gained):
         click.echo(sentence)

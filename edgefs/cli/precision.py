@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.choices import RANGE_ESTIMATORS
+from edgefs.settings.choices import RANGE_ESTIMATORS
 from edgefs.cli.options import PATH, Number, Option
 
 if TYPE_CHECKING:
-    from edgefs.precision import Deployed, DeploySettings, Trial
+    from edgefs.pipelines.export.precision import Deployed, DeploySettings, Trial
 
 _TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
 PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
@@ -79,7 +79,7 @@ PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
 
 def deployment(given: Mapping[str, Any]) -> DeploySettings:
     """Settings from those options by name."""
-    from edgefs.precision import DeploySettings
+    from edgefs.pipelines.export.precision import DeploySettings
 
     return DeploySettings(**{**given, "target": _TARGETS[given["target"]]})
 
@@ -104,7 +104,7 @@ def trial_table(trials: Sequence[Trial]) -> list[str]:
 
 
 def _row(trial: Trial) -> list[str]:
-    from edgefs.precision.trials import may_lose
+    from edgefs.pipelines.export.precision.trials import may_lose
 
     right, unknowns = trial.gate.right, trial.gate.unknowns
     areas = ["not measured", ""]

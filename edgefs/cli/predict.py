@@ -94,7 +94,7 @@ def _without_saved(files: list[Path], given: Iterable[Path], save: Path | None) 
     if save is None or not save.exists():
         return files
     from edgefs.cli.saving import is_below
-    from edgefs_runtime.errors import ImageError
+    from edgefs_runtime.base.errors import ImageError
 
     if not any(is_below(save, folder) for folder in given if folder.is_dir()):
         return files

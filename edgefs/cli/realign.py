@@ -9,11 +9,11 @@ import click
 
 from edgefs.cli.images import unlabelled_files
 from edgefs.cli.options import ACT, PATH, apply, bundle_argument, echo_json, open_classifier, provider_option
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs_runtime.alignment import Choice
-    from edgefs_runtime.realigning import Realigned
+    from edgefs_runtime.decision.alignment import Choice
+    from edgefs_runtime.realign.plan import Realigned
 
 
 @click.command("realign")

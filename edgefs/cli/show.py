@@ -11,7 +11,7 @@ import click
 from edgefs.cli.options import PATH, bundle_argument, echo_json, gallery_option, json_option
 
 if TYPE_CHECKING:
-    from edgefs_runtime.bundle import Bundle
+    from edgefs_runtime.bundle.bundle import Bundle
 
 
 @click.command("show")
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @json_option
 def command(bundle: Path, report: Path | None, gallery: Path | None, as_json: bool) -> None:
     """Say what BUNDLE is: how it sees and decides, its classes, how it was measured, and where its gallery lies."""
-    from edgefs_runtime.bundle import Bundle
-    from edgefs_runtime.errors import BundleError
-    from edgefs_runtime.opening import gallery_of
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.base.errors import BundleError
+    from edgefs_runtime.gallery.belonging import gallery_of
 
     opened = Bundle.open(bundle)
     if report is not None:
@@ -59,8 +59,8 @@ def _rows(bundle: Bundle, gallery: Path) -> Iterator[tuple[str, str]]:
 def _rows_of_gallery(bundle: Bundle, gallery: Path) -> Iterator[tuple[str, str]]:
     """The thresholds in force are those of what is taught by now; a gallery that can't be opened says so itself."""
     from edgefs.cli.show_table import rows_of_decision
-    from edgefs_runtime.errors import GalleryError
-    from edgefs_runtime.opening import judge_by
+    from edgefs_runtime.base.errors import GalleryError
+    from edgefs_runtime.gallery.belonging import judge_by
 
     state = "" if gallery.exists() else " (not made yet: the bundle's seed decides)"
     try:

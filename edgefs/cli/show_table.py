@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgefs_runtime.bundle import Bundle
-    from edgefs_runtime.deciding import Judge
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.decision.judge import Judge
 
 Row = tuple[str, str]
 _ALWAYS = {"size", "resize", "channels", "interpolation"}  # of the preprocessing: said in the row of the input
@@ -92,7 +92,7 @@ def _rows_of_frame(bundle: Bundle) -> Iterator[Row]:
 
 
 def _head(raw: Mapping[str, Any]) -> str:
-    from edgefs_runtime.heads.trained import gallery_head, is_trained
+    from edgefs_runtime.decision.heads.trained import gallery_head, is_trained
 
     kind, other = raw["head"]["kind"], gallery_head(raw)["kind"]
     return f"{kind}, trained; {other} once anything is taught or forgotten" if is_trained(raw["head"]) else str(kind)

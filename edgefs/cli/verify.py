@@ -15,7 +15,7 @@ from edgefs.cli.options import bundle_argument, echo_json, echo_note, echo_warni
 @json_option
 def command(bundle: Path, provider: str, as_json: bool) -> None:
     """Check that BUNDLE is whole and computes on this machine what it computed where it was exported."""
-    from edgefs_runtime.verifying import verify
+    from edgefs_runtime.verify import verify
 
     verified = verify(bundle, provider)
     echo_warnings(verified.warnings)

@@ -15,7 +15,7 @@ NEEDS = 'pip install "edgefs[workstation]"'
 class WorkstationCommand(click.Command):
     """A command that needs the extra `workstation`.
 
-    Its module loads nothing of that extra. The command refuses what can be refused in a moment (`edgefs.checking`), and
+    Its module loads nothing of that extra. The command refuses what can be refused in a moment (`edgefs.pipelines.checking`), and
     only then imports what does the work.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgefs.data.samples import Sample
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 _TOO_COARSE = 3.0  # original pixels under one input pixel, along one side
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.base.errors import EdgefsError
 
 # What the console script does; and it says whether a training framework was loaded on the way.
 _RUN = """

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.demo.device import Device
 from edgefs.demo.line import TAUGHT_LATER, NewClass, keep_back
-from edgefs.exporting import export
+from edgefs.pipelines.export import export
 from edgefs.progress import Steps
 from edgefs.render import PART_KINDS, write_line
-from edgefs.runs import Run
-from edgefs.settings import AdaptSettings
-from edgefs_calibration.rates import Rate
+from edgefs.runs.run import Run
+from edgefs.settings.adapt import AdaptSettings
+from edgefs_calibration.statistics.rates import Rate
 
 _PER_KIND = 60
 _KEPT_BACK = "burr"

@@ -9,8 +9,8 @@
 - `preparing`, `distill`, `reporting`: what it begins with, the order of the work, and what is written down.
 """
 
-from edgefs.distill_settings import DistillSettings
-from edgefs.distilling.distill import distill
+from edgefs.distilling.settings import DistillSettings
+from edgefs.pipelines.distill import distill
 from edgefs.distilling.reporting import Distilled
 
 __all__ = ["DistillSettings", "Distilled", "distill"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from edgefs.distill_settings import DistillSettings
+from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.pictures import Pictures
 from edgefs.distilling.pupil import Described, Pupil
 from edgefs.distilling.teacher import Teacher

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample
 from edgefs.render import render_training_images
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 CHUNK = 50  # pictures that are handed on at a time
 _HELD_OUT = 256  # pictures, at most

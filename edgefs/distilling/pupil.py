@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgefs.distilling.teacher import Teacher
 from edgefs.distilling.views import resized
-from edgefs.embedding import EmbeddingNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 
 _OUTLIERS = 6.0  # deviations at which a target is cut
 WEIGHTS = {"maps": 2.0, "embedding": 2.0, "relation": 1.0}

@@ -12,14 +12,14 @@ from typing import Any
 from torch import nn
 
 from edgefs.backbones.weights import state_digest
-from edgefs.distill_settings import DistillSettings
+from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.preparing import Given
 from edgefs.report import Report, TrainingPoint
-from edgefs.runs import DISTILLED
+from edgefs.runs.run import DISTILLED
 from edgefs.training import History
-from edgefs.versions import versions
-from edgefs_runtime.version import __version__
-from edgefs_runtime.wording import counted
+from edgefs.runs.versions import versions
+from edgefs_runtime.base.version import __version__
+from edgefs_runtime.base.wording import counted
 
 
 @dataclass(frozen=True)

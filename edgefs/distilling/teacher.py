@@ -13,8 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgefs.backbones import Backbone, Stage
 from edgefs.distilling.views import resized
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan, stages_of
-from edgefs_runtime.errors import WeightsError
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan, stages_of
+from edgefs_runtime.base.errors import WeightsError
 
 _STAGES = 8  # of the teacher, at most
 _FINEST = 4  # stride; earlier maps see edges and little else, and are large

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgefs_calibration.rates import is_refused
-from edgefs_runtime.decision import Decision
+from edgefs_calibration.statistics.rates import is_refused
+from edgefs_runtime.decision.decision import Decision
 
 
 @dataclass(frozen=True)

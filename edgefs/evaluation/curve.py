@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgefs.data import Sample
-from edgefs.data.shots import draw_shots
+from edgefs.data.splits.shots import draw_shots
 from edgefs.evaluation.scores import score
 from edgefs.progress import Progress
 from edgefs.report.content import CurvePoint
-from edgefs.teaching import Embedded, rows_of, snapshot_of
-from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.decision import Disposition
-from edgefs_runtime.errors import DataError
-from edgefs_runtime.heads import fit_head
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.heads import fit_head
 
 _SHOTS = (1, 2, 5, 10, 20, 50, 100)
 _MOST_CLASSES = 500  # each point takes five galleries, whose cost grows with the cube of their classes

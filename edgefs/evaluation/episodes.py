@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from edgefs.data import Sample
-from edgefs.data.parts import draw_key
-from edgefs.data.shots import draw_shots
+from edgefs.data.splits.parts import draw_key
+from edgefs.data.splits.shots import draw_shots
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.progress import Progress
-from edgefs.teaching import Embedded, rows_of, snapshot_of
-from edgefs_runtime.deciding import DecisionSettings, Judge
-from edgefs_runtime.decision import Decision, Disposition
-from edgefs_runtime.errors import DataError
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.base.errors import DataError
 
 
 @dataclass(frozen=True)

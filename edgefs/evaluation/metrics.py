@@ -20,8 +20,8 @@ from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
 from edgefs.evaluation.text import evaluation_text, headline
-from edgefs_calibration.rates import Rates, Truth, by_part, measure_rates
-from edgefs_runtime.decision import Decision, Disposition, default_disposition
+from edgefs_calibration.statistics.rates import Rates, Truth, by_part, measure_rates
+from edgefs_runtime.decision.decision import Decision, Disposition, default_disposition
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgefs_calibration.rates import Rate, is_refused
-from edgefs_runtime.decision import Decision, Disposition
+from edgefs_calibration.statistics.rates import Rate, is_refused
+from edgefs_runtime.decision.decision import Decision, Disposition
 
 Answers = Sequence[tuple[str, "str | None"]]  # (true class, answered class)
 

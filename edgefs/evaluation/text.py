@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgefs_calibration.rates import Rate, percent
+from edgefs_calibration.statistics.rates import Rate, percent
 
 if TYPE_CHECKING:
     from edgefs.evaluation.metrics import Evaluation
     from edgefs.evaluation.scores import ClassFigures
-    from edgefs_calibration.rates import Rates
+    from edgefs_calibration.statistics.rates import Rates
 
 _WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
 _LONGEST_LABEL = 28  # columns

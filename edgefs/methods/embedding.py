@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgefs.cache import EmbeddingCache
-from edgefs.embedding import EmbeddingNetwork
-from edgefs.gallery_network import GalleryNetwork
+from edgefs.embedding.cache import EmbeddingCache
+from edgefs.embedding.network import EmbeddingNetwork
+from edgefs.embedding.gallery_network import GalleryNetwork
 from edgefs.methods.task import Task
-from edgefs.teaching import Embedded
-from edgefs.torch_embedder import TorchEmbedder, embed_samples
+from edgefs.embedding.enrolments import Embedded
+from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
 
 
 def embed_all(

@@ -15,7 +15,7 @@ from edgefs.report.content import (
     TrainingPoint,
     describe_mistakes,
 )
-from edgefs.report.render import render_report
+from edgefs.report.html import render_report
 
 __all__ = [
     "Candidate",

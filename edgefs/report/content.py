@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from edgefs.data.samples import relative_name
 from edgefs.evaluation import Evaluation
-from edgefs_runtime.decision import Decision
-from edgefs_runtime.errors import ImageError
-from edgefs_runtime.preprocess import Preprocess
-from edgefs_runtime.thumbnails import thumbnail
+from edgefs_runtime.decision.decision import Decision
+from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.thumbnails import thumbnail
 
 
 @dataclass(frozen=True)

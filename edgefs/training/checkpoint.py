@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from edgefs.versions import versions
-from edgefs_runtime.embedder import canonical_json
+from edgefs.runs.versions import versions
+from edgefs_runtime.embedders.onnx import canonical_json
 
 _ARITHMETIC = ("edgefs", "torch", "torchvision")  # another version may end with other values
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgefs.choices import Precision
-from edgefs_runtime.errors import TrainingError, WeightsError
+from edgefs.settings.choices import Precision
+from edgefs_runtime.base.errors import TrainingError, WeightsError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from edgefs.progress import Progress, silent
 from edgefs.training.checkpoint import load, save
 from edgefs.training.settings import TrainingSettings
-from edgefs_runtime.errors import TrainingError
+from edgefs_runtime.base.errors import TrainingError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

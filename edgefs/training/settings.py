@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgefs.choices import Optimizer, Precision, Schedule
+from edgefs.settings.choices import Optimizer, Precision, Schedule
 
 
 @dataclass(frozen=True)

@@ -12,25 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.deciding import Judge
-from edgefs_runtime.decision import Disposition
-from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.holding import Holding
-from edgefs_runtime.opening import refuse_another_model, seed_of
-from edgefs_runtime.snapshot import Enrolment
-from edgefs_runtime.sources import Images
-from edgefs_runtime.state import lies
-from edgefs_runtime.teaching import Taught, Teaching
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.session import Holding
+from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
+from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.images.sources import Images
+from edgefs_runtime.base.state import lies
+from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 if TYPE_CHECKING:
-    from edgefs_runtime.advice import Advice
-    from edgefs_runtime.alignment import Choice
+    from edgefs_runtime.teach.advice import Advice
+    from edgefs_runtime.decision.alignment import Choice
     from edgefs_runtime.carrying.report import Carried
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.merging import Merged
-    from edgefs_runtime.realigning import Realigned
+    from edgefs_runtime.realign.plan import Realigned
 
 
 class Acts:
@@ -85,7 +85,7 @@ class Acts:
         """Teach images of a class, all or none, and decide by them from now on.
 
         Args:
-            label: the class, new or known, in any spelling (`edgefs_runtime.labels`).
+            label: the class, new or known, in any spelling (`edgefs_runtime.base.labels`).
             images: what it looks like, given as to `predict`; five of different parts are a good start.
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
@@ -122,7 +122,7 @@ class Acts:
         """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.
 
         To each class that gains the mean of what surely belongs to it is added, and counts for three images
-        (`edgefs_runtime.refining`). `undo` takes all of it back. A class is refined once.
+        (`edgefs_runtime.teach.refine`). `undo` takes all of it back. A class is refined once.
 
         Args:
             images: what the camera saw lately; the last 200 that can be judged are looked at.
@@ -133,7 +133,7 @@ class Acts:
         Raises:
             GalleryError: a challenge part that passes would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.refining import refinements
+        from edgefs_runtime.teach.refine import refinements
 
         seen = self._teaching.unlabelled(images)
         if not seen:
@@ -168,7 +168,7 @@ class Acts:
             GalleryError: too few images can be judged, the estimate is not to be believed, a challenge part that passes
                 would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.realigning import plan, refuse_doubtful, usable
+        from edgefs_runtime.realign.plan import plan, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
         with self._holding.acting() as gallery:
@@ -188,7 +188,7 @@ class Acts:
         Raises:
             GalleryError: too few images can be judged, or the gallery holds no class.
         """
-        from edgefs_runtime.realigning import plan, usable
+        from edgefs_runtime.realign.plan import plan, usable
 
         judge = self.judge
         planned = plan(judge, usable(self._teaching, images), kind)
@@ -215,7 +215,7 @@ class Acts:
             ImageError: an image can't be read or shows nothing.
             GalleryError: the label is not usable, no image was given, or the gallery holds no class to compare with.
         """
-        from edgefs_runtime.advice import advise
+        from edgefs_runtime.teach.advice import advise
 
         judge, known = self.judge, self._holding.dispositions
         enrolment = self._teaching.enrolment(label, images, disposition, groups, False, known)
@@ -342,7 +342,7 @@ class Acts:
 
 
 def _refuse_conflict(judge: Judge | None, enrolment: Enrolment) -> None:
-    from edgefs_runtime.advice import find_conflict
+    from edgefs_runtime.teach.advice import find_conflict
 
     conflict = find_conflict(judge, judge.snapshot.as_seen(enrolment)) if judge else ""
     if conflict:

@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.acts import Acts
 from edgefs_runtime.answering import Answering, Read
-from edgefs_runtime.backends import Backend, open_backend
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.decision import Decision
-from edgefs_runtime.errors import BundleError, ImageError
-from edgefs_runtime.holding import Holding
-from edgefs_runtime.opening import gallery_of, left_behind, warnings_of
-from edgefs_runtime.sources import Images, named_frames
-from edgefs_runtime.teaching import Teaching
-from edgefs_runtime.verifying import check_once
+from edgefs_runtime.embedders.backends import Backend, open_backend
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.decision import Decision
+from edgefs_runtime.base.errors import BundleError, ImageError
+from edgefs_runtime.session import Holding
+from edgefs_runtime.gallery.belonging import gallery_of, left_behind, warnings_of
+from edgefs_runtime.images.sources import Images, named_frames
+from edgefs_runtime.teach.enrolment import Teaching
+from edgefs_runtime.verify import check_once
 
 
 class Classifier(Acts):
@@ -76,7 +76,7 @@ class Classifier(Acts):
                 from the bundle's seed when something is taught for the first time.
             seed_only: decide by the bundle's seed alone; nothing can be taught.
             provider: what computes: `cpu`, `cuda`, `tensorrt`, or `auto` for the fastest that works here
-                (`edgefs_runtime.backends`); `classifier.backend` says what it came to.
+                (`edgefs_runtime.embedders.backends`); `classifier.backend` says what it came to.
             threads: of one inference on the CPU; 0 takes one for each core.
             challenge: judge the challenge parts when the bundle is not the one under which they were last judged.
             wait: seconds that the first act waits, at most, while another process owns the gallery.
@@ -119,7 +119,7 @@ class Classifier(Acts):
 
         Args:
             images: one frame, or several: paths, file contents, Pillow images or arrays, in whatever can be iterated
-                over, or an array `[N,H,W,3]`. What is one and what several, `edgefs_runtime.sources` says.
+                over, or an array `[N,H,W,3]`. What is one and what several, `edgefs_runtime.images.sources` says.
             part_ids: the caller's name for each part, carried into its decision.
 
         Raises:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgefs_calibration.crossfit import fit_crossfit
-from edgefs_runtime.crossfit import CrossFit
-from edgefs_runtime.deciding import DecisionSettings, Judge
-from edgefs_runtime.heads import LeftOut, fit_head
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_calibration.statistics.crossfit import fit_crossfit
+from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.heads import LeftOut, fit_head
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 DIM, CLASSES, FOLDS = 120, 4, 5
 LABELS = tuple("abcd")

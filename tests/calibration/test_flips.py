@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
 
-from edgefs_calibration.flips import Flips
+from edgefs_calibration.statistics.flips import Flips
 
 
 def flips(both: int, lost: int, won: int, neither: int) -> Flips:

@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from edgefs_calibration.rates import Rate, Truth, by_part, measure_rates, percent
-from edgefs_runtime.decision import Decision, Verdict
+from edgefs_calibration.statistics.rates import Rate, Truth, by_part, measure_rates, percent
+from edgefs_runtime.decision.decision import Decision, Verdict
 
 GOOD = Truth("good", "ok", known=True)
 SCRATCH = Truth("scratch", "defect", known=True)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from edgefs_calibration.sampling import balanced, k_center
+from edgefs_calibration.int8.sampling import balanced, k_center
 
 
 def images(counts: dict[str, int], per_part: int = 1) -> tuple[list[str], list[str], list[str]]:

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgefs_calibration.ranges import collect_ranges
-from edgefs_calibration.table import ranges_from_table
+from edgefs_calibration.int8.ranges import collect_ranges
+from edgefs_calibration.int8.table import ranges_from_table
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from PIL import Image
 from textures import draw, save, write_set
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.cli.show import command as show
-from edgefs.exporting import export
-from edgefs.reporting import distribution_of
-from edgefs.runs import Run
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.export import export
+from edgefs.pipelines.measure import distribution_of
+from edgefs.runs.run import Run
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.errors import DataError, EdgefsError, RunError
+from edgefs_runtime.base.errors import DataError, EdgefsError, RunError
 
 TINY = AdaptSettings(backbone="tiny")
 

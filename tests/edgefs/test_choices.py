@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="the workstation part is not installed")
 from edgefs import choices
 from edgefs.backbones.students import STUDENTS
 from edgefs.methods import METHODS
-from edgefs.methods.classifiers import TRAINED_HEADS
-from edgefs_calibration.ranges import RANGE_ESTIMATORS
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
+from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS
 
 
 def test_every_name_has_something_behind_it_and_nothing_is_left_out() -> None:

@@ -13,13 +13,13 @@ from containers import netpbm, png
 from PIL import Image
 from textures import draw
 
-from edgefs.adapting import adapt
-from edgefs.evaluating import evaluate
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.evaluate import evaluate
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.base.errors import DataError
 
 SIZE = 32
 KINDS = ("good", "stripes")

@@ -9,8 +9,8 @@ from textures import draw
 from tiny import tiny_backbone
 
 from edgefs.backbones import load_backbone
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
-from edgefs_runtime.errors import WeightsError
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs_runtime.base.errors import WeightsError
 
 
 def images() -> torch.Tensor:

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from textures import save, write_set
 
-from edgefs.adapting import adapt
-from edgefs.evaluating import evaluate, evaluate_episodes
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.evaluate import evaluate, evaluate_episodes
 from edgefs.evaluation.episodes import EpisodePlan
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.errors import DataError, GalleryError
+from edgefs_runtime.base.errors import DataError, GalleryError
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def exported(textures: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_run_and_bundle_give_the_figures_that_adapt_gave(exported: tuple[Path, Path], textures: Path) -> None:
-    from edgefs.runs import Run
+    from edgefs.runs.run import Run
 
     before, after = (evaluate(subject, textures) for subject in exported)
     figures = [before.evaluation.to_json(), after.evaluation.to_json(), Run.open(exported[0]).metrics["test"]]
@@ -37,7 +37,7 @@ def test_run_and_bundle_give_the_figures_that_adapt_gave(exported: tuple[Path, P
 
 
 def test_images_that_choices_were_made_on_test_nothing(tmp_path: Path) -> None:
-    from edgefs.runs import Run
+    from edgefs.runs.run import Run
 
     data = write_set(tmp_path / "data", 20, ("good", "dots"))
     adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", name="parts"))  # 60/20/20
@@ -51,7 +51,7 @@ def test_images_that_choices_were_made_on_test_nothing(tmp_path: Path) -> None:
 
 
 def test_black_frames_of_an_undivided_folder_count_as_adapt_counted_them(tmp_path: Path) -> None:
-    from edgefs.runs import Run
+    from edgefs.runs.run import Run
 
     data = write_set(tmp_path / "data", 20, ("good", "dots"))
     for number in range(20):  # black with one pixel that is not: files of their own, and parts of their own

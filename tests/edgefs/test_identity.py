@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from textures import write_set
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
-from edgefs.identity import identity_of, predecessor
-from edgefs.runs import Run, check_place
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
+from edgefs.runs.identity import identity_of, predecessor
+from edgefs.runs.run import Run, check_place
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle
-from edgefs_runtime.errors import RunError
+from edgefs_runtime.base.errors import RunError
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edgefs.runs import Run
+from edgefs.runs.run import Run
 from edgefs_runtime import Bundle
-from edgefs_runtime.errors import RunError
+from edgefs_runtime.base.errors import RunError
 
 ADAPT = """
 import signal, sys
@@ -72,8 +72,8 @@ def test_after_a_kill_the_same_command_works(textures: Path, tmp_path: Path) -> 
 
 
 def test_export_killed_leaves_the_old_bundle_or_the_new_one(textures: Path, tmp_path: Path, bundle: Path) -> None:
-    from edgefs.adapting import adapt
-    from edgefs.settings import AdaptSettings
+    from edgefs.pipelines.adapt import adapt
+    from edgefs.settings.adapt import AdaptSettings
 
     adapt(textures, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, name="parts"))
     for after in (0.3, 1.5, 3.0, 4.0):

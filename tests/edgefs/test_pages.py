@@ -13,16 +13,16 @@ from containers import pillow, tiff
 from PIL import Image
 from textures import draw
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
 from edgefs.data import load_dataset
-from edgefs.evaluating import evaluate
-from edgefs.exporting import export
+from edgefs.pipelines.evaluate import evaluate
+from edgefs.pipelines.export import export
 from edgefs.look import look_at
-from edgefs.settings import AdaptSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.errors import DataError, ImageError
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.base.errors import DataError, ImageError
+from edgefs_runtime.images.preprocess import Preprocess
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path) -> Path:
-    from edgefs.adapting import adapt
-    from edgefs.settings import AdaptSettings
+    from edgefs.pipelines.adapt import adapt
+    from edgefs.settings.adapt import AdaptSettings
 
     adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, name="parts"))
     return tmp_path / "run"

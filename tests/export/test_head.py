@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("sklearn", reason="the workstation part is not installed")
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
-from edgefs.methods.classifiers import TRAINED_HEADS
-from edgefs.methods.trained_heads import fitted, scores_of
-from edgefs_export.graph import MAX_IR, ML_OPSET, OPSET
-from edgefs_export.head import check_head, linear_head_onnx, sklearn_head_onnx
-from edgefs_runtime.errors import ExportError
-from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
+from edgefs.methods.sklearn_heads import fitted, scores_of
+from edgefs_export.onnx.graph import MAX_IR, ML_OPSET, OPSET
+from edgefs_export.onnx.head import check_head, linear_head_onnx, sklearn_head_onnx
+from edgefs_runtime.base.errors import ExportError
+from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 DIM, VIEWS = 12, 2
 SETTINGS = [(kind, number) for kind, settings in TRAINED_HEADS.items() for number in range(len(settings()))]

@@ -9,16 +9,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.errors import DataError, ExportError
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.base.errors import DataError, ExportError
 
 pytest.importorskip("torch", reason="the workstation part is not installed")
 
 from edgefs.backbones import Backbone, architecture
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.render import render_training_image
-from edgefs_calibration.ranges import RANGE_ESTIMATORS, collect_ranges
-from edgefs_export.graph import to_onnx
+from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS, collect_ranges
+from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.quantising import check_tensorrt, cosine, interleaved, quantise, segments, sqnr, to_fp16
 
 SIZE = 64

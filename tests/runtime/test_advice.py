@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgefs_runtime import Classifier, GalleryError
-from edgefs_runtime.state import gallery_path
+from edgefs_runtime.base.state import gallery_path
 
 pytestmark = pytest.mark.device
 

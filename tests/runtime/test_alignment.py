@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgefs_runtime.alignment import Alignment, fit_alignment
-from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_runtime.decision.alignment import Alignment, fit_alignment
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefs_runtime.archive import ArchiveError, read_archive
+from edgefs_runtime.base.archive import ArchiveError, read_archive
 
 pytestmark = pytest.mark.device
 

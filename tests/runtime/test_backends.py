@@ -13,11 +13,11 @@ import pytest
 from bundles import remade
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
-from edgefs_runtime.backends import EMBEDDERS, Backend, by_onnxruntime, open_backend
-from edgefs_runtime.embedder import Embedder, OnnxEmbedder
-from edgefs_runtime.golden import Golden, has_passed
-from edgefs_runtime.opening import judge_by
-from edgefs_runtime.verifying import check_once, run_self_test, verify
+from edgefs_runtime.embedders.backends import EMBEDDERS, Backend, by_onnxruntime, open_backend
+from edgefs_runtime.embedders.onnx import Embedder, OnnxEmbedder
+from edgefs_runtime.bundle.golden import Golden, has_passed
+from edgefs_runtime.gallery.belonging import judge_by
+from edgefs_runtime.verify import check_once, run_self_test, verify
 
 pytestmark = pytest.mark.device
 

@@ -15,7 +15,7 @@ from PIL import Image
 from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
 from edgefs_runtime.gallery import check_gallery
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.state import challenge_folder
+from edgefs_runtime.base.state import challenge_folder
 
 pytestmark = pytest.mark.device
 

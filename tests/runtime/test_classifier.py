@@ -18,8 +18,8 @@ from textures import draw
 
 import edgefs_runtime
 from edgefs_runtime import BundleError, Classifier, GalleryError, ImageError
-from edgefs_runtime.state import gallery_path
-from edgefs_runtime.verifying import verify
+from edgefs_runtime.base.state import gallery_path
+from edgefs_runtime.verify import verify
 
 pytestmark = pytest.mark.device
 

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgefs_runtime.crossfit import CrossFit
-from edgefs_runtime.deciding import DecisionSettings, Judge
-from edgefs_runtime.errors import BundleError
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from textures import KINDS, draw
 
-from edgefs_runtime.frames import unusable
+from edgefs_runtime.images.usable import unusable
 
 pytestmark = pytest.mark.device
 

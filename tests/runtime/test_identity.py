@@ -9,10 +9,10 @@ import pytest
 from bundles import remade
 
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.errors import BundleError, GalleryError
-from edgefs_runtime.opening import gallery_of
-from edgefs_runtime.state import challenge_folder, galleries_of, gallery_path
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.base.errors import BundleError, GalleryError
+from edgefs_runtime.gallery.belonging import gallery_of
+from edgefs_runtime.base.state import challenge_folder, galleries_of, gallery_path
 
 pytestmark = pytest.mark.device
 

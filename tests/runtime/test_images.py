@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import content_digest, open_image
 
 pytestmark = pytest.mark.device

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.labels import (
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.labels import (
     check_label,
     class_names,
     difference,

@@ -8,9 +8,9 @@ import pytest
 from containers import UPSIDE, bmp, chunk, exif, netpbm, pbm, pfm, pillow, png, tiff
 from PIL import Image
 
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.images.preprocess import Preprocess
 
 pytestmark = pytest.mark.device
 

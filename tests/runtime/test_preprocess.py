@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgefs_runtime.errors import BundleError, ImageError
-from edgefs_runtime.preprocess import SYMMETRIES, Preprocess
+from edgefs_runtime.base.errors import BundleError, ImageError
+from edgefs_runtime.images.preprocess import SYMMETRIES, Preprocess
 
 pytestmark = pytest.mark.device
 

@@ -12,7 +12,7 @@ from bundles import remade
 from shell import edgefs
 
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.processor import Family, Processor, mismatch, this_processor
+from edgefs_runtime.base.processor import Family, Processor, mismatch, this_processor
 
 pytestmark = pytest.mark.device
 

@@ -10,10 +10,10 @@ import pytest
 from textures import draw
 
 from edgefs_runtime import Classifier, GalleryError
-from edgefs_runtime.heads import LdaHead, LeftOut, fit_head
-from edgefs_runtime.refining import means_of, pseudo_label
-from edgefs_runtime.rejection import fit_temperature
-from edgefs_runtime.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_runtime.decision.heads import LdaHead, LeftOut, fit_head
+from edgefs_runtime.teach.refine import means_of, pseudo_label
+from edgefs_runtime.decision.rejection import fit_temperature
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device
 

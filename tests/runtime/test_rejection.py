@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgefs_runtime.heads import Answer, LeftOut
-from edgefs_runtime.rejection import Rejection, fit_rejection, fit_temperature
+from edgefs_runtime.decision.heads import Answer, LeftOut
+from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 
 pytestmark = pytest.mark.device
 

@@ -12,7 +12,7 @@ from PIL import Image
 from textures import draw
 
 from edgefs_runtime import Classifier, Decision, GalleryError, ImageError
-from edgefs_runtime.sources import frames_of
+from edgefs_runtime.images.sources import frames_of
 
 pytestmark = pytest.mark.device
 

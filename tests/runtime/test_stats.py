@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefs_runtime.stats import betainc, clopper_pearson, student_t_upper_tail
+from edgefs_runtime.base.stats import betainc, clopper_pearson, student_t_upper_tail
 
 pytestmark = pytest.mark.device
 

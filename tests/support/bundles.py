@@ -33,12 +33,12 @@ def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Pa
     import onnx
     from heads import written
 
-    from edgefs_runtime.arrays import pack_gallery
-    from edgefs_runtime.bundle import Bundle
-    from edgefs_runtime.deciding import Judge
-    from edgefs_runtime.embedder import OnnxEmbedder
-    from edgefs_runtime.golden import Golden
-    from edgefs_runtime.snapshot import build_snapshot
+    from edgefs_runtime.base.arrays import pack_gallery
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.decision.judge import Judge
+    from edgefs_runtime.embedders.onnx import OnnxEmbedder
+    from edgefs_runtime.bundle.golden import Golden
+    from edgefs_runtime.decision.snapshot import build_snapshot
 
     opened = Bundle.open(bundle)
     model = onnx.load_from_string(opened.model)

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.deciding import Judge
-from edgefs_runtime.embedder import OnnxEmbedder
-from edgefs_runtime.golden import Golden
-from edgefs_runtime.heads import TrainedHead, TrainedHeadModel
-from edgefs_runtime.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 
 HERE = Path(__file__).parents[1] / "golden"
 TINY, ONNX = HERE / "tiny.edgefs", HERE / "head.onnx"
@@ -65,7 +65,7 @@ def written(out: Path, members: dict[str, bytes], entry: dict[str, Any]) -> Path
 
 def make(out: Path) -> Path:
     """Least squares of the classes on the seed's embeddings."""
-    from edgefs_export.head import linear_head_onnx
+    from edgefs_export.onnx.head import linear_head_onnx
 
     seed = seed_of(Bundle.open(TINY))
     rows = seed.rows.reshape(-1, seed.rows.shape[2]).astype(np.float64)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from edgefs_runtime import Classifier
-from edgefs_runtime.state import challenge_folder
+from edgefs_runtime.base.state import challenge_folder
 
 
 def keep(bundle: Path, gallery: Path, images: list[Path], expected: str, **fields: str) -> None:

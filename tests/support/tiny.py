@@ -15,11 +15,11 @@ import torch
 from textures import write_set
 from torch import nn
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import BACKBONES, Backbone
 from edgefs.backbones.weights import state_digest
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tiny.edgefs"
 SIZE = 32

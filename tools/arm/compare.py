@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgefs_runtime import Bundle
-from edgefs_runtime.golden import relative_difference
+from edgefs_runtime.bundle.golden import relative_difference
 
 EXACT = ("verdict", "label", "nearest")
 ROUNDS = ("before", "taught", "undone")

@@ -12,10 +12,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.render import PART_KINDS, write_line
-from edgefs.settings import AdaptSettings
+from edgefs.settings.adapt import AdaptSettings
 
 KEPT_BACK = "burr"
 SHOTS, TAUGHT, ASKED = 5, 5, 4  # images of each kind

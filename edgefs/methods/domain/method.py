@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgefs.data import Sample
-from edgefs.data.domains import TwoDomains
+from edgefs.methods.domain.data import TwoDomains
 from edgefs.methods.domain.frozen import adapt_frozen
 from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
@@ -28,7 +28,7 @@ from edgefs.methods.domain.training import Trainer
 from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.task import Adapted, Task
-from edgefs_runtime.errors import EdgefsError
+from edgefs_runtime.base.errors import EdgefsError
 
 _LEAST_HELD_OUT = 100  # source images that a model is judged by; with fewer, those learned from judge too
 

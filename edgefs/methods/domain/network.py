@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from edgefs.embedding import POOLINGS, EmbeddingNetwork
+from edgefs.embedding.network import POOLINGS, EmbeddingNetwork
 from edgefs.methods.domain.classifier import DomainClassifier
 
 

@@ -24,7 +24,7 @@ from edgefs.methods.domain.dann import domain_loss
 from edgefs.methods.domain.network import DomainNetwork, Outputs
 from edgefs.methods.domain.pixels import BalancedDraws, Draws
 from edgefs.methods.domain.reversal import reversal_strength
-from edgefs.settings import DomainSettings
+from edgefs.settings.adapt import DomainSettings
 from edgefs.training import TrainingSettings
 
 _MOST_STEPS = 100  # of an epoch: a large set is gone through in several

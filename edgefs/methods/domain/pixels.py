@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from edgefs.data import Sample
-from edgefs.data.parts import draw_key
+from edgefs.data.splits.parts import draw_key
 from edgefs.progress import Progress
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 _MOST_BYTES = 1 << 30  # of one domain's pixels; of more images a seeded part is taken
 _THREADS = 2

@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.network import Classified, DomainNetwork
 from edgefs.methods.domain.objective import Domains, JointObjective, LabelledObjective
 from edgefs.methods.domain.pixels import in_batches
 from edgefs.methods.task import Task
-from edgefs.settings import DomainSettings
+from edgefs.settings.adapt import DomainSettings
 from edgefs.training import TrainingSettings, make_fabric, train
 
 if TYPE_CHECKING:

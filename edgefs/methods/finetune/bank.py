@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgefs.data import Sample
-from edgefs.embedding import EmbeddingNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.methods.finetune.cutting import Bank, CutNetwork
 from edgefs.progress import Progress
-from edgefs_runtime.preprocess import SYMMETRIES, Preprocess
+from edgefs_runtime.images.preprocess import SYMMETRIES, Preprocess
 
 VARIANTS = 3  # of each symmetry, the plain one included
 _CROP, _LIGHT = 0.15, 0.2  # largest share cut away; largest change of brightness and of contrast

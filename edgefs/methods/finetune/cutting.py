@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from edgefs.embedding import POOLINGS, EmbeddingPlan
+from edgefs.embedding.network import POOLINGS, EmbeddingPlan
 
 
 @dataclass(frozen=True)

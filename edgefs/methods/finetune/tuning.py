@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from edgefs.backbones import Backbone
 from edgefs.backbones.stages import stage_of
-from edgefs.embedding import EmbeddingPlan
+from edgefs.embedding.network import EmbeddingPlan
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.objective import CosineHead, Supervised, Tuned, feature_of
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.task import Task
-from edgefs.projection import Projection
-from edgefs.settings import FinetuneSettings
+from edgefs.embedding.projection import Projection
+from edgefs.settings.adapt import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
-from edgefs_export.head import linear_head_onnx
-from edgefs_runtime.heads import TrainedHeadModel
+from edgefs_export.onnx.head import linear_head_onnx
+from edgefs_runtime.decision.heads import TrainedHeadModel
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -24,9 +24,9 @@ from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass, read_tasks
 from edgefs.methods.task import Adapted, Task
-from edgefs.settings import MetaSettings
+from edgefs.settings.adapt import MetaSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
-from edgefs_runtime.errors import DataError, TrainingError
+from edgefs_runtime.base.errors import DataError, TrainingError
 
 
 @dataclass(frozen=True)

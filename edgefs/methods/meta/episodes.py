@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgefs.data.parts import draw_key
+from edgefs.data.splits.parts import draw_key
 from edgefs.methods.meta.tasks import TaskClass
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 
 _HELD_OUT = 0.1  # share of tasks, or of classes where there are few tasks, that validates
 _LEAST_TASKS = 5  # with fewer, holding one out whole would cost too much

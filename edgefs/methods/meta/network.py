@@ -10,12 +10,12 @@ import torch
 from edgefs.backbones import Backbone
 from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_seed
 from edgefs.backbones.stages import stage_of
-from edgefs.cache import EmbeddingCache
-from edgefs.embedding import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.cache import EmbeddingCache
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.methods.task import Task
-from edgefs.projection import Projection
-from edgefs.torch_embedder import TorchEmbedder, embed_rendered
-from edgefs_runtime.errors import TrainingError
+from edgefs.embedding.projection import Projection
+from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered
+from edgefs_runtime.base.errors import TrainingError
 
 
 def own_backbone(task: Task) -> Backbone:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from edgefs.embedding import EmbeddingNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.methods.meta.augment import warp
 from edgefs.methods.meta.episodes import Episodes
 from edgefs.methods.meta.tasks import TaskClass

@@ -1,6 +1,6 @@
 """Float models to int8 and float16, as pure functions over model bytes: the same inputs give the same bytes.
 
-ranges = collect_ranges(model, images)            # edgefs_calibration.ranges
+ranges = collect_ranges(model, images)            # edgefs_calibration.int8.ranges
 int8 = quantise(model, ranges, "cpu")
 check_tensorrt(quantise(model, ranges, "tensorrt"))     # [] where every rule is obeyed
 half = to_fp16(model)

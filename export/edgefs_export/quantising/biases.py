@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgefs_calibration.equalising import channels_read
+from edgefs_calibration.int8.equalising import channels_read
 
 
 def correct_biases(

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgefs_export.graph import sealed
+from edgefs_export.onnx.graph import sealed
 from edgefs_export.quantising.body import map_shapes
-from edgefs_runtime.errors import ExportError
+from edgefs_runtime.base.errors import ExportError
 
 _SMALLEST, _LARGEST = 6.104e-05, 65504.0  # normal numbers of float16
 _LENGTHS = ("ReduceL2", "ReduceSumSquare", "LpNormalization", "Pow", "Sqrt", "Exp", "Log", "ReduceSum")

@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgefs_calibration.equalising import channels_read
+from edgefs_calibration.int8.equalising import channels_read
 
 _CHAIN = ("Cast", "Transpose", "Mul", "Add", "Conv")
 

@@ -17,14 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
-from edgefs_calibration.equalising import equalised
-from edgefs_calibration.ranges import Ranges
-from edgefs_export.graph import sealed
+from edgefs_calibration.int8.equalising import equalised
+from edgefs_calibration.int8.ranges import Ranges
+from edgefs_export.onnx.graph import sealed
 from edgefs_export.quantising.biases import correct_biases
 from edgefs_export.quantising.body import between, convolutions, map_shapes
 from edgefs_export.quantising.front import find_front, fold_front, read_bytes
 from edgefs_export.quantising.tensorrt_placement import place_skips
-from edgefs_runtime.errors import ExportError
+from edgefs_runtime.base.errors import ExportError
 
 Target = Literal["cpu", "arm", "tensorrt"]
 Isa = Literal["vnni", "avx2"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import MAX_PIXELS, Pixels, open_image, read_file
 
 CAMERA_SIZE = (1920, 1080)  # width, height in pixels of a usual inspection camera

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgefs_runtime.processor import this_processor
-from edgefs_runtime.version import __version__
-from edgefs_runtime.wording import counted
+from edgefs_runtime.base.processor import this_processor
+from edgefs_runtime.base.version import __version__
+from edgefs_runtime.base.wording import counted
 
 _BUSY = 0.25  # of the cores, on average over the last minute
 

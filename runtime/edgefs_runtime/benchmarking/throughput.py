@@ -11,7 +11,7 @@ import numpy as np
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.subject import Subject
-from edgefs_runtime.embedder import Embedder, OnnxEmbedder
+from edgefs_runtime.embedders.onnx import Embedder, OnnxEmbedder
 
 BATCHES = (1, 8)
 _TURN_SECONDS = 0.1

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefs_runtime.bundle import Bundle
-from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.opening import gallery_of
-from edgefs_runtime.state import challenge_folder, challenges_of, galleries_of, gallery_path, lies
-from edgefs_runtime.wording import counted
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.gallery.belonging import gallery_of
+from edgefs_runtime.base.state import challenge_folder, challenges_of, galleries_of, gallery_path, lies
+from edgefs_runtime.base.wording import counted
 
 _NAMED = 3  # classes
 
@@ -59,7 +59,7 @@ def taught_in(gallery: Path) -> list[str]:
         GalleryError: it can't be read now.
     """
     from edgefs_runtime.gallery.database import connect_reader
-    from edgefs_runtime.gallery.verify import load
+    from edgefs_runtime.gallery.check import load
 
     if not lies(gallery):
         return []

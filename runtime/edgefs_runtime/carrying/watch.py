@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgefs_runtime.challenge import Result, first_of
-from edgefs_runtime.errors import GalleryError
-from edgefs_runtime.holding import Holding
-from edgefs_runtime.snapshot import Snapshot
-from edgefs_runtime.state import challenge_folder
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.session import Holding
+from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.base.state import challenge_folder
 
 
 class Watch:

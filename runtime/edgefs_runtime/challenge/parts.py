@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from edgefs_runtime.durable import replace_file
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.errors import GalleryError
 
 Expected = Literal["OK", "NG", "RECHECK"]
 

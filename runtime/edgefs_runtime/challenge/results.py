@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgefs_runtime.challenge.parts import ChallengePart
-from edgefs_runtime.decision import Verdict
-from edgefs_runtime.labels import normal_label
+from edgefs_runtime.decision.decision import Verdict
+from edgefs_runtime.base.labels import normal_label
 
 _NAMED = 3  # parts in a message
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.archive import read_archive
-from edgefs_runtime.arrays import pack_arrays, unpack_arrays
-from edgefs_runtime.bundle import Bundle
+from edgefs_runtime.base.archive import read_archive
+from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
+from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
-from edgefs_runtime.durable import replace_file
-from edgefs_runtime.embedder import Embedder
-from edgefs_runtime.errors import BundleError, ImageError
-from edgefs_runtime.frames import unusable
+from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.embedders.onnx import Embedder
+from edgefs_runtime.base.errors import BundleError, ImageError
+from edgefs_runtime.images.usable import unusable
 from edgefs_runtime.images import content_digest
 
 _KINDS = {"digests": "U", "vectors": "f", "reasons": "U"}

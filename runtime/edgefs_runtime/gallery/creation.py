@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from edgefs_runtime.durable import beside, sync_file, sync_folder
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.durable import beside, sync_file, sync_folder
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.database import gallery_errors, wal_of
 from edgefs_runtime.gallery.records import Event, Meta, Shot
 from edgefs_runtime.gallery.schema import APPLICATION_ID, FIRST_SCHEMA, insert, insert_rows, schema_objects

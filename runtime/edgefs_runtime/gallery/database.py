@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
 from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from edgefs_runtime.durable import replace_file
+from edgefs_runtime.base.durable import replace_file
 
 _SOMEBODY = "another process (edgefs serve or watch?)"
 

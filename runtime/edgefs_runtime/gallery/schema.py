@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.deeds import is_deed
 from edgefs_runtime.gallery.records import TABLES, Record, Row, Shot
 

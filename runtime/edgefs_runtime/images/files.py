@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 
 
 def content_digest(source: bytes | Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from importlib.util import find_spec
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
     {

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.images.formats import (
     AVIF_SUFFIXES,
     HEIF_SUFFIXES,
@@ -26,7 +26,7 @@ from edgefs_runtime.images.formats import (
     reads_avif,
     reads_heif,
 )
-from edgefs_runtime.labels import readable
+from edgefs_runtime.base.labels import readable
 
 _SYSTEM_NAMES = frozenset(
     {

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images.alpha import lay_on_black
+from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.files import opened
-from edgefs_runtime.images.orientation import of_info, upright
+from edgefs_runtime.images.decode.orientation import of_info, upright
 from edgefs_runtime.images.picture import MAX_PIXELS, Picture
 
 Damaged = Literal["refuse", "keep"]
@@ -81,15 +81,15 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
     if not head:
         raise ImageError("empty file (0 bytes)")
     if head.startswith(b"\xff\xd8\xff"):
-        from edgefs_runtime.images.jpeg import read_jpeg
+        from edgefs_runtime.images.decode.jpeg import read_jpeg
 
         return read_jpeg(file.read(), page, damaged == "keep")
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        from edgefs_runtime.images.png import read_png
+        from edgefs_runtime.images.decode.png import read_png
 
         return read_png(file, page)
     if head[:4] in _TIFF:
-        from edgefs_runtime.images.tiff import read_tiff
+        from edgefs_runtime.images.decode.tiff import read_tiff
 
         return read_tiff(file, page, counts, damaged == "keep")
     return _rarer(file, head, page, counts)
@@ -97,8 +97,8 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
 
 def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
     from edgefs_runtime.images.formats import further_formats
-    from edgefs_runtime.images.netpbm import START, read_netpbm
-    from edgefs_runtime.images.pillow import FOREIGN, further, read_foreign
+    from edgefs_runtime.images.decode.netpbm import START, read_netpbm
+    from edgefs_runtime.images.decode.pillow import FOREIGN, further, read_foreign
 
     if START.match(head):
         return read_netpbm(file, page, counts)
@@ -111,7 +111,7 @@ def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Pictu
 
 
 def _loaded(image: Image.Image, counts: bool) -> Picture:
-    from edgefs_runtime.images.pillow import picture_of
+    from edgefs_runtime.images.decode.pillow import picture_of
 
     return picture_of(image, counts)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 
 MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
 _STRIP = 1 << 16  # pixels worked on at a time: they fit a core's cache, and stay small beside the picture

@@ -14,7 +14,7 @@ from torchvision.models import get_model
 
 from edgefs.backbones import default_backbone, find_stages, load_backbone
 from edgefs.backbones.students import Student
-from edgefs_runtime.errors import WeightsError
+from edgefs_runtime.base.errors import WeightsError
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from textures import save
 
 from edgefs.cli import main
 from edgefs_runtime import Bundle
-from edgefs_runtime.processor import this_processor
+from edgefs_runtime.base.processor import this_processor
 
 pytestmark = pytest.mark.device
 

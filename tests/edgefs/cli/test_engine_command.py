@@ -21,7 +21,7 @@ COMPARE = """
 import json, sys
 import numpy as np
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.embedder import OnnxEmbedder
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
 with Classifier.open(sys.argv[1], provider="tensorrt") as classifier:
     embedder = classifier.backend.embedder

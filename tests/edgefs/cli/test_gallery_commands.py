@@ -20,8 +20,8 @@ from textures import save
 from edgefs.cli import main
 from edgefs_runtime.gallery import Gallery
 from edgefs_runtime.gallery.owner import owner_path
-from edgefs_runtime.opening import seed_of
-from edgefs_runtime.state import gallery_path
+from edgefs_runtime.gallery.belonging import seed_of
+from edgefs_runtime.base.state import gallery_path
 
 pytestmark = pytest.mark.device
 
@@ -241,7 +241,7 @@ def test_the_second_of_two_enrolments_waits_for_the_first(bundle: Path, tmp_path
 
 
 def test_who_can_wait_no_longer_is_told_whom_for(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
-    from edgefs_runtime.bundle import Bundle
+    from edgefs_runtime.bundle.bundle import Bundle
 
     gallery = tmp_path / "g"
     shots = [str(path) for path in pictures("checks", 2)]
@@ -257,7 +257,7 @@ def test_who_can_wait_no_longer_is_told_whom_for(bundle: Path, pictures: Picture
 
 @pytest.mark.parametrize("stale", [b"", b"no JSON", b'{"pid": 4194305, "host": "", "started": "1", "command": ""}'])
 def test_the_note_of_a_killed_owner_does_not_lie(bundle: Path, tmp_path: Path, stale: bytes) -> None:
-    from edgefs_runtime.bundle import Bundle
+    from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.gallery.owner import owner_of
 
     gallery = tmp_path / "g"

@@ -3,7 +3,7 @@
 import pytest
 
 from edgefs.data import load_dataset
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from edgefs.data import load_dataset, split_dataset
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 
 
 def test_two_lines_with_the_same_classes_are_named(make):

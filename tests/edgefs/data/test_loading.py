@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgefs.data import load_dataset
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 
 
 def labels(dataset):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefs.data import Dataset, Sample, folds, load_dataset, split_dataset
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

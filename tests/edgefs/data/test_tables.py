@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefs.data import load_dataset
-from edgefs.data.tables import list_table
-from edgefs_runtime.errors import DataError
-from edgefs_runtime.labels import normal_label
+from edgefs.data.layouts.tables import list_table
+from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.base.labels import normal_label
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image, ImageEnhance
 
 from edgefs.data import load_dataset, near_duplicates, scale_warning
 from edgefs.data.duplicates import NearDuplicates
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 
 def picture(seed, size=(160, 120)):

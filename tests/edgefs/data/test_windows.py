@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgefs.data import load_dataset
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 LOOK = Preprocess(size=(16, 16))
 

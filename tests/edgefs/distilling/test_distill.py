@@ -14,15 +14,15 @@ from killing import killed_in_training
 from PIL import Image
 from textures import save, write_set
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import load_backbone
 from edgefs.cli import main
 from edgefs.distilling import DistillSettings, distill
-from edgefs.exporting import export
-from edgefs.runs import Run
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.export import export
+from edgefs.runs.run import Run
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.errors import EdgefsError, RunError, WeightsError
+from edgefs_runtime.base.errors import EdgefsError, RunError, WeightsError
 
 SHORT = {"teacher": "nano", "teacher_size": 64, "student": "nano-s", "size": 64, "batch": 8, "workers": 0}
 

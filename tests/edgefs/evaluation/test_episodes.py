@@ -12,9 +12,9 @@ from edgefs.data import Sample
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, run_episodes
-from edgefs.teaching import Embedded
-from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.errors import DataError
+from edgefs.embedding.enrolments import Embedded
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.base.errors import DataError
 
 
 def world(classes: int = 4, images: int = 20, apart: float = 6.0, group: int = 1) -> tuple[list[Sample], dict]:

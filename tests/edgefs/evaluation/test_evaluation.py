@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgefs.evaluation import Evaluation
-from edgefs_calibration.rates import Rate
-from edgefs_runtime.decision import Decision, Disposition
+from edgefs_calibration.statistics.rates import Rate
+from edgefs_runtime.decision.decision import Decision, Disposition
 
 KNOWN: dict[str, Disposition] = {"good": "ok", "scratch": "defect", "划痕": "defect"}
 

@@ -19,8 +19,8 @@ from textures import draw, save, write_set
 
 from edgefs.cli import main
 from edgefs.look import look_at, render_sheet
-from edgefs_runtime.errors import DataError
-from edgefs_runtime.preprocess import Preprocess
+from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.images.preprocess import Preprocess
 
 SMALL = Preprocess(size=(32, 32))
 

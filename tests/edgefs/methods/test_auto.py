@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from textures import save, write_set
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
-from edgefs.settings import AdaptSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle
 
 QUICK = AdaptSettings(method="auto", backbone="tiny", shots=5, epochs=2, dim=32)

@@ -13,9 +13,9 @@ from PIL import Image
 from textures import draw, write_set
 from torch import nn
 
-from edgefs.adapting import adapt
+from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
-from edgefs.exporting import export
+from edgefs.pipelines.export import export
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
@@ -24,10 +24,10 @@ from edgefs.methods.domain.guard import Candidate, judge
 from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.progress import Progress
-from edgefs.runs import Run
-from edgefs.settings import AdaptSettings, DomainSettings
+from edgefs.runs.run import Run
+from edgefs.settings.adapt import AdaptSettings, DomainSettings
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.errors import DataError, EdgefsError, TrainingError, WeightsError
+from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
 
 KINDS = ("good", "stripes", "dots")
 

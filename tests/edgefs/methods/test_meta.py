@@ -15,19 +15,19 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from edgefs.adapting import adapt
-from edgefs.exporting import export
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass
 from edgefs.progress import Progress
-from edgefs.runs import WEIGHTS, Run
-from edgefs.settings import AdaptSettings, MetaSettings
+from edgefs.runs.run import WEIGHTS, Run
+from edgefs.settings.adapt import AdaptSettings, MetaSettings
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.errors import DataError, EdgefsError, TrainingError, WeightsError
-from edgefs_runtime.heads import fit_head
-from edgefs_runtime.snapshot import Enrolment, build_snapshot
+from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
+from edgefs_runtime.decision.heads import fit_head
+from edgefs_runtime.decision.snapshot import Enrolment, build_snapshot
 
 SHORT = MetaSettings(ways=5, queries=2, episodes=8)
 

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs.precision.gate import Gate, GatePlan, measure_gate
-from edgefs.teaching import Embedded
-from edgefs_runtime.deciding import DecisionSettings
-from edgefs_runtime.errors import DataError
+from edgefs.pipelines.export.precision.gate import Gate, GatePlan, measure_gate
+from edgefs.embedding.enrolments import Embedded
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.base.errors import DataError
 
 Vectors = dict[str, NDArray[np.float32]]
 

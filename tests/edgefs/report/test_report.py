@@ -23,9 +23,9 @@ from edgefs.report import (
     describe_mistakes,
     render_report,
 )
-from edgefs_runtime.decision import Decision, Disposition
-from edgefs_runtime.preprocess import Preprocess
-from edgefs_runtime.thumbnails import thumbnail
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.thumbnails import thumbnail
 
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>"
 VOID = {"meta", "img", "wbr"}

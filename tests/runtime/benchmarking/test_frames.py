@@ -10,8 +10,8 @@ from PIL import Image
 from textures import save
 
 from edgefs_runtime.benchmarking.frames import read_frames, render_frames
-from edgefs_runtime.errors import ImageError
-from edgefs_runtime.frames import unusable
+from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.images.usable import unusable
 from edgefs_runtime.images import open_image
 
 pytestmark = pytest.mark.device

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgefs_runtime.gallery import Seed
-from edgefs_runtime.snapshot import Enrolment
+from edgefs_runtime.decision.snapshot import Enrolment
 
 DIM = 8
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
 from edgefs_runtime.gallery.records import Event, seal
 
@@ -95,7 +95,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from edgefs_runtime.gallery import Gallery, Seed
-from edgefs_runtime.snapshot import Enrolment
+from edgefs_runtime.decision.snapshot import Enrolment
 path, digest, space = sys.argv[1:]
 def taught(label, k):
     return Enrolment(label, "defect", np.full((k, 8), k, np.float32), tuple(f"{k}-{i}" for i in range(k)),

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, GalleryBusyError, GalleryDamagedError, check_gallery, read_snapshot
 from edgefs_runtime.gallery.database import wal_of
 

@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, GalleryBusyError, check_gallery, read_snapshot, seed_snapshot
 from edgefs_runtime.gallery.database import has_pending_writes
 

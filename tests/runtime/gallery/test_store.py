@@ -6,7 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from edgefs_runtime.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot, seed_snapshot
 
 pytestmark = pytest.mark.device

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgefs_runtime.errors import ImageError
-from edgefs_runtime.images.depth import settle
+from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.images.decode.depth import settle
 
 pytestmark = [pytest.mark.device, pytest.mark.filterwarnings("error")]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image, features
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import open_image
 from edgefs_runtime.images.formats import reads_heif
 from edgefs_runtime.images.listing import find_images, list_images, passed_over

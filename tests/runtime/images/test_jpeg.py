@@ -10,7 +10,7 @@ from containers import exif, pillow
 from PIL import Image
 from rare_jpegs import RARE
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import open_image
 
 pytestmark = [pytest.mark.device, pytest.mark.filterwarnings("error")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefs_runtime.errors import DataError
+from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.images.listing import find_images, list_images, natural_key, passed_over
 
 pytestmark = pytest.mark.device

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from containers import netpbm, pbm, pfm
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import open_image
 
 pytestmark = [pytest.mark.device, pytest.mark.filterwarnings("error")]

@@ -8,7 +8,7 @@ import pytest
 from containers import UPSIDE, bmp, exif, pillow
 from PIL import Image
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import open_image
 
 pytestmark = [pytest.mark.device, pytest.mark.filterwarnings("error")]

@@ -9,7 +9,7 @@ import pytest
 from containers import UPSIDE, chunk, exif, pillow, png
 from PIL import Image
 
-from edgefs_runtime.errors import ImageError
+from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images import open_image
 
 pytestmark = [pytest.mark.device, pytest.mark.filterwarnings("error")]

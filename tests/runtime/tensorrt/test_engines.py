@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
-from edgefs_runtime.bundle import MODEL
-from edgefs_runtime.tensorrt.device import Device
-from edgefs_runtime.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
-from edgefs_runtime.tensorrt.sealed import private_folder, read_sealed, write_sealed
+from edgefs_runtime.bundle.bundle import MODEL
+from edgefs_runtime.embedders.tensorrt.device import Device
+from edgefs_runtime.embedders.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
+from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
 
 pytestmark = pytest.mark.device
 
@@ -195,7 +195,7 @@ def test_where_there_is_no_gpu_cuda_says_so_in_one_line() -> None:
     runtime = pytest.importorskip("cuda.bindings.runtime")
     if runtime.cudaGetDeviceCount()[0] == runtime.cudaError_t.cudaSuccess:
         pytest.skip("there is a GPU")
-    from edgefs_runtime.tensorrt.cuda import Buffer, Stream, this_gpu
+    from edgefs_runtime.embedders.tensorrt.cuda import Buffer, Stream, this_gpu
 
     with pytest.raises(ProviderError, match=r"no NVIDIA GPU that can be used .*CUDA fails at finding a GPU: .*\(cudaE"):
         this_gpu()

@@ -1,0 +1,68 @@
+"""From samples and their embeddings to what a gallery is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs.data import Sample
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
+
+Vectors = Mapping[str, NDArray[np.float32]]  # by content digest
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Images as a gallery and a question see them.
+
+    Attributes:
+        asked: `[D]` of each image.
+        taught: `[V·D]` of each image that may teach: itself and its other views, end to end.
+        views: V.
+    """
+
+    asked: Vectors
+    taught: Vectors
+    views: int = 1
+
+    @classmethod
+    def of_views(cls, taught: Vectors, views: int) -> Embedded:
+        """From all views of each image."""
+        return cls({digest: row[: len(row) // views] for digest, row in taught.items()}, taught, views)
+
+
+def enrolments_of(
+    samples: Sequence[Sample],
+    embedded: Embedded,
+    dispositions: Mapping[str, Disposition],
+    jpegs: Mapping[str, bytes] = {},
+) -> list[Enrolment]:
+    """One enrolment for each class, classes in order, images in the order given."""
+    found = []
+    for label in sorted({sample.label for sample in samples}):
+        own = [sample for sample in samples if sample.label == label]
+        found.append(
+            Enrolment(
+                label=label,
+                disposition=dispositions[label],
+                vectors=np.stack([embedded.taught[sample.digest] for sample in own]),
+                digests=tuple(sample.digest for sample in own),
+                groups=tuple(sample.group for sample in own),
+                thumbnails=tuple(jpegs.get(sample.digest, b"") for sample in own),
+            )
+        )
+    return found
+
+
+def snapshot_of(samples: Sequence[Sample], embedded: Embedded, dispositions: Mapping[str, Disposition]) -> Snapshot:
+    """The gallery that these samples make."""
+    return build_snapshot(enrolments_of(samples, embedded, dispositions), 0, embedded.views)
+
+
+def rows_of(samples: Sequence[Sample], embedded: Embedded) -> NDArray[np.float32]:
+    """Embeddings `[N,D]` in the order of the samples."""
+    return np.stack([embedded.asked[sample.digest] for sample in samples])

@@ -1,0 +1,1 @@
+"""Pipelines: the order of the work of one command, `adapt`, `evaluate`, `export` or `distill`."""

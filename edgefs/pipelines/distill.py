@@ -1,0 +1,110 @@
+"""`edgefs distill`: from unlabelled images and a large network to a small one that `adapt` takes as its backbone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from edgefs.backbones.students import untrained_student
+from edgefs.pipelines.checking import check_distill
+from edgefs.distilling.settings import DistillSettings
+from edgefs.distilling.objective import Distillation
+from edgefs.distilling.preparing import Given, prepare
+from edgefs.distilling.pupil import Pupil
+from edgefs.distilling.reporting import Distilled, distill_report, run_fields
+from edgefs.distilling.teacher import Teacher, levels_of
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan, stages_of
+from edgefs.progress import Steps, silent
+from edgefs.report import render_report
+from edgefs.runs.run import METRICS, REPORT, STUDENT, Run, name_from, write_run
+from edgefs.embedding.torch_embedder import choose_device
+from edgefs.training import Checkpoints, TrainingSettings, is_lead, make_fabric, train
+
+_DECAY = 0.02
+_CLIP = 5.0
+
+
+def distill(
+    archive: Path | None,
+    out: Path,
+    settings: DistillSettings,
+    *,
+    overwrite: bool = False,
+    steps: Steps = silent,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Run, Distilled]:
+    """Teach a small network what a large one sees, and write a RUN that `adapt` takes as `--backbone`.
+
+    Args:
+        archive: folder of images, labelled or not; None renders them.
+        out: place of the RUN.
+        settings: see there.
+        overwrite: replace a RUN that stands at `out`.
+        steps: told how the work goes on.
+        tell: given one sentence for each thing that was decided.
+
+    Raises:
+        DataError: the archive holds too few images.
+        WeightsError: teacher or student can't be had, or not at this size.
+        RunError: the place is taken, or can't be written.
+        TrainingError: the loss is no number any more.
+    """
+    began = time.monotonic()
+    check_distill(archive, out, settings, overwrite=overwrite)
+    name = settings.name or name_from(out.resolve().name, "student")
+    device = choose_device(settings.device)
+    given = prepare(archive, settings, device, steps)
+    for note in given.notes:
+        tell(note)
+    checkpoints = Checkpoints.beside(out, given.origin(settings))
+    with closing(given.pictures):
+        distilled, student = _train(given, settings, device, checkpoints, steps)
+    tell(distilled.sentence)
+    fields = run_fields(name, archive, settings, given, student, distilled)
+    report = distill_report(name, settings, fields, distilled, time.monotonic() - began)
+    files = {
+        STUDENT: save({key: value.contiguous() for key, value in student.state_dict().items()}),
+        METRICS: json.dumps(distilled.to_json(), indent=1).encode(),
+        REPORT: render_report(report).encode(),
+    }
+    if not is_lead():  # of several processes that train together one writes
+        return Run(out, fields), distilled
+    run = write_run(out, fields, files, overwrite=overwrite)
+    checkpoints.clear()
+    return run, distilled
+
+
+def _train(
+    given: Given, settings: DistillSettings, device: torch.device, checkpoints: Checkpoints, steps: Steps
+) -> tuple[Distilled, nn.Module]:
+    """The figures, and the student as it is then, on the CPU."""
+    student, size = given.student, settings.teacher_size or given.teacher.size
+    plan = EmbeddingPlan.all_stages(student, (settings.size, settings.size))
+    levels = levels_of(given.teacher, size, stages_of(student, plan.size), settings.size)
+    fabric = make_fabric(device, settings.devices, settings.precision)
+    torch.manual_seed(settings.seed)
+    teacher = Teacher(given.teacher, levels, size).to(fabric.device).to(memory_format=torch.channels_last)
+    pupil = Pupil(EmbeddingNetwork(student, plan), teacher).to(fabric.device).to(memory_format=torch.channels_last)
+    objective = Distillation(pupil, teacher, given.pictures, settings, fabric, steps)
+    before = objective.held_out()
+    training = TrainingSettings(
+        epochs=settings.epochs,
+        lr=settings.lr,
+        weight_decay=_DECAY,
+        clip=_CLIP,
+        precision=settings.precision,
+        seed=settings.seed,
+    )
+    place = checkpoints.place("distill")
+    history = train(objective, training, fabric=fabric, place=place, progress=steps("distill"))
+    distilled = Distilled(before, objective.held_out(), history, given.notes)
+    network = untrained_student(settings.student)
+    network.load_state_dict(pupil.network.stages.cpu().state_dict())
+    return distilled, network

@@ -1,0 +1,1 @@
+"""RUN folders: what `adapt` leaves behind, and which model it is."""

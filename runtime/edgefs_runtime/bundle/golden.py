@@ -1,0 +1,160 @@
+"""The self-test that travels in a bundle: rendered inputs, and what came out of them where it was exported.
+
+A device runs it when it meets a bundle for the first time, and refuses one that computes something else here: a broken
+onnxruntime, a processor without an instruction, a model for another target. A GPU, and half precision anywhere, may
+round otherwise as long as the embeddings point the same way. Which bundles passed is noted in the state folder under
+everything the outcome depends on, so that a cold `edgefs predict` does not run it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.embedders.onnx import Embedder
+from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.state import state_folder
+from edgefs_runtime.base.version import __version__
+
+TOLERANCE = 1e-4  # relative difference of an embedding, on any CPU
+COSINE = 0.999  # of an embedding with the exporter's, on a GPU or in half precision
+_KINDS = {"inputs": "u", "vectors": "f", "nearest": "U", "margins": "f"}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far embeddings agree with the exporter's.
+
+    Attributes:
+        worst: largest relative difference of an embedding.
+        cosine: the smallest cosine of an embedding with the exporter's.
+    """
+
+    worst: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs uint8 `[k,H,W,3]`, embeddings float32 `[k,D]`, nearest classes and margins of the two best."""
+
+    inputs: NDArray[np.uint8]
+    vectors: NDArray[np.float32]
+    nearest: tuple[str, ...]
+    margins: NDArray[np.float64]
+
+    @classmethod
+    def record(cls, inputs: NDArray[np.uint8], embedder: Embedder, judge: Judge) -> Golden:
+        """Run the inputs one by one, as the device will, and keep what comes out."""
+        vectors = _embed(inputs, embedder)
+        decisions = judge.decide(vectors)
+        nearest = tuple(str(decision.nearest) for decision in decisions)
+        return cls(inputs, vectors, nearest, np.array([decision.margin for decision in decisions], np.float64))
+
+    def to_bytes(self) -> bytes:
+        """The member `golden.npz`."""
+        nearest = np.array(self.nearest, np.str_)
+        return pack_arrays(
+            {"inputs": self.inputs, "vectors": self.vectors, "nearest": nearest, "margins": self.margins}
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Golden:
+        """Read the member `golden.npz`.
+
+        Raises:
+            BundleError: it does not hold a self-test.
+        """
+        arrays = unpack_arrays(data, _KINDS, "golden.npz")
+        nearest = tuple(arrays["nearest"].tolist())
+        golden = cls(arrays["inputs"], arrays["vectors"], nearest, arrays["margins"])
+        k = len(golden.inputs)
+        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or not k == len(golden.vectors) == len(nearest):
+            raise BundleError("golden.npz: the arrays don't belong together")
+        return golden
+
+    def check(self, embedder: Embedder, judge: Judge, *, exact: bool = True) -> Agreement:
+        """Run the inputs again, compare, and return how far the embeddings agree.
+
+        Args:
+            embedder: of the bundle.
+            judge: of the bundle's seed gallery.
+            exact: every embedding must agree to `TOLERANCE`; else by a cosine of `COSINE`.
+
+        Raises:
+            BundleError: an embedding or a clear decision is another one here.
+        """
+        vectors = _embed(self.inputs, embedder)
+        if vectors.shape != self.vectors.shape:
+            raise BundleError(f"the self-test fails: embeddings {vectors.shape}, expected {self.vectors.shape}")
+        worst = float(relative_difference(vectors, self.vectors).max())
+        agreement = Agreement(worst, float(_cosine(vectors, self.vectors).min()))
+        if exact and not agreement.worst <= TOLERANCE:
+            raise BundleError(
+                f"the self-test fails: embeddings differ by {agreement.worst:.1e}, at most {TOLERANCE:.0e} is allowed; "
+                "this machine or its onnxruntime computes something else than the exporter's"
+            )
+        if not exact and not agreement.cosine >= COSINE:
+            raise BundleError(
+                f"the self-test fails: embeddings agree with the exporter's by a cosine of {agreement.cosine:.4f}, at "
+                f"least {COSINE} is needed"
+            )
+        for row, decision in enumerate(judge.decide(vectors)):
+            if decision.nearest != self.nearest[row] and self.margins[row] > judge.safe_margin:
+                raise BundleError(
+                    f"the self-test fails: input {row} is nearest to {decision.nearest!r}, "
+                    f"expected {self.nearest[row]!r}"
+                )
+        return agreement
+
+
+def relative_difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """‖a − b‖ / ‖b‖ of the rows of two `[N,D]` arrays."""
+    length = np.maximum(np.linalg.norm(b.astype(np.float64), axis=1), 1e-12)
+    return np.asarray(np.linalg.norm(a.astype(np.float64) - b, axis=1) / length)
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of the rows of two `[N,D]` arrays; of two zero rows 1."""
+    lengths = np.linalg.norm(a.astype(np.float64), axis=1) * np.linalg.norm(b.astype(np.float64), axis=1)
+    both_zero = ~a.any(axis=1) & ~b.any(axis=1)
+    cosine = np.einsum("nd,nd->n", a.astype(np.float64), b) / np.maximum(lengths, 1e-12)
+    return np.asarray(np.where(both_zero, 1.0, cosine))
+
+
+def has_passed(digest: str, software: str) -> bool:
+    """Whether this bundle has passed its self-test on this machine.
+
+    Args:
+        digest: of the bundle.
+        software: what embeds here, with its version: `Backend.software`.
+    """
+    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
+
+
+def note_passed(digest: str, software: str) -> None:
+    """Remember that it has; where the state folder can't be written the test just runs again."""
+    note = _note(digest, software)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError:
+        return
+
+
+def _note(digest: str, software: str) -> Path:
+    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
+    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+    return state_folder() / "passed" / name
+
+
+def _embed(inputs: NDArray[np.uint8], embedder: Embedder) -> NDArray[np.float32]:
+    return np.concatenate([embedder.embed(image[None]) for image in inputs])

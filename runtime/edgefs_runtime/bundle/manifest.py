@@ -1,0 +1,140 @@
+"""The manifest of a bundle: what the other members are, and how they are to be used.
+
+Fields that this runtime does not know are kept in `raw` and do no harm; a later minor format may add some. A later
+major format may change the meaning of what is known, so it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.embedders.onnx import canonical_json
+from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.decision.heads.trained import gallery_head
+from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.base.version import __version__, version_key
+
+FORMAT_MAJOR, FORMAT_MINOR = 1, 0
+FORMAT_VERSION = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+_NAME = re.compile(r"[^\W_][\w .+-]{0,99}")  # it becomes part of a file name on the device
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Member:
+    """Size in bytes and hex SHA-256 of one member of the bundle."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle says about itself.
+
+    Attributes:
+        name: of the model across its versions, for people.
+        version: of the model, as its maker counts.
+        members: every other member but the signature.
+        preprocess: from frame to network input.
+        decision: the gallery's head, budget and verdict for unknowns.
+        labels: classes of the seed gallery with their dispositions.
+        raw: the whole JSON object.
+        identity: hex digest that `adapt` gave the model, the same at every precision; state on a device goes by it.
+            Empty in bundles from before identities.
+        succeeds: identity of the model whose successor this one is; empty where it is none.
+    """
+
+    name: str
+    version: str
+    members: Mapping[str, Member]
+    preprocess: Preprocess
+    decision: DecisionSettings
+    labels: Mapping[str, Disposition]
+    raw: Mapping[str, Any]
+    identity: str = ""
+    succeeds: str = ""
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not safely be part of a file name.
+
+    Raises:
+        BundleError: empty, over 100 characters, or with a character that is no letter, digit, space or one of `._+-`.
+    """
+    if not _NAME.fullmatch(name) or name.endswith((" ", ".")):
+        raise BundleError(
+            f"the name {name[:40]!r} is not usable: at most 100 letters, digits, spaces and . _ + -, beginning with a "
+            "letter or digit"
+        )
+
+
+def manifest_bytes(fields: Mapping[str, Any]) -> bytes:
+    """The member's bytes: canonical JSON, so that equal manifests are equal bytes."""
+    return canonical_json(fields).encode("ascii")
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        BundleError: not JSON, of another major format, made for a newer runtime, or a field is missing or wrong.
+    """
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError("manifest.json is not JSON") from error
+    if not isinstance(raw, dict):
+        raise BundleError("manifest.json is not a JSON object")
+    _check_versions(raw)
+    try:
+        return _parse(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"manifest.json: a field is missing or of the wrong kind ({error})") from error
+
+
+def _check_versions(raw: dict[str, Any]) -> None:
+    found = str(raw.get("format_version", "none"))
+    if version_key(found)[:1] != (FORMAT_MAJOR,):
+        raise BundleError(f"bundle format {found}: this runtime reads {FORMAT_MAJOR}.x; update edgefs, or export again")
+    needed = str(raw.get("min_runtime", "0"))
+    if version_key(needed) > version_key(__version__):
+        raise BundleError(f"the bundle needs edgefs {needed} or newer, this is {__version__}; update edgefs")
+
+
+def _parse(raw: dict[str, Any]) -> Manifest:
+    check_name(raw["name"])
+    members = {name: Member(int(m["size"]), m["sha256"]) for name, m in raw["members"].items()}
+    for name, member in members.items():
+        if member.size < 0 or not _DIGEST.fullmatch(member.sha256):
+            raise BundleError(f"manifest.json: {name} has no proper size and SHA-256")
+    labels = {entry["label"]: entry["disposition"] for entry in raw["labels"]}
+    if not set(labels.values()) <= {"ok", "defect"}:
+        raise BundleError("manifest.json: a label's disposition is neither ok nor defect")
+    decision = raw["decision"]
+    identity, succeeds = (_identity(raw, key) for key in ("identity", "succeeds"))
+    return Manifest(
+        name=raw["name"],
+        version=str(raw["version"]),
+        members=members,
+        preprocess=Preprocess.from_json(raw["preprocess"]),
+        decision=DecisionSettings.from_json(gallery_head(raw), decision),
+        labels=cast("dict[str, Disposition]", labels),
+        raw=raw,
+        identity=identity,
+        succeeds=succeeds,
+    )
+
+
+def _identity(raw: dict[str, Any], key: str) -> str:
+    """A field that holds an identity, or nothing."""
+    found = raw.get(key, "")
+    if found and not _DIGEST.fullmatch(found):
+        raise BundleError(f"manifest.json: {key} is no hex SHA-256")
+    return str(found)

@@ -1,0 +1,313 @@
+"""From embeddings to decisions: one gallery snapshot with the head, thresholds and temperature that follow from it.
+
+A `Judge` is immutable and shared between threads. The workstation measures with the same class, so tested and deployed
+can't differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import gmtime, strftime, time_ns
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.decision import Decision, Disposition, Verdict
+from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.decision.heads import LeftOut, TrainedHead, fit_head
+from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
+from edgefs_runtime.decision.snapshot import Snapshot
+
+SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
+_RANKED = 5  # classes in a ranking
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """How a bundle wants its decisions made.
+
+    Attributes:
+        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`.
+        budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
+        unknown: verdict for a part that no class fits.
+        overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
+            `budget` alone.
+        escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
+            is at most 1 / (1 + escape_cost), good parts and defects being equally likely to come; None goes by the
+            nearest class.
+        crossfit: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
+    """
+
+    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
+    budget: float = 0.05
+    unknown: Literal["NG", "RECHECK"] = "NG"
+    overkill: float | None = None
+    escape_cost: float | None = None
+    crossfit: CrossFit | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.budget < 1:
+            raise BundleError(f"decision.budget = {self.budget!r}: expected a share from 0 to below 1")
+        if self.unknown not in ("NG", "RECHECK"):
+            raise BundleError(f"decision.unknown = {self.unknown!r}: expected NG or RECHECK")
+        if self.overkill is not None and not 0 < self.overkill < 1:
+            raise BundleError(f"decision.overkill = {self.overkill!r}: expected a share between 0 and 1")
+        if self.escape_cost is not None and not 0 < self.escape_cost < float("inf"):
+            raise BundleError(f"decision.escape_cost = {self.escape_cost!r}: expected a positive number")
+
+    @classmethod
+    def from_json(cls, head: Mapping[str, Any], fields: Mapping[str, Any]) -> DecisionSettings:
+        """Read what `to_json` wrote, beside the head's own settings.
+
+        Raises:
+            BundleError: a field is out of range.
+        """
+        numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
+        crossfit = None if fields.get("crossfit") is None else CrossFit.from_json(fields["crossfit"])
+        return cls(dict(head), float(fields["budget"]), fields["unknown"], crossfit=crossfit, **numbers)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the head, as plain JSON values; what is not set is left out."""
+        fields = {"budget": self.budget, "unknown": self.unknown}
+        crossfit = None if self.crossfit is None else self.crossfit.to_json()
+        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost, "crossfit": crossfit}
+        return {**fields, **{name: value for name, value in optional.items() if value is not None}}
+
+
+class Judge:
+    """Decides by what one snapshot of a gallery holds.
+
+    Args:
+        snapshot: the gallery's rows.
+        settings: head, budget, verdict for unknowns.
+        bundle: digest of the bundle, for provenance.
+        trained: decides in the place of the gallery's head while the gallery holds the rows it was trained with.
+
+    Attributes:
+        gallery_temperature: of the scores of the gallery's head, its own rows left out.
+        temperature: of the scores that decide.
+
+    Raises:
+        BundleError: the head is not known to this runtime.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, settings: DecisionSettings, bundle: str = "", trained: TrainedHead | None = None
+    ) -> None:
+        self.snapshot = snapshot
+        self.settings = settings
+        self._bundle = bundle
+        self._head = fit_head(settings.head, snapshot)
+        left_out = _of_images(self._head.left_out(), snapshot)
+        self.gallery_temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
+        if settings.crossfit is not None:
+            self.gallery_temperature *= settings.crossfit.temperature_of(snapshot)
+            left_out = settings.crossfit.corrected(left_out, snapshot)
+        self.temperature = self.gallery_temperature
+        self._trained = trained if trained is not None and trained.knows(snapshot) else None
+        if self._trained is not None:
+            self._head, self.temperature = self._trained.over(self._head), self._trained.temperature
+        self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
+        self._is_ok = tuple(disposition == "ok" for disposition in snapshot.dispositions)
+        self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
+
+    @property
+    def head(self) -> str:
+        """The kind of the head that decides."""
+        return str(self.settings.head["kind"]) if self._trained is None else self._trained.kind
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a trained head decides, not one computed from the gallery."""
+        return self._trained is not None
+
+    @property
+    def safe_margin(self) -> float:
+        """Difference of the two best probabilities below which another label may win by rounding."""
+        return max(SAFE_MARGIN, 0.0 if self._trained is None else self._trained.safe_margin)
+
+    @property
+    def p_rule(self) -> str:
+        """How p-values come about: `conformal`, `student-t` or `none`."""
+        return self._rejection.rule
+
+    @property
+    def thresholds(self) -> dict[Disposition, float]:
+        """The p-value at or below which a part is refused as unknown, by what the class it is nearest to is.
+
+        This is what decides, and so what every report and command names: under an overkill budget parts near an ok
+        class are refused by what classes leave of it, and not by `budget`.
+        """
+        found: dict[Disposition, float] = {}
+        for is_ok in self._is_ok:
+            found["ok" if is_ok else "defect"] = self._rejection_near(is_ok).budget
+        return found
+
+    def _rejection_near(self, is_ok: bool) -> Rejection:
+        return self._of_ok if is_ok else self._rejection
+
+    @property
+    def overkill_left(self) -> float | None:
+        """What classes leave of the overkill budget for refusing, by the ok rows left out; None without a budget.
+
+        Negative where ok parts that look like a defect exceed it already: then nothing near an ok class is refused, and
+        the budget is not kept.
+        """
+        return None if self.settings.overkill is None else self._overkill_left
+
+    def _rejection_of_ok(self, left_out: LeftOut) -> Rejection:
+        """How parts near an ok class are refused so that all overkill together keeps its budget."""
+        ok = np.array(self._is_ok)[self.snapshot.classes] & np.isfinite(left_out.strangeness)
+        spoiled = np.zeros(len(ok), bool)
+        spoiled[ok] = [
+            self._is_judged_defect(scores.index(max(scores)), _softmax(scores, self.gallery_temperature))
+            for scores in left_out.scores[ok].tolist()
+        ]
+        self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
+        rows = ok & ~spoiled
+        reference = LeftOut(left_out.scores[rows], left_out.strangeness[rows])
+        return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
+
+    def _is_judged_defect(self, nearest: int, probabilities: list[float]) -> bool:
+        """Whether a part is judged NG by its class, refused or not."""
+        if self.settings.escape_cost is None:
+            return not self._is_ok[nearest]
+        return self._defect(probabilities) > 1 / (1 + self.settings.escape_cost)
+
+    def _defect(self, probabilities: list[float]) -> float:
+        """Probability of being a defect, as if good parts and defects came equally often.
+
+        Probabilities of classes take classes as equally likely: five kinds of defect beside one class of good parts
+        would make nearly everything a defect.
+        """
+        goods = sum(self._is_ok)
+        if goods in (0, len(self._is_ok)):
+            return float(not goods)
+        ok = sum(probability for probability, is_ok in zip(probabilities, self._is_ok, strict=True) if is_ok)
+        defect = (sum(probabilities) - ok) / (len(self._is_ok) - goods)
+        return defect / (defect + ok / goods)
+
+    def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
+        """One decision for each row of `[N,D]`."""
+        answer = self._head.answer(vectors)
+        rows = zip(answer.scores.tolist(), answer.strangeness.tolist(), part_ids or [None] * len(vectors), strict=True)
+        time = _now()
+        return [self._decision(scores, strangeness, part_id, time) for scores, strangeness, part_id in rows]
+
+    def strangeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How strange rows `[N,D]` look to all classes, `[N]`: what p-values are read from; larger is stranger."""
+        return self._rejection.strangeness(self._head.answer(vectors))
+
+    def no_decision(self, reason: str, part_id: str | None = None) -> Decision:
+        """The answer for a frame that can't be judged."""
+        return Decision(
+            verdict="NO_DECISION",
+            label=None,
+            nearest=None,
+            disposition=None,
+            score=None,
+            probability=None,
+            p_value=None,
+            strangeness=None,
+            p_rule=self.p_rule,
+            margin=None,
+            ranking=(),
+            regions=(),
+            reason=reason,
+            part_id=part_id,
+            bundle=self._bundle,
+            gallery=self.snapshot.sequence,
+            time=_now(),
+        )
+
+    def _decision(self, scores: list[float], strangeness: float, part_id: str | None, time: str) -> Decision:
+        """About one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
+
+        Args:
+            scores: of the classes.
+            strangeness: the head's.
+            part_id: the caller's name for the part.
+            time: when.
+        """
+        labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
+        order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
+        best, probabilities = order[0], _softmax(scores, self.temperature)
+        rejection = self._rejection_near(self._is_ok[best])
+        p_value = rejection.p_value(rejection.beside(strangeness, best))
+        refused = p_value <= rejection.budget  # NaN, without a rule, refuses nothing
+        is_defect = self._is_judged_defect(best, probabilities)
+        verdict: Verdict = "NG" if is_defect else "OK"
+        reason = ""
+        if refused:
+            reason = f"unknown: p = {p_value:.2g} is within the budget of {rejection.budget:.2g}"
+        elif is_defect == self._is_ok[best]:
+            share, cost = self._defect(probabilities), self.settings.escape_cost
+            reason = f"probability of a defect {share:.2g}, and an escape costs {cost:g} overkills"
+        return Decision(
+            verdict=self.settings.unknown if refused else verdict,
+            label=None if refused else labels[best],
+            nearest=labels[best],
+            disposition=None if refused else dispositions[best],
+            score=scores[best],
+            probability=probabilities[best],
+            p_value=None if rejection.rule == "none" else p_value,
+            strangeness=self._rejection.beside(strangeness, best),
+            p_rule=rejection.rule,
+            margin=probabilities[best] - (probabilities[order[1]] if len(order) > 1 else 0.0),
+            ranking=tuple((labels[place], probabilities[place]) for place in order),
+            regions=(),
+            reason=reason,
+            part_id=part_id,
+            bundle=self._bundle,
+            gallery=self.snapshot.sequence,
+            time=time,
+        )
+
+
+def budget_in_words(settings: DecisionSettings) -> str:
+    """What the refusal of unknowns may cost, as it was asked for; `said_thresholds` tells what came of it."""
+    share = f"{100 * settings.budget:g} % of known parts"
+    return share if settings.overkill is None else f"{share}; near good parts, what --overkill leaves"
+
+
+def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
+    """Where a part is refused as unknown, in a sentence; see `Judge.thresholds`."""
+    different = sorted({f"{threshold:.2g}" for threshold in thresholds.values()})
+    if len(different) == 1:
+        return f"A part is refused as unknown where p is at most {different[0]}."
+    return (
+        f"A part is refused as unknown where p is at most {thresholds['ok']:.2g} and it is nearest to a class of good "
+        f"parts, or at most {thresholds['defect']:.2g} and nearest to a defect."
+    )
+
+
+def _of_images(left_out: LeftOut, snapshot: Snapshot) -> LeftOut:
+    """Without what rows say that are means: a mean looks less strange than any image of its class."""
+    if not snapshot.means:
+        return left_out
+    means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))
+    scores, strangeness = left_out.scores.copy(), left_out.strangeness.copy()
+    scores[means, snapshot.classes[means]], strangeness[means] = -np.inf, np.nan
+    return LeftOut(scores, strangeness)
+
+
+def _softmax(scores: list[float], temperature: float) -> list[float]:
+    largest = max(scores)
+    powers = [math.exp((score - largest) / temperature) for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]
+
+
+def _now() -> str:
+    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(seconds: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds))

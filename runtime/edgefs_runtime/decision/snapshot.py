@@ -1,0 +1,225 @@
+"""The gallery as the decision sees it: labelled embeddings, frozen.
+
+- `Enrolment`: what one act of teaching adds, k images of one class.
+- `Snapshot`: everything that counts at one moment, as arrays. Heads are computed from it and from nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.labels import check_label, class_names
+
+if TYPE_CHECKING:
+    from edgefs_runtime.decision.alignment import Alignment
+
+State = Literal["pending", "approved"]
+
+
+REFINED = "mean of unlabelled images"  # the part that such an image bears
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """k images of one class, taught together.
+
+    Attributes:
+        label: the class; not empty, not `unknown`, no line break, at most 200 characters.
+        disposition: what the line does with parts of this class.
+        vectors: float32 `[k,V·D]`, finite: of each image the embeddings of its V views, end to end, the image itself
+            first (`Preprocess.views`).
+        digests: k content digests of the images, hex SHA-256.
+        groups: k names of the physical part (patient, lot) an image shows; empty where unknown: an image is then a
+            part of its own.
+        thumbnails: k JPEG files (256 px short side, no metadata), or empty bytes where none is kept.
+        state: `approved` rows decide; `pending` ones wait for an approver.
+        actor: who taught, as the caller names it.
+        approver: who approved; empty when nobody had to.
+        reason: why, in the operator's words.
+        region: (left, top, width, height), pixels of the frame, that the thumbnails show; None for all of it.
+    """
+
+    label: str
+    disposition: Disposition
+    vectors: NDArray[np.float32]
+    digests: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    thumbnails: tuple[bytes, ...] = ()
+    state: State = "approved"
+    actor: str = ""
+    approver: str = ""
+    reason: str = ""
+    region: tuple[int, int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_label(self.label)
+        k = len(self.vectors)
+        if self.vectors.ndim != 2 or k == 0:
+            raise GalleryError(f"an enrolment holds at least one embedding [k,D]; got shape {self.vectors.shape}")
+        if not np.isfinite(self.vectors).all():
+            raise GalleryError(f"the embeddings of {self.label!r} hold NaN or infinity; nothing was enrolled")
+        for name in ("groups", "thumbnails"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("" if name == "groups" else b"",) * k)
+        if not len(self.digests) == len(self.groups) == len(self.thumbnails) == k:
+            raise GalleryError(f"{k} embeddings of {self.label!r} need as many digests, groups and thumbnails")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Labelled embeddings at one moment.
+
+    Attributes:
+        vectors: float32 `[N,V·D]`, in (device, seq) order: the order is part of the arithmetic's result. Raw, but for
+            rows that a device enrolled after a change of its camera: these are mapped into the space of the others.
+        labels: C class names, sorted.
+        dispositions: C dispositions.
+        classes: int64 `[N]`, index into `labels`.
+        parts: int64 `[N]`; images with the same number show the same part and leave together in leave-one-out.
+        sequence: number of operations behind it; 0 = the seed alone.
+        views: V, embeddings of each image.
+        alignments: those of this device that stand, each with the number of the act that made it, oldest first.
+        means: numbers of the parts that are none, but means of unlabelled images: they say where a class lies, and
+            nothing of how its images spread.
+    """
+
+    vectors: NDArray[np.float32]
+    labels: tuple[str, ...]
+    dispositions: tuple[Disposition, ...]
+    classes: NDArray[np.int64]
+    parts: NDArray[np.int64]
+    sequence: int
+    views: int = 1
+    alignments: tuple[tuple[int, Alignment], ...] = ()
+    means: tuple[int, ...] = ()
+
+    def as_seen(self, enrolment: Enrolment) -> Enrolment:
+        """An enrolment of this device as the gallery compares it."""
+        return dataclasses.replace(enrolment, vectors=self.seen(enrolment.vectors))
+
+    def seen(self, vectors: NDArray[np.float32], camera: int | None = None) -> NDArray[np.float32]:
+        """Embeddings `[N,D]` or `[N,V·D]`, as the embedder gave them, as the gallery compares them.
+
+        Args:
+            vectors: of images from this device.
+            camera: which camera took them, as a number of this device's acts: the first alignment with at least this
+                number is theirs, the newest where there is none yet. 0 is the camera before any alignment; None the
+                one of now.
+        """
+        if camera == 0 or not self.alignments:
+            return vectors
+        wanted = self.alignments[-1][0] if camera is None else camera
+        return next((align for number, align in self.alignments if number >= wanted), self.alignments[-1][1])(vectors)
+
+    @property
+    def camera(self) -> int:
+        """The number of the camera of now: of the newest alignment, 0 without any."""
+        return self.alignments[-1][0] if self.alignments else 0
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """The embeddings, `[N,V,D]`; the first of each image is of the image itself."""
+        return self.vectors.reshape(len(self.vectors), self.views, -1)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each class."""
+        numbers = np.bincount(self.classes, minlength=len(self.labels))
+        return dict(zip(self.labels, numbers.tolist(), strict=True))
+
+
+def build_snapshot(
+    enrolments: Sequence[Enrolment], sequence: int, views: int = 1, alignments: Sequence[tuple[int, Alignment]] = ()
+) -> Snapshot:
+    """Stack enrolments, already in (device, seq) order and approved, into arrays.
+
+    Two images of one class with the same group name, or with the same content digest, are the same part. Where one
+    class was taught under both dispositions, `defect` stands: it is the cautious reading.
+
+    Raises:
+        GalleryError: there is no enrolment at all, or their dimensions differ.
+    """
+    if not enrolments:
+        raise GalleryError("the gallery holds no class; enroll at least one")
+    dimensions = {enrolment.vectors.shape[1] for enrolment in enrolments}
+    if len(dimensions) > 1:
+        raise GalleryError(f"the gallery mixes embeddings of {sorted(dimensions)} dimensions")
+    if dimensions.pop() % views:
+        raise GalleryError(f"the gallery does not hold {views} embeddings of each image")
+    names = class_names({enrolment.label for enrolment in enrolments})
+    labels = tuple(sorted(set(names.values())))
+    position = {name: number for number, name in enumerate(labels)}
+    index = {label: position[name] for label, name in names.items()}
+    defects = {names[enrolment.label] for enrolment in enrolments if enrolment.disposition == "defect"}
+    parts = _part_numbers(enrolments, names)
+    groups = [group for enrolment in enrolments for group in enrolment.groups]
+    return Snapshot(
+        vectors=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
+        labels=labels,
+        dispositions=tuple("defect" if label in defects else "ok" for label in labels),
+        classes=np.concatenate(
+            [np.full(len(enrolment.vectors), index[enrolment.label], np.int64) for enrolment in enrolments]
+        ),
+        parts=parts,
+        sequence=sequence,
+        views=views,
+        alignments=tuple(alignments),
+        means=_means(parts.tolist(), groups),
+    )
+
+
+def extended(
+    snapshot: Snapshot, enrolment: Enrolment, parts: Sequence[int], taught: NDArray[np.bool_] | None = None
+) -> Snapshot:
+    """What a snapshot would be with an enrolment, its rows behind the others.
+
+    Args:
+        snapshot: what counts now.
+        enrolment: what would be taught.
+        parts: a number `[k]` for the part each of its images shows.
+        taught: `[k]`, the images that are; all without it.
+    """
+    labels = tuple(sorted({*snapshot.labels, enrolment.label}))
+    of = dict(zip(snapshot.labels, snapshot.dispositions, strict=True))
+    of[enrolment.label] = "defect" if "defect" in (enrolment.disposition, of.get(enrolment.label)) else "ok"
+    moved = np.array([labels.index(label) for label in snapshot.labels], np.int64)
+    chosen = np.ones(len(enrolment.vectors), bool) if taught is None else taught
+    first = int(snapshot.parts.max(initial=-1)) + 1
+    own = np.full(int(chosen.sum()), labels.index(enrolment.label), np.int64)
+    numbers = first + np.array(parts, np.int64)
+    return dataclasses.replace(
+        snapshot,
+        vectors=np.concatenate([snapshot.vectors, enrolment.vectors[chosen]]),
+        labels=labels,
+        dispositions=tuple(of[label] for label in labels),
+        classes=np.concatenate([moved[snapshot.classes], own]),
+        parts=np.concatenate([snapshot.parts, numbers[chosen]]),
+        means=(*snapshot.means, *_means(numbers.tolist(), enrolment.groups)),
+    )
+
+
+def first_views(enrolment: Enrolment, views: int) -> NDArray[np.float32]:
+    """Embeddings `[k,D]` of the images themselves, without their other views."""
+    return enrolment.vectors.reshape(len(enrolment.vectors), views, -1)[:, 0]
+
+
+def _means(parts: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:
+    return tuple(sorted({part for part, group in zip(parts, groups, strict=True) if group == REFINED}))
+
+
+def _part_numbers(enrolments: Sequence[Enrolment], names: Mapping[str, str]) -> NDArray[np.int64]:
+    numbers: dict[tuple[str, str], int] = {}
+    parts = [
+        numbers.setdefault((names[enrolment.label], group or digest), len(numbers))
+        for enrolment in enrolments
+        for group, digest in zip(enrolment.groups, enrolment.digests, strict=True)
+    ]
+    return np.array(parts, np.int64)

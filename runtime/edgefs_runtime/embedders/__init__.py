@@ -1,0 +1,1 @@
+"""Embedders: what turns pixels into vectors, by onnxruntime or TensorRT, on a CPU or a GPU."""

@@ -1,0 +1,1 @@
+"""Teaching: what images add to a gallery, what to know before, and what unlabelled images add."""
