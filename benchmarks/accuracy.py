@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from data import data_folder
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.data.splits.parts import draw_key
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier

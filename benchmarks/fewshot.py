@@ -36,25 +36,25 @@ from data import data_folder
 from PIL import Image
 from scores import SCORES
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.data import Sample, load_dataset
 from edgefs.data.splits.parts import draw_key
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs.embedding.network import EmbeddingPlan
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.render import write_line
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs_runtime import Classifier
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.heads import HEADS
-from edgefs_runtime.teach.refine import refinements
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.rejection import fit_rejection
 from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.teach.enrolment import Seen
+from edgefs_runtime.teach.refine import refinements
 
 SHOTS = {"neu_steel": (1, 5, 20), "magnetic_tile": (5, 20), "digits": (1, 5, 20), "rendered_parts": (1, 5, 20)}
 FIRST = ("neu_steel", "magnetic_tile")  # the sets of the README's large table

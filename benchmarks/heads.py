@@ -30,10 +30,10 @@ from edgefs.pipelines.export import export
 from edgefs.render import write_line
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.decision.heads import HEADS, LdaHead
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 DIM, VIEWS = 512, 8
 

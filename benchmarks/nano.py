@@ -34,10 +34,10 @@ from torch import nn
 from edgefs.backbones import BACKBONES, Backbone, load_backbone
 from edgefs.backbones.weights import state_digest
 from edgefs.distilling.pictures import Rendered
+from edgefs.embedding.enrolments import rows_of, snapshot_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
 from edgefs.render import render_training_image
-from edgefs.embedding.enrolments import rows_of, snapshot_of
 from edgefs_calibration.int8.ranges import collect_ranges
 from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.quantising import quantise

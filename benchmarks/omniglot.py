@@ -26,12 +26,12 @@ import numpy as np
 import torch
 from data import data_folder
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.data import load_dataset
-from edgefs.pipelines.evaluate import evaluate_episodes
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
-from edgefs.pipelines.export import export
 from edgefs.methods.meta.anil import Anil
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.evaluate import evaluate_episodes
+from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings, MetaSettings
 from edgefs_runtime import Classifier

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.transforms import functional as transforms
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import load_backbone
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.render import PART_KINDS, write_line
 from edgefs.settings.adapt import AdaptSettings

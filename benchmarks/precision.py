@@ -20,8 +20,8 @@ from pathlib import Path
 
 from data import data_folder
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli.precision import trial_table
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.pipelines.export.precision import DeploySettings, GateError
 from edgefs.settings.adapt import AdaptSettings

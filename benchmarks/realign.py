@@ -26,9 +26,9 @@ from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.realign.estimate import estimate
-from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.realign.estimate import estimate
 
 SETS = {"steel": Path("neu_steel"), "tile": Path("magnetic_tile/parts.csv")}
 FREQUENT = {"steel": "patches", "tile": "free"}

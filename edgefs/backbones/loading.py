@@ -14,8 +14,8 @@ from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
 from edgefs.backbones.students import STUDENTS, Student, untrained_student
 from edgefs.backbones.torchvision_models import is_cached, load_torchvision
 from edgefs.backbones.weights import RANDOM, Backbone, fill, from_file, state_digest
-from edgefs.settings.choices import STUDENT_SIZE
 from edgefs.runs.run import STUDENT, Run
+from edgefs.settings.choices import STUDENT_SIZE
 from edgefs_runtime.base.errors import WeightsError
 
 PREFERRED = "mobilenet_v2"

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.pipelines.checking import check_adapt
-from edgefs.settings.choices import METHODS
 from edgefs.cli import adapt_options as options
 from edgefs.cli import method_options
 from edgefs.cli.config import take_config
@@ -20,8 +18,10 @@ from edgefs.cli.program import this_program
 from edgefs.cli.run_options import CACHE, FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
+from edgefs.pipelines.checking import check_adapt
 from edgefs.runs.run import REPORT, Run
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.choices import METHODS
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
     for note in measured.data_notes:
         click.echo(note, err=True)
     if measured.headline is not None:
+        from edgefs.evaluation import evaluation_text
+
         what, side = measured.headline
-        click.echo(f"\nMeasured on {what}:\n\n{side.evaluation.to_text(medical=medical)}\n")
+        click.echo(f"\nMeasured on {what}:\n\n{evaluation_text(side.evaluation, medical=medical)}\n")
     if measured.validation is not None:
         click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
     if left_out := run.fields["left_out"]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgefs.settings.choices import HEADS_OF
 from edgefs.cli.options import Number, Option
+from edgefs.settings.choices import HEADS_OF
 from edgefs_runtime.images.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
 
 SYMMETRIES: dict[str, tuple[str, ...] | None] = {

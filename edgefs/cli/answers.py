@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.listing import natural_key
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import Decision
+from edgefs_runtime.images.listing import natural_key
 
 COLUMNS = (
     "path",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.benchmarking.comparing import Ratio
 from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.machine import Machine
@@ -11,7 +12,6 @@ from edgefs_runtime.benchmarking.measuring import Benchmark, Measured, Misses
 from edgefs_runtime.benchmarking.memory import Memory
 from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Spread, samples_needed
 from edgefs_runtime.benchmarking.throughput import Throughput
-from edgefs_runtime.base.wording import counted
 
 _STAGES = {
     "preprocess_encoded": "decode and resize",

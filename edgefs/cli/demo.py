@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.pipelines.checking import check_data
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
+from edgefs.pipelines.checking import check_data
 from edgefs.runs.run import REPORT
 
 if TYPE_CHECKING:

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from edgefs.pipelines.checking import check_distill
-from edgefs.settings.choices import STUDENTS
 from edgefs.cli.config import take_config
 from edgefs.cli.options import PATH, Number, Option, apply, echo_json, json_option
 from edgefs.cli.program import this_program
@@ -17,7 +15,9 @@ from edgefs.cli.run_options import FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.distilling.settings import DistillSettings
+from edgefs.pipelines.checking import check_distill
 from edgefs.runs.run import REPORT
+from edgefs.settings.choices import STUDENTS
 
 _KNOWN = DistillSettings()
 NETWORKS: tuple[Option, ...] = (
@@ -125,7 +125,7 @@ def command(ctx: click.Context, /, archive: Path | None, out: Path, **given: Any
     fields |= {"roi": fields["roi"] or None, "window": fields["window"] or None, "rotation": int(fields["rotation"])}
     settings = DistillSettings(**fields)
     check_distill(archive, out, settings, overwrite=overwrite)
-    from edgefs.distilling import distill
+    from edgefs.pipelines.distill import distill
     from edgefs.training import is_lead
 
     with progress_bars() as (steps, console):

@@ -22,8 +22,8 @@ from edgefs.cli.options import (
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs_runtime.teach.advice import Advice
     from edgefs_runtime.classifier import Classifier
+    from edgefs_runtime.teach.advice import Advice
 
 _MOST_SHOWN = 5  # thumbnails
 

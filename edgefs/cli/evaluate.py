@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.pipelines.checking import check_evaluate
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
+from edgefs.pipelines.checking import check_evaluate
 from edgefs_runtime.base.errors import EdgefsError
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def command(
     is left out in turn to see whether it is told as unknown.
     """
     check_evaluate(subject, data, group_from=group_from, report=report)
-    from edgefs.pipelines.evaluate import evaluate
     from edgefs.evaluation.episodes import EpisodePlan
+    from edgefs.pipelines.evaluate import evaluate
     from edgefs.report import render_report
 
     if episodes is not None:
@@ -96,7 +96,9 @@ def command(
         return
     for note in outcome.notes:
         click.echo(note, err=True)
-    click.echo(outcome.evaluation.to_text(medical=medical))
+    from edgefs.evaluation import evaluation_text
+
+    click.echo(evaluation_text(outcome.evaluation, medical=medical))
     if report is not None:
         click.echo(f"\nReport: {report}")
 

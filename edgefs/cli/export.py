@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from edgefs.pipelines.checking import check_export
 from edgefs.cli.images import echo_passed_over, unlabelled_files
 from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.precision import PRECISION, deployment, told, trial_table
@@ -16,6 +15,7 @@ from edgefs.cli.program import this_program
 from edgefs.cli.run_options import CACHE
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
+from edgefs.pipelines.checking import check_export
 
 if TYPE_CHECKING:
     from edgefs.pipelines.export import Exported
@@ -118,6 +118,8 @@ def _echo(exported: Exported) -> None:
     for line in exported.refined.sentences if exported.refined else ():
         click.echo(line)
     if evaluation is not None:
-        click.echo(f"The exported model on the RUN's test images: {evaluation.headline()}")
+        from edgefs.evaluation import headline
+
+        click.echo(f"The exported model on the RUN's test images: {headline(evaluation)}")
     click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")
     click.echo(f"Go on: {shlex.join([*this_program(), 'predict', str(exported.path)])} IMAGE...")

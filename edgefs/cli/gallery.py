@@ -139,9 +139,9 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 
     A gallery's file may be given in the place of the bundle. It works on one that is too damaged to open.
     """
+    from edgefs_runtime.base.state import lies
     from edgefs_runtime.bundle.bundle import is_bundle
     from edgefs_runtime.gallery import check_gallery
-    from edgefs_runtime.base.state import lies
 
     is_of_bundle = gallery is not None or bundle.suffix == ".edgefs" or is_bundle(bundle)
     path = gallery_path_of(bundle, gallery) if is_of_bundle else bundle

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @json_option
 def log(bundle: Path, gallery: Path | None, as_csv: bool, as_json: bool) -> None:
     """Print the audit log: who taught or removed what, when and why."""
-    from edgefs_runtime.gallery.reading import read_log
     from edgefs_runtime.base.state import lies
+    from edgefs_runtime.gallery.reading import read_log
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.pipelines.checking import check_data, check_file
 from edgefs.cli.options import PATH, apply, echo_json, json_option
 from edgefs.cli.run_options import FRAME
 from edgefs.cli.workstation import WorkstationCommand
+from edgefs.pipelines.checking import check_data, check_file
 
 if TYPE_CHECKING:
     from edgefs.look import Sheet

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.settings.choices import RANGE_ESTIMATORS
 from edgefs.cli.options import PATH, Number, Option
+from edgefs.settings.choices import RANGE_ESTIMATORS
 
 if TYPE_CHECKING:
     from edgefs.pipelines.export.precision import Deployed, DeploySettings, Trial

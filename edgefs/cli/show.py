@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @json_option
 def command(bundle: Path, report: Path | None, gallery: Path | None, as_json: bool) -> None:
     """Say what BUNDLE is: how it sees and decides, its classes, how it was measured, and where its gallery lies."""
-    from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.base.errors import BundleError
+    from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.gallery.belonging import gallery_of
 
     opened = Bundle.open(bundle)

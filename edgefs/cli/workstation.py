@@ -15,8 +15,8 @@ NEEDS = 'pip install "edgefs[workstation]"'
 class WorkstationCommand(click.Command):
     """A command that needs the extra `workstation`.
 
-    Its module loads nothing of that extra. The command refuses what can be refused in a moment (`edgefs.pipelines.checking`), and
-    only then imports what does the work.
+    Its module loads nothing of that extra. The command refuses what can be refused in a moment
+    (`edgefs.pipelines.checking`), and only then imports what does the work.
     """
 
     def __init__(self, name: str | None, **options: Any) -> None:

@@ -6,12 +6,12 @@
 - `near_duplicates` and `scale_warning` say what may make the figures, or the model, worse than they look.
 """
 
-from edgefs.data.splits.blank import with_blank
 from edgefs.data.duplicates import near_duplicates
-from edgefs.data.splits.folding import folds
 from edgefs.data.loading import load_dataset
 from edgefs.data.samples import Dataset, LeftOut, Sample
 from edgefs.data.scale import scale_warning
+from edgefs.data.splits.blank import with_blank
+from edgefs.data.splits.folding import folds
 from edgefs.data.splits.sides import Split
 from edgefs.data.splits.split import split_dataset
 

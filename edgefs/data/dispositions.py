@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgefs_runtime.decision.decision import Disposition, default_disposition
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.labels import normal_label
+from edgefs_runtime.decision.decision import Disposition, default_disposition
 
 
 def dispositions_of(classes: tuple[str, ...], ok: tuple[str, ...]) -> dict[str, Disposition]:

@@ -6,19 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgefs.data.layouts.folders import SPLIT_NAMES, TABLE_SUFFIXES, Listing, list_folder
 from edgefs.data.layouts.groups import group_by_name
 from edgefs.data.layouts.labels import check_names, twin_notes
-from edgefs.data.layouts.folders import SPLIT_NAMES, TABLE_SUFFIXES, Listing, list_folder
 from edgefs.data.layouts.levels import classes_below
+from edgefs.data.layouts.tables import list_table
 from edgefs.data.reading import Progress, read_images
 from edgefs.data.samples import Dataset, LeftOut, Sample, dataset_digest, relative_name
-from edgefs.data.layouts.tables import list_table
-from edgefs_runtime.decision.decision import default_disposition
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.images.listing import entries, passed_over
 from edgefs_runtime.base.labels import normal_label
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import default_disposition
+from edgefs_runtime.images.listing import entries, passed_over
+from edgefs_runtime.images.preprocess import Preprocess
 
 
 def load_dataset(
@@ -36,8 +36,8 @@ def load_dataset(
     """Read every labelled image of a folder or of a CSV file.
 
     Args:
-        root: a folder in one of the conventions of `edgefs.data.layouts.folders`, or a CSV file (`edgefs.data.layouts.tables`).
-        group_from: regular expression that takes an image's group from its file name (`edgefs.data.layouts.groups`).
+        root: a folder in one of the conventions of `layouts.folders`, or a CSV file (`layouts.tables`).
+        group_from: regular expression that takes an image's group from its file name (`layouts.groups`).
         minimum_classes: 2 to learn from; 1 is enough to evaluate on, or where it is one of good parts.
         ok: classes of good parts, beside those whose names say so.
         without: classes to pass over, as if the folder did not hold them.

@@ -23,11 +23,11 @@ from edgefs.data.layouts.folders import Listed
 from edgefs.data.samples import LeftOut, Sample
 from edgefs.data.windows import choose_window, white_of
 from edgefs_runtime.base.errors import DataError, ImageError
-from edgefs_runtime.images.exposure import Window, why_unusable
-from edgefs_runtime.images.usable import unusable
-from edgefs_runtime.images import Picture, open_image
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.images import Picture, open_image
+from edgefs_runtime.images.exposure import Window, why_unusable
+from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.usable import unusable
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
 Item = TypeVar("Item")

@@ -10,8 +10,8 @@ from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.splits.parts import draw_key
 from edgefs.data.splits.shots import draw_shots
 from edgefs.progress import Steps
-from edgefs_runtime.decision.decision import default_disposition
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.decision import default_disposition
 
 TAUGHT_LATER = 5  # images that the device is taught the new class from
 _SHOTS = 20

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.demo.device import Device
 from edgefs.demo.line import TAUGHT_LATER, NewClass, keep_back
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.progress import Steps
 from edgefs.render import PART_KINDS, write_line

@@ -6,11 +6,6 @@
 - `pictures`: where the images come from, a folder or the renderer; `views`: what is cut out of them.
 - `teacher`: what the large network says of a view; `pupil`: the student with what translates it.
 - `objective`: the two in the training loop that all methods share.
-- `preparing`, `distill`, `reporting`: what it begins with, the order of the work, and what is written down.
+- `preparing`, `reporting`: what it begins with, and what is written down; `edgefs.pipelines.distill` is the order of the
+  work.
 """
-
-from edgefs.distilling.settings import DistillSettings
-from edgefs.pipelines.distill import distill
-from edgefs.distilling.reporting import Distilled
-
-__all__ = ["DistillSettings", "Distilled", "distill"]

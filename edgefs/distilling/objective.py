@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.pictures import Pictures
 from edgefs.distilling.pupil import Described, Pupil
+from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.teacher import Teacher
 from edgefs.distilling.views import cut, resized
 from edgefs.progress import Progress, Steps

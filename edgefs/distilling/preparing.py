@@ -16,14 +16,14 @@ from edgefs.backbones.weights import state_digest
 from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.windows import window_note
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.pictures import Archive, Pictures, Rendered
+from edgefs.distilling.settings import DistillSettings
 from edgefs.embedding.network import stages_of
 from edgefs.progress import Steps
 from edgefs_runtime.base.errors import DataError, WeightsError
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
-from edgefs_runtime.base.wording import counted
 
 _RENDERED_SIDE = 192  # pixels of a rendered picture, before views are cut out of it
 _ARCHIVE_SIDE = 256  # the same of an image of an archive

@@ -12,12 +12,12 @@ from typing import Any
 from torch import nn
 
 from edgefs.backbones.weights import state_digest
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.preparing import Given
+from edgefs.distilling.settings import DistillSettings
 from edgefs.report import Report, TrainingPoint
 from edgefs.runs.run import DISTILLED
-from edgefs.training import History
 from edgefs.runs.versions import versions
+from edgefs.training import History
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
 

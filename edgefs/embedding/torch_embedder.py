@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefs.embedding.cache import EmbeddingCache
 from edgefs.data import Sample
-from edgefs.embedding.network import EmbeddingNetwork
+from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.gallery_network import GalleryNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.progress import Progress
 from edgefs.render import render_training_image
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import WeightsError
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.preprocess import SYMMETRIES, Preprocess
 
 _BATCH = 16  # images

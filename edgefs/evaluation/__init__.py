@@ -3,5 +3,6 @@
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.metrics import Evaluation
 from edgefs.evaluation.scores import ClassFigures, Scores
+from edgefs.evaluation.text import evaluation_text, headline
 
-__all__ = ["ClassFigures", "Confusion", "Evaluation", "Scores"]
+__all__ = ["ClassFigures", "Confusion", "Evaluation", "Scores", "evaluation_text", "headline"]

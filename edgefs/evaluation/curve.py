@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgefs.data import Sample
 from edgefs.data.splits.shots import draw_shots
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs.evaluation.scores import score
 from edgefs.progress import Progress
-from edgefs.report.content import CurvePoint
-from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
-from edgefs_runtime.decision.judge import DecisionSettings
-from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import fit_head
+from edgefs_runtime.decision.judge import DecisionSettings
 
 _SHOTS = (1, 2, 5, 10, 20, 50, 100)
 _MOST_CLASSES = 500  # each point takes five galleries, whose cost grows with the cube of their classes
 _DRAWS = 5
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy, 0 to 1, with `shots` images per class: the mean and its 95 % interval."""
+
+    shots: int
+    mean: float
+    low: float
+    high: float
 
 
 def learning_curve(

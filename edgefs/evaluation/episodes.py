@@ -21,13 +21,13 @@ import numpy as np
 from edgefs.data import Sample
 from edgefs.data.splits.parts import draw_key
 from edgefs.data.splits.shots import draw_shots
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.progress import Progress
-from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The figures of one test: what the line would have seen first, the classifier's own scores second.
 
     evaluation = Evaluation.of(true_labels, decisions, known=dispositions)
-    print(evaluation.to_text())
+    print(evaluation_text(evaluation))
 
 Images of classes that the gallery does not know are welcome: they are the unknowns, caught or not caught, and count
 in overkill and escapes, but not in any accuracy.
@@ -19,7 +19,6 @@ from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.confusion import Confusion
 from edgefs.evaluation.scores import ClassFigures, Scores, class_figures, score
-from edgefs.evaluation.text import evaluation_text, headline
 from edgefs_calibration.statistics.rates import Rates, Truth, by_part, measure_rates
 from edgefs_runtime.decision.decision import Decision, Disposition, default_disposition
 
@@ -100,14 +99,6 @@ class Evaluation:
     def can_pass(self) -> bool:
         """Whether the gallery has a class of good parts at all; without one nothing is judged OK, nothing escapes."""
         return any(figures.known and figures.disposition == "ok" for figures in self.classes)
-
-    def headline(self) -> str:
-        """The one sentence to read."""
-        return headline(self)
-
-    def to_text(self, *, medical: bool = False) -> str:
-        """A compact plain-text table for a terminal, overkill and escapes first, or sensitivity and specificity."""
-        return evaluation_text(self, medical=medical)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the positions of the mistakes, as plain JSON values in a fixed order."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from edgefs_calibration.statistics.rates import Rate, percent
-
-if TYPE_CHECKING:
-    from edgefs.evaluation.metrics import Evaluation
-    from edgefs.evaluation.scores import ClassFigures
-    from edgefs_calibration.statistics.rates import Rates
+from edgefs.evaluation.metrics import Evaluation
+from edgefs.evaluation.scores import ClassFigures
+from edgefs_calibration.statistics.rates import Rate, Rates, percent
 
 _WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
 _LONGEST_LABEL = 28  # columns
@@ -35,7 +31,7 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def evaluation_text(evaluation: Evaluation, *, medical: bool = False) -> str:
-    """The whole evaluation: rates, scores, classes, confusions."""
+    """A compact table: overkill and escapes first, or sensitivity and specificity; scores, classes, confusions."""
     rates = _rates(evaluation, medical)
     blocks = [rates, _scores(evaluation), _classes(evaluation.classes), _confusion(evaluation)]
     return "\n\n".join(block for block in blocks if block)

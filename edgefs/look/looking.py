@@ -16,16 +16,16 @@ from PIL import Image
 
 from edgefs.data import Dataset, Sample, load_dataset, scale_warning
 from edgefs.data.dispositions import dispositions_of
-from edgefs.data.splits.parts import draw_key
 from edgefs.data.samples import LeftOut, relative_name
+from edgefs.data.splits.parts import draw_key
 from edgefs.data.windows import window_note
 from edgefs.look.sheet import Box, ClassShown, LeftOutShown, Picture, Sheet, Shown
 from edgefs.progress import Steps, silent
-from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.thumbnails import thumbnail
+from edgefs_runtime.images.usable import unusable
 
 _IMAGES = 4  # shown of each class
 _MANY_CLASSES = 50

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import Disposition
 
 Box = tuple[int, int, int, int]  # left, top, width, height, pixels of the upright frame
 

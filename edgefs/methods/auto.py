@@ -15,18 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs.data import folds
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
+from edgefs.methods.cross_validation import cross_validated
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.bank import VARIANTS
 from edgefs.methods.finetune.method import adapt_finetune
-from edgefs.methods.cross_validation import cross_validated
-from edgefs.methods.task import Adapted, Task
 from edgefs.methods.sklearn_heads import train_head
+from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.embedding.torch_embedder import TorchEmbedder
+from edgefs.settings.choices import TRAINED_HEADS
 from edgefs_runtime.base.wording import counted
 
 MINUTES = 20.0  # of the budget, where nothing is said

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgefs.data import Sample, folds
-from edgefs.methods.task import Adapted, Task
 from edgefs.embedding.enrolments import rows_of, snapshot_of
-from edgefs_runtime.decision.judge import Judge
+from edgefs.methods.task import Adapted, Task
 from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.decision.judge import Judge
 
 
 def judge_of(task: Task, adapted: Adapted) -> Judge:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgefs.embedding.cache import EmbeddingCache
-from edgefs.embedding.network import EmbeddingNetwork
-from edgefs.embedding.gallery_network import GalleryNetwork
-from edgefs.methods.task import Task
 from edgefs.embedding.enrolments import Embedded
+from edgefs.embedding.gallery_network import GalleryNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
+from edgefs.methods.task import Task
 
 
 def embed_all(

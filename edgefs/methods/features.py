@@ -18,23 +18,23 @@ import torch
 from numpy.typing import NDArray
 
 from edgefs.backbones.weights import RANDOM
-from edgefs.embedding.cache import EmbeddingCache, cache_path
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs.data import Sample
+from edgefs.embedding.cache import EmbeddingCache, cache_path
+from edgefs.embedding.enrolments import Embedded, Vectors, snapshot_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.projection import Projection
+from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.choosing import choosing_support
-from edgefs.methods.task import Adapted, Task
 from edgefs.methods.sklearn_heads import train_head
-from edgefs.embedding.projection import Projection
+from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.embedding.enrolments import Embedded, Vectors, snapshot_of
-from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
-from edgefs_runtime.embedders.onnx import canonical_json
+from edgefs.settings.choices import TRAINED_HEADS
 from edgefs_runtime.base.errors import WeightsError
+from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.decision.heads import LdaHead
-from edgefs_runtime.images.preprocess import SYMMETRIES
 from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.images.preprocess import SYMMETRIES
 
 _MOST_ROWS = 4000  # embeddings in a gallery; with more images, views are worth less than what they cost
 # Standard errors, for fewer views. On steel and magnetic tile, which views serve, 1 of 80 draws of 2 to 20 shots had

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
-from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, TREES, Setting
-from edgefs.methods.choosing import choosing_support
-from edgefs.methods.task import Task
 from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs.methods.choosing import choosing_support
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, TREES, Setting
+from edgefs.methods.task import Task
 from edgefs_export.onnx.head import check_head, sklearn_head_onnx
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head

@@ -10,18 +10,18 @@ import torch
 
 from edgefs.backbones import Backbone
 from edgefs.data import Sample, Split
-from edgefs.methods.domain.data import TwoDomains
-from edgefs.embedding.network import EmbeddingNetwork
+from edgefs.data.domains import TwoDomains
+from edgefs.embedding.enrolments import Embedded
 from edgefs.embedding.gallery_network import GalleryNetwork
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.progress import Steps
 from edgefs.report import Candidate
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.enrolments import Embedded
 from edgefs.training import Checkpoints
 from edgefs_runtime.decision.correction import CrossFit
-from edgefs_runtime.decision.judge import DecisionSettings
 from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.decision.heads import TrainedHeadModel
+from edgefs_runtime.decision.judge import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 

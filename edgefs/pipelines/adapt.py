@@ -18,20 +18,20 @@ from safetensors.torch import save
 from torch import nn
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
-from edgefs.pipelines.checking import check_adapt, head_of
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset, with_blank
 from edgefs.data.dispositions import dispositions_of
-from edgefs.methods.domain.data import TwoDomains, load_domains
+from edgefs.data.domains import TwoDomains, load_domains
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
 from edgefs.data.windows import window_note
-from edgefs.runs.identity import predecessor
+from edgefs.embedding.enrolments import enrolments_of
+from edgefs.embedding.torch_embedder import choose_device
 from edgefs.methods import METHODS, Adapted, Task
 from edgefs.methods.sklearn_heads import check_classes
+from edgefs.pipelines.checking import check_adapt, head_of
+from edgefs.pipelines.measure import Measured, adapt_report, measure
 from edgefs.progress import Steps, silent
 from edgefs.report import Report, render_report
-from edgefs.pipelines.measure import Measured, adapt_report, measure
 from edgefs.runs.run import (
     GALLERY,
     GALLERY_WEIGHTS,
@@ -43,18 +43,18 @@ from edgefs.runs.run import (
     name_from,
     write_run,
 )
-from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.enrolments import enrolments_of
-from edgefs.embedding.torch_embedder import choose_device
-from edgefs.training import Checkpoints, is_lead
+from edgefs.runs.succession import predecessor
 from edgefs.runs.versions import versions
-from edgefs_runtime.base.arrays import pack_gallery
-from edgefs_runtime.decision.judge import DecisionSettings
-from edgefs_runtime.decision.decision import Disposition
+from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.choices import TRAINED_HEADS
+from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.base.errors import BundleError, EdgefsError
-from edgefs_runtime.decision.heads import HEADS
-from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 from edgefs_runtime.base.version import __version__
+from edgefs_runtime.bundle.seed import pack_gallery
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.heads import HEADS
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 
 _FALLBACK = "blend"
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefs.settings.choices import HEADS_OF
-from edgefs.data.layouts.groups import group_pattern
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
+from edgefs.data.layouts.groups import group_pattern
 from edgefs.distilling.settings import DistillSettings
-from edgefs.runs.identity import predecessor
 from edgefs.runs.run import Run, check_place
+from edgefs.runs.succession import predecessor
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.choices import HEADS_OF
 from edgefs_export.packing.pack import SUFFIX
 from edgefs_runtime.base.errors import DataError, EdgefsError, ExportError, RunError, WeightsError
 from edgefs_runtime.bundle.manifest import check_name

@@ -13,18 +13,18 @@ from safetensors.torch import save
 from torch import nn
 
 from edgefs.backbones.students import untrained_student
-from edgefs.pipelines.checking import check_distill
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.objective import Distillation
 from edgefs.distilling.preparing import Given, prepare
 from edgefs.distilling.pupil import Pupil
 from edgefs.distilling.reporting import Distilled, distill_report, run_fields
+from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.teacher import Teacher, levels_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan, stages_of
+from edgefs.embedding.torch_embedder import choose_device
+from edgefs.pipelines.checking import check_distill
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.runs.run import METRICS, REPORT, STUDENT, Run, name_from, write_run
-from edgefs.embedding.torch_embedder import choose_device
 from edgefs.training import Checkpoints, TrainingSettings, is_lead, make_fabric, train
 
 _DECAY = 0.02

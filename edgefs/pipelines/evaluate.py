@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 from edgefs.data import Dataset, Sample, load_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.splits.parts import find_parts
+from edgefs.embedding.enrolments import Embedded
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
+from edgefs.pipelines.measure import Side, distribution_of, inside, mistakes_of
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
-from edgefs.pipelines.measure import Side, distribution_of, inside, mistakes_of
 from edgefs.runs.run import DIGEST_START
-from edgefs.embedding.enrolments import Embedded
-from edgefs_runtime.classifier import Classifier
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.base.errors import DataError, GalleryError, ImageError
-from edgefs_runtime.images.exposure import why_unusable
-from edgefs_runtime.decision.heads import TrainedHead
 from edgefs_runtime.base.labels import difference, spelling_in, twin_of
-from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.decision.snapshot import build_snapshot
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.classifier import Classifier
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.decision.heads import TrainedHead
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.snapshot import build_snapshot
+from edgefs_runtime.images.exposure import why_unusable
+from edgefs_runtime.images.preprocess import Preprocess
 
 
 @dataclass(frozen=True)
@@ -291,8 +291,8 @@ def _taught(classifier: Classifier) -> frozenset[str]:
     """Digests of what was enrolled on the device."""
     if classifier.gallery_path is None or not classifier.gallery_path.exists():
         return frozenset()
-    from edgefs_runtime.gallery.database import connect_reader
     from edgefs_runtime.gallery.check import load
+    from edgefs_runtime.gallery.database import connect_reader
 
     with connect_reader(classifier.gallery_path) as connection:
         events = load(connection, classifier.gallery_path).events.values()
@@ -302,9 +302,9 @@ def _taught(classifier: Classifier) -> frozenset[str]:
 def _run(folder: Path) -> _Subject:
     import torch
 
+    from edgefs.embedding.torch_embedder import TorchEmbedder
     from edgefs.pipelines.export import load_network, settings_of
     from edgefs.runs.run import Run
-    from edgefs.embedding.torch_embedder import TorchEmbedder
 
     run = Run.open(folder)
     preprocess, decision, _ = settings_of(run)

@@ -10,18 +10,18 @@ from typing import Any
 from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
 from edgefs.data.duplicates import NearDuplicates
 from edgefs.data.samples import relative_name
+from edgefs.embedding.enrolments import rows_of
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
 from edgefs.methods.cross_validation import cross_validated, judge_of
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Mistake, Report, describe_mistakes
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.enrolments import rows_of
 from edgefs_calibration.statistics.rates import is_refused
-from edgefs_runtime.decision.judge import Judge, budget_in_words, said_thresholds
-from edgefs_runtime.decision.decision import Decision, Disposition
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.decision.judge import Judge, budget_in_words, said_thresholds
+from edgefs_runtime.images.preprocess import Preprocess
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note

@@ -4,9 +4,9 @@ report = Report(title="parts", evaluation=evaluation, notes=("20 shots per class
 (run / "report.html").write_text(render_report(report), encoding="utf-8")
 """
 
+from edgefs.evaluation.curve import CurvePoint
 from edgefs.report.content import (
     Candidate,
-    CurvePoint,
     Distribution,
     Group,
     LeftOut,

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgefs.report.content import CurvePoint, Distribution, TrainingPoint
+from edgefs.evaluation.curve import CurvePoint
+from edgefs.report.content import Distribution, TrainingPoint
 
 WIDTH = 480
 _LEFT, _RIGHT = 48, 466

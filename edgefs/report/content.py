@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from edgefs.data.samples import relative_name
 from edgefs.evaluation import Evaluation
-from edgefs_runtime.decision.decision import Decision
+from edgefs.evaluation.curve import CurvePoint
 from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.thumbnails import thumbnail
 
@@ -51,16 +52,6 @@ class LeftOut:
 
     def __post_init__(self) -> None:
         _check_relative(self.name)
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """Accuracy, 0 to 1, with `shots` images per class: the mean and its 95 % interval."""
-
-    shots: int
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

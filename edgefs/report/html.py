@@ -8,6 +8,7 @@ import re
 from pathlib import PureWindowsPath
 from typing import Any
 
+from edgefs.evaluation import headline
 from edgefs.evaluation.confusion import Confusion
 from edgefs.report.charts import WIDTH, course, curve, histograms
 from edgefs.report.content import Report, is_absolute
@@ -62,7 +63,7 @@ def _context(report: Report) -> dict[str, Any]:
         "left_out": report.left_out,
         "reasons": report.left_out_reasons() if len(report.left_out) > _LONG_LIST or shown.anonymous else (),
         "left_out_more": max(0, len(shown.left_out) - _LONGEST_LIST),
-        "summary": shown.summary or (evaluation.headline() if evaluation else ""),
+        "summary": shown.summary or (headline(evaluation) if evaluation else ""),
         "evaluation": evaluation,
         "heat": evaluation and _heat_rows(evaluation.confusion),
         "worst": evaluation.confusion.worst_pairs(_CONFUSIONS) if evaluation and _is_wide(evaluation.confusion) else (),

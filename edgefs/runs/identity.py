@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.embedders.onnx import canonical_json
-from edgefs_runtime.base.errors import RunError
+from edgefs_runtime.bundle.identity import canonical_json
 
 # Of `run.json`: nothing of where and when, and no figures.
 _MAKES = ("name", "method", "plan", "preprocess", "head", "fallback_head", "decision", "labels", "strangers", "seed")
@@ -36,25 +33,3 @@ def identity_of(fields: Mapping[str, Any]) -> str:
         "data": fields["data"]["digest"],
     }
     return hashlib.sha256(canonical_json(made).encode("ascii")).hexdigest()
-
-
-def predecessor(path: Path) -> str:
-    """The identity of the RUN or bundle that a new model succeeds.
-
-    Raises:
-        RunError: it is neither, or a bundle from before identities.
-        BundleError: it is not a whole bundle.
-    """
-    from edgefs.runs.run import Run
-
-    if path.is_dir():
-        return identity_of(Run.open(path).fields)
-    if not path.exists():
-        raise RunError(f"--succeeds {path}: no such RUN or bundle")
-    identity = Bundle.open(path).manifest.identity
-    if not identity:
-        raise RunError(
-            f"--succeeds {path}: exported before models had an identity; name the RUN that it was exported from, or "
-            f"carry over on the device with `edgefs gallery carry NEW.edgefs --from {path.name}`"
-        )
-    return identity

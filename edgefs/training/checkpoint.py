@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from edgefs.runs.versions import versions
-from edgefs_runtime.embedders.onnx import canonical_json
+from edgefs_runtime.bundle.identity import canonical_json
 
 _ARITHMETIC = ("edgefs", "torch", "torchvision")  # another version may end with other values
 

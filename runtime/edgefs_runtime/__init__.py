@@ -9,13 +9,13 @@ import os
 # and events under HOME and asks for its vendor's host. This stops it; "0" or `disable_telemetry_events()` do not.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError, ImageError, ProviderError
+from edgefs_runtime.base.version import __version__
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision.decision import Decision, Region
-from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError, ImageError, ProviderError
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.teach.enrolment import Taught
-from edgefs_runtime.base.version import __version__
 
 __all__ = [
     "Bundle",

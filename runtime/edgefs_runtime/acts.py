@@ -12,25 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.session import Holding
-from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
-from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.images.sources import Images
 from edgefs_runtime.base.state import lies
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
+from edgefs_runtime.images.sources import Images
+from edgefs_runtime.session import Holding
 from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 if TYPE_CHECKING:
-    from edgefs_runtime.teach.advice import Advice
-    from edgefs_runtime.decision.alignment import Choice
     from edgefs_runtime.carrying.report import Carried
     from edgefs_runtime.challenge import Challenge
+    from edgefs_runtime.decision.alignment import Choice
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.merging import Merged
     from edgefs_runtime.realign.plan import Realigned
+    from edgefs_runtime.teach.advice import Advice
 
 
 class Acts:

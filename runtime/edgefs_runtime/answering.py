@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.exposure import misfit, why_unusable
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.decision.decision import Decision
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import ImageSource
+from edgefs_runtime.images.exposure import misfit, why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame
+from edgefs_runtime.images.usable import unusable
 
 
 class Read(NamedTuple):

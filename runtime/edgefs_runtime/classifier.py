@@ -26,15 +26,17 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.acts import Acts
 from edgefs_runtime.answering import Answering, Read
-from edgefs_runtime.embedders.backends import Backend, open_backend
+from edgefs_runtime.base.errors import BundleError, ImageError
+from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.base.errors import BundleError, ImageError
-from edgefs_runtime.session import Holding
-from edgefs_runtime.gallery.belonging import gallery_of, left_behind, warnings_of
+from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.embedders.protocol import Backend
+from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.images.sources import Images, named_frames
+from edgefs_runtime.session import Holding
 from edgefs_runtime.teach.enrolment import Teaching
-from edgefs_runtime.verify import check_once
+from edgefs_runtime.verify import check_once, warnings_of
 
 
 class Classifier(Acts):
@@ -93,7 +95,7 @@ class Classifier(Acts):
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_of(opened)
         backend = open_backend(opened, provider, test=check_once, threads=threads)
         classifier = cls(opened.without_model(), backend, path, wait)
-        unused = left_behind(opened, path) if gallery is None and path is not None else ()
+        unused = _left_behind(opened, path) if gallery is None and path is not None else ()
         classifier.warnings += unused
         if challenge and (kept := classifier._holding.kept_parts):
             try:
@@ -169,3 +171,17 @@ class Classifier(Acts):
         found = self._teaching.embed(images, views=views)
         judge = self._holding.judge
         return found if judge is None else judge.snapshot.seen(found)
+
+
+def _left_behind(bundle: Bundle, gallery: Path) -> tuple[str, ...]:
+    """One sentence, where this device was taught something that a bundle without a gallery of its own does not use.
+
+    Args:
+        bundle: that is opened.
+        gallery: its usual place.
+    """
+    if not bundle.manifest.identity or lies(gallery):
+        return ()
+    from edgefs_runtime.carrying.succession import sentence_of
+
+    return sentence_of(bundle, gallery)

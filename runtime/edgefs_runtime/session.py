@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery.belonging import judge_by, seed_of, trained_head_of
-from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.base.state import challenge_folder, lies
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.embedders.protocol import Embedder
+from edgefs_runtime.gallery.belonging import judge_by, seed_of
 
 if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
@@ -43,7 +43,7 @@ class Holding:
         self.path = path
         self.wait = wait
         self.lock = threading.RLock()
-        self.trained = trained_head_of(bundle)
+        self.trained = bundle.load_trained_head()
         self.judge: Judge | None = judge_by(bundle, path, self.trained)
         self.head_note = ""
         self._bundle, self._embedder = bundle, embedder

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs_runtime.embedders.backends import Backend, open_backend
-from edgefs_runtime.bundle.bundle import Bundle
+import numpy as np
+
 from edgefs_runtime.base.errors import BundleError, EdgefsError, ProviderError
-from edgefs_runtime.bundle.golden import Agreement, Golden, has_passed, note_passed
-from edgefs_runtime.gallery.belonging import judge_by, trained_head_of, warnings_of
+from edgefs_runtime.base.state import state_folder
+from edgefs_runtime.base.version import __version__
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.bundle.golden import Agreement, Golden
+from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.embedders.protocol import Backend, embed_each
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,55 @@ def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
         BundleError: the CPU computes something else here.
         ProviderError: another processor does.
     """
-    judge = judge_by(bundle, None, trained_head_of(bundle))
+    judge = bundle.seed_judge(bundle.load_trained_head())
     try:
-        agreement = Golden.from_bytes(bundle.golden).check(backend.embedder, judge, exact=backend.is_exact)
+        golden = Golden.from_bytes(bundle.golden)
+        agreement = golden.check(embed_each(backend.embedder, golden.inputs), judge, exact=backend.is_exact)
     except EdgefsError as error:
         if backend.provider == "cpu":
             raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle, backend.provider)))) from error
         raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
     note_passed(bundle.digest, backend.software)
     return agreement
+
+
+def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
+    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none.
+
+    Args:
+        bundle: that is opened.
+        provider: what computes: nothing is claimed about a GPU.
+    """
+    entry = bundle.manifest.raw.get("embedder")
+    if provider != "cpu" or not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
+        return ()  # it claims nothing, and a cold start need not look
+    from edgefs_runtime.base.processor import mismatch, this_processor
+
+    sentence = mismatch(entry, this_processor())
+    return (f"{bundle.path.name}: {sentence}",) if sentence else ()
+
+
+def has_passed(digest: str, software: str) -> bool:
+    """Whether this bundle has passed its self-test on this machine.
+
+    Args:
+        digest: of the bundle.
+        software: what embeds here, with its version: `Backend.software`.
+    """
+    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
+
+
+def note_passed(digest: str, software: str) -> None:
+    """Remember that it has; where the state folder can't be written the test just runs again."""
+    note = _note(digest, software)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError:
+        return
+
+
+def _note(digest: str, software: str) -> Path:
+    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
+    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+    return state_folder() / "passed" / name

@@ -9,8 +9,8 @@ import pytest
 
 from edgefs_calibration.statistics.crossfit import fit_crossfit
 from edgefs_runtime.decision.correction import CrossFit
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.heads import LeftOut, fit_head
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 DIM, CLASSES, FOLDS = 120, 4, 5

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 from textures import draw, save, write_set
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli.show import command as show
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.pipelines.measure import distribution_of
 from edgefs.runs.run import Run

@@ -18,8 +18,8 @@ from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.bundle.bundle import Bundle
 
 SIZE = 32
 KINDS = ("good", "stripes")

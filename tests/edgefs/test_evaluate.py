@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from textures import save, write_set
 
+from edgefs.evaluation.episodes import EpisodePlan
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate, evaluate_episodes
-from edgefs.evaluation.episodes import EpisodePlan
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier

@@ -13,17 +13,17 @@ import pytest
 from click.testing import CliRunner
 from textures import save, write_set
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
 from edgefs.report import render_report
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery import Gallery
 from edgefs_runtime.gallery.belonging import seed_of
-from edgefs_runtime.decision.snapshot import Enrolment
 
 NO_TEXT = os.fsdecode(b"\xbb\xae")
 

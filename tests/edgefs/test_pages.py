@@ -13,12 +13,12 @@ from containers import pillow, tiff
 from PIL import Image
 from textures import draw
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
 from edgefs.data import load_dataset
+from edgefs.look import look_at
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
-from edgefs.look import look_at
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import DataError, ImageError

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export, load_network
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs_runtime import Classifier
 from edgefs_runtime.images.listing import find_images
 

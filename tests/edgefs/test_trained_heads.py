@@ -11,13 +11,13 @@ from textures import save, write_set
 
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, Setting
 from edgefs.pipelines.adapt import adapt
-from edgefs.settings.choices import HEADS_OF
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
-from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, Setting
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.choices import HEADS_OF
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import DataError, RunError
 

@@ -13,16 +13,16 @@ from PIL import Image
 from textures import KINDS, save, write_set
 from tiny import GOLDEN, make
 
+from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export, load_network
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs_export.onnx.graph import MAX_IR, OPSET
 from edgefs_export.onnx.parity import Parity
 from edgefs_runtime import Bundle, Classifier
-from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.base.errors import DataError, EdgefsError, ExportError
+from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.listing import find_images
 

@@ -11,9 +11,9 @@ from edgefs.backbones import load_backbone
 from edgefs.backbones.torchvision_models import available
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs_export.onnx.graph import to_onnx
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.base.errors import WeightsError
 from edgefs_runtime.bundle.golden import relative_difference
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 SIZE = {"inception_v3": 96}  # pixels; the smallest that leaves it a map, where others take 64
 QUICK = ("alexnet", "mobilenet_v2", "resnet18", "squeezenet1_1", "vgg11")

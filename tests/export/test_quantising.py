@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.base.errors import DataError, ExportError
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 pytest.importorskip("torch", reason="the workstation part is not installed")
 

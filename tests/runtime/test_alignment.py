@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.alignment import Alignment, fit_alignment
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_runtime.realign.estimate import fit_alignment
 
 pytestmark = pytest.mark.device
 

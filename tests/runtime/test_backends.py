@@ -13,11 +13,12 @@ import pytest
 from bundles import remade
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
-from edgefs_runtime.embedders.backends import EMBEDDERS, Backend, by_onnxruntime, open_backend
-from edgefs_runtime.embedders.onnx import Embedder, OnnxEmbedder
-from edgefs_runtime.bundle.golden import Golden, has_passed
+from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.embedders.backends import EMBEDDERS, by_onnxruntime, open_backend
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import Backend, Embedder, embed_each
 from edgefs_runtime.gallery.belonging import judge_by
-from edgefs_runtime.verify import check_once, run_self_test, verify
+from edgefs_runtime.verify import check_once, has_passed, run_self_test, verify
 
 pytestmark = pytest.mark.device
 
@@ -132,13 +133,14 @@ def test_passing_on_one_backend_is_not_passing_on_another(bundle: Path) -> None:
 def test_how_closely_embeddings_must_agree(bundle: Path, noise: float, exact: bool, passes: bool) -> None:
     opened = Bundle.open(bundle)
     judge, exactly = judge_by(opened, None, None), OnnxEmbedder(opened.model)
-    golden = Golden.record(Golden.from_bytes(opened.golden).inputs, exactly, judge)  # by this processor's rounding
-    embedder = Noisy(exactly, noise)
+    inputs = Golden.from_bytes(opened.golden).inputs
+    golden = Golden.record(inputs, embed_each(exactly, inputs), judge)  # by this processor's rounding
+    vectors = embed_each(Noisy(exactly, noise), inputs)
     if passes:
-        assert golden.check(embedder, judge, exact=exact).worst <= noise * 1.01 + 1e-6
+        assert golden.check(vectors, judge, exact=exact).worst <= noise * 1.01 + 1e-6
     else:
         with pytest.raises(BundleError, match=r"differ by 1\.0e-03, at most 1e-04"):
-            golden.check(embedder, judge, exact=exact)
+            golden.check(vectors, judge, exact=exact)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])

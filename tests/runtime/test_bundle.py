@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from edgefs_runtime import Bundle, BundleError, Classifier
-from edgefs_runtime.base.arrays import unpack_gallery
 from edgefs_runtime.base.processor import this_processor
+from edgefs_runtime.bundle.seed import unpack_gallery
 
 pytestmark = pytest.mark.device
 

@@ -11,11 +11,11 @@ from bundles import other_network, remade
 from kept_parts import keep
 
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.base.errors import BundleError, GalleryError
+from edgefs_runtime.base.state import galleries_of
+from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.gallery import check_gallery
 from edgefs_runtime.gallery.belonging import gallery_of
-from edgefs_runtime.base.state import galleries_of
 
 pytestmark = pytest.mark.device
 

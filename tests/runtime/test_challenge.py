@@ -13,9 +13,9 @@ from kept_parts import flags, keep, results
 from PIL import Image
 
 from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
+from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.gallery import check_gallery
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.base.state import challenge_folder
 
 pytestmark = pytest.mark.device
 

@@ -12,11 +12,11 @@ from bundles import remade
 from kept_parts import keep, results
 
 from edgefs_runtime import Bundle, Classifier, GalleryError
-from edgefs_runtime.embedders.backends import Backend
+from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.challenge import ChallengePart
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import Backend
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.base.state import challenge_folder
 
 pytestmark = pytest.mark.device
 

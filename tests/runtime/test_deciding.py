@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device

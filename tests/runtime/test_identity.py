@@ -9,10 +9,10 @@ import pytest
 from bundles import remade
 
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.base.errors import BundleError, GalleryError
-from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.base.state import challenge_folder, galleries_of, gallery_path
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.gallery.belonging import gallery_of
 
 pytestmark = pytest.mark.device
 

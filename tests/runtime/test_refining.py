@@ -11,9 +11,9 @@ from textures import draw
 
 from edgefs_runtime import Classifier, GalleryError
 from edgefs_runtime.decision.heads import LdaHead, LeftOut, fit_head
-from edgefs_runtime.teach.refine import means_of, pseudo_label
 from edgefs_runtime.decision.rejection import fit_temperature
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
+from edgefs_runtime.teach.refine import means_of, pseudo_label
 
 pytestmark = pytest.mark.device
 

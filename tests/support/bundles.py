@@ -33,12 +33,13 @@ def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Pa
     import onnx
     from heads import written
 
-    from edgefs_runtime.base.arrays import pack_gallery
     from edgefs_runtime.bundle.bundle import Bundle
-    from edgefs_runtime.decision.judge import Judge
-    from edgefs_runtime.embedders.onnx import OnnxEmbedder
     from edgefs_runtime.bundle.golden import Golden
+    from edgefs_runtime.bundle.seed import pack_gallery
+    from edgefs_runtime.decision.judge import Judge
     from edgefs_runtime.decision.snapshot import build_snapshot
+    from edgefs_runtime.embedders.onnx import OnnxEmbedder
+    from edgefs_runtime.embedders.protocol import embed_each
 
     opened = Bundle.open(bundle)
     model = onnx.load_from_string(opened.model)
@@ -58,5 +59,7 @@ def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Pa
     seed = build_snapshot(turned, 0, opened.manifest.preprocess.views)
     judge = Judge(seed, opened.manifest.decision)
     inputs = Golden.from_bytes(opened.golden).inputs
-    members["golden.npz"] = Golden.record(inputs, OnnxEmbedder(members["embedder.onnx"]), judge).to_bytes()
+    members["golden.npz"] = Golden.record(
+        inputs, embed_each(OnnxEmbedder(members["embedder.onnx"]), inputs), judge
+    ).to_bytes()
     return written(out, members, dict(opened.manifest.raw["head"]))

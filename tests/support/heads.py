@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.bundle.golden import Golden
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import embed_each
 
 HERE = Path(__file__).parents[1] / "golden"
 TINY, ONNX = HERE / "tiny.edgefs", HERE / "head.onnx"
@@ -45,7 +46,7 @@ def with_head(out: Path, head: TrainedHeadModel, *, onnx: bytes | None = None, *
     seed = seed_of(bundle)
     judge = Judge(seed, bundle.manifest.decision, trained=TrainedHead(head, seed))
     inputs = Golden.from_bytes(bundle.golden).inputs
-    members["golden.npz"] = Golden.record(inputs, OnnxEmbedder(bundle.model), judge).to_bytes()
+    members["golden.npz"] = Golden.record(inputs, embed_each(OnnxEmbedder(bundle.model), inputs), judge).to_bytes()
     members["head.onnx"] = head.onnx if onnx is None else onnx
     return written(out, members, {**head.to_json(), **entry})
 

@@ -15,9 +15,9 @@ import torch
 from textures import write_set
 from torch import nn
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import BACKBONES, Backbone
 from edgefs.backbones.weights import state_digest
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 

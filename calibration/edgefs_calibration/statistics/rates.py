@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.base.stats import clopper_pearson
+from edgefs_runtime.decision.decision import Decision, Disposition
 
 _SEVERITY = ("NG", "RECHECK", "OK", "NO_DECISION")
 

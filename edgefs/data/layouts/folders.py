@@ -16,11 +16,11 @@ from pathlib import Path
 
 from edgefs.data.layouts.levels import too_high
 from edgefs.data.samples import Layout, LeftOut
-from edgefs_runtime.decision.decision import default_disposition
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.images.listing import entries, walk
 from edgefs_runtime.base.labels import normal_label
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import default_disposition
+from edgefs_runtime.images.listing import entries, walk
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}

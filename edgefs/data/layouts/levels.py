@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.images.listing import entries
 from edgefs_runtime.base.labels import normal_label
+from edgefs_runtime.images.listing import entries
 
 _SHOWN = 4  # names in a sentence
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
-from edgefs.data.splits.parts import draw_key
 from edgefs.data.samples import Sample
+from edgefs.data.splits.parts import draw_key
 from edgefs.data.splits.sides import Split
 
 _LEARNED, _VALIDATING = 0.6, 0.8  # shares of a drawn number, as `split_dataset` divides what came undivided

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from edgefs.data.samples import Sample
 from edgefs.data.splits.allocation import allocate
 from edgefs.data.splits.parts import Part, find_parts, part_counts, parts_of_class
-from edgefs.data.samples import Sample
 
 
 def folds(samples: Sequence[Sample], n_folds: int, seed: int) -> list[tuple[list[int], list[int]]]:

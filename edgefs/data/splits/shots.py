@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgefs.data.splits.parts import Part, draw_key, find_parts, parts_of_class
 from edgefs.data.samples import Sample
+from edgefs.data.splits.parts import Part, draw_key, find_parts, parts_of_class
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.wording import counted
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgefs.data.splits.parts import Part, find_parts
 from edgefs.data.samples import Sample
+from edgefs.data.splits.parts import Part, find_parts
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.labels import difference, twin_of
 from edgefs_runtime.base.wording import counted

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
+from edgefs.data.samples import Dataset
 from edgefs.data.splits.allocation import allocate
 from edgefs.data.splits.parts import find_parts, part_counts, parts_of_class
-from edgefs.data.samples import Dataset
 from edgefs.data.splits.shots import draw_shots
 from edgefs.data.splits.sides import NO_TEST, Sides, Split
 from edgefs_runtime.base.errors import DataError

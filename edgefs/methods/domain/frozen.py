@@ -15,12 +15,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.embedding.cache import EmbeddingCache
 from edgefs.data import Sample
-from edgefs.methods.domain.data import TwoDomains
+from edgefs.data.domains import TwoDomains
 from edgefs.data.splits.parts import draw_key
-from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.cache import EmbeddingCache
+from edgefs.embedding.enrolments import Embedded, snapshot_of
 from edgefs.embedding.gallery_network import GalleryNetwork
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.projection import Projection
+from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
 from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
@@ -29,14 +32,11 @@ from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import fit_projection
 from edgefs.methods.task import Adapted, Task
-from edgefs.embedding.projection import Projection
-from edgefs.embedding.enrolments import Embedded, snapshot_of
-from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
-from edgefs_runtime.decision.alignment import fit_alignment
 from edgefs_runtime.base.errors import EdgefsError, GalleryError
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.decision.snapshot import Snapshot
-from edgefs_runtime.base.wording import counted
+from edgefs_runtime.realign.estimate import fit_alignment
 
 _NOT_ALIGNED = "Warning: --align changed nothing"
 _INSTEAD = (

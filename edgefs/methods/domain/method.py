@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgefs.data import Sample
-from edgefs.methods.domain.data import TwoDomains
+from edgefs.data.domains import TwoDomains
 from edgefs.methods.domain.frozen import adapt_frozen
 from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgefs.embedding.cache import EmbeddingCache
 from edgefs.data import Sample
-from edgefs.embedding.network import EmbeddingNetwork
-from edgefs.methods.task import Task
+from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.enrolments import Embedded, snapshot_of
+from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
+from edgefs.methods.task import Task
 from edgefs_calibration.statistics.crossfit import fit_crossfit
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.heads import LeftOut, fit_head
-from edgefs_runtime.base.wording import counted
 
 FEWEST = 20  # images of the target; fewer say little of their strange half
 

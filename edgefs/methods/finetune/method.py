@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from edgefs.embedding.enrolments import Embedded, snapshot_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.projection import Projection
 from edgefs.evaluation.paired import standard_error
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import adapt_features, fit_projection
@@ -18,14 +20,12 @@ from edgefs.methods.finetune.search import candidates
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.methods.task import Adapted, Task
-from edgefs.embedding.projection import Projection
 from edgefs.report import Candidate
 from edgefs.settings.adapt import FinetuneSettings
-from edgefs.embedding.enrolments import Embedded, snapshot_of
 from edgefs_calibration.statistics.crossfit import fit_crossfit
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.heads import fit_head
-from edgefs_runtime.base.wording import counted
 
 UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
+from edgefs.embedding.enrolments import Embedded
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.embedding.projection import Projection
 from edgefs.methods.finetune.bank import VARIANTS, remember
 from edgefs.methods.finetune.cutting import Bank, CutNetwork
 from edgefs.methods.task import Task
-from edgefs.embedding.projection import Projection
-from edgefs.embedding.enrolments import Embedded
 
 
 @dataclass(frozen=True)

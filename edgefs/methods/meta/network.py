@@ -12,9 +12,9 @@ from edgefs.backbones.conv4 import CONV4_CHANNELS, CONV4_TAP, Conv4, conv4_from_
 from edgefs.backbones.stages import stage_of
 from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
-from edgefs.methods.task import Task
 from edgefs.embedding.projection import Projection
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered
+from edgefs.methods.task import Task
 from edgefs_runtime.base.errors import TrainingError
 
 

@@ -26,10 +26,10 @@ from edgefs.data.layouts.folders import SPLIT_NAMES, Listed
 from edgefs.data.reading import read_images
 from edgefs.progress import Steps
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.images.listing import walk
 from edgefs_runtime.base.labels import normal_label
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.images.listing import walk
+from edgefs_runtime.images.preprocess import Preprocess
 
 _MOST_BYTES = 4 << 30  # of pixels held in memory
 

@@ -11,9 +11,9 @@ from edgefs.pipelines.export.plan import Plan
 from edgefs.report import Report
 from edgefs.runs.versions import versions
 from edgefs_export.onnx.graph import OPSET
-from edgefs_runtime.decision.judge import budget_in_words
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.judge import budget_in_words
 
 _MIN_RUNTIME = "0.1.0"
 

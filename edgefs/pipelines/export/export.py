@@ -11,24 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edgefs.embedding.enrolments import Embedded
 from edgefs.pipelines.checking import check_export
 from edgefs.pipelines.export.describing import manifest_fields, report_of
 from edgefs.pipelines.export.measuring import Measured, compare, embed_by_runtime, embed_by_torch, evaluate
 from edgefs.pipelines.export.plan import Plan, load_gallery_network, read_plan
-from edgefs.pipelines.export.refining import check_head, refine
 from edgefs.pipelines.export.precision import DeploySettings, Subject, deploy
+from edgefs.pipelines.export.refining import check_head, refine
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.runs.run import Run
-from edgefs.embedding.enrolments import Embedded
-from edgefs_export.packing.golden_inputs import golden_inputs
 from edgefs_export.onnx.graph import to_onnx
+from edgefs_export.packing.golden_inputs import golden_inputs
 from edgefs_export.packing.pack import pack, write_bundle
-from edgefs_runtime.base.arrays import pack_gallery
 from edgefs_runtime.bundle.bundle import GOLDEN, HEAD, MODEL, REPORT, SEED
+from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.bundle.seed import pack_gallery
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
-from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.embedders.protocol import embed_each
 from edgefs_runtime.images.thumbnails import KEPT_SIDE, thumbnail
 
 KeepImages = Literal["none", "support"]
@@ -120,10 +121,11 @@ def _members(
         else {}
     )
     refined = () if measured.refined is None else measured.refined.enrolments
+    inputs = golden_inputs(plan.preprocess.size)
     return {
         MODEL: measured.deployed.model,
         SEED: pack_gallery(plan.enrolments(vectors, refined, jpegs)),
-        GOLDEN: Golden.record(golden_inputs(plan.preprocess.size), embedder, judge).to_bytes(),
+        GOLDEN: Golden.record(inputs, embed_each(embedder, inputs), judge).to_bytes(),
         REPORT: render_report(report_of(plan, measured)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }

@@ -9,18 +9,20 @@ from pathlib import Path
 import torch
 
 from edgefs.embedding.cache import EmbeddingCache, cache_path
-from edgefs.evaluation import Evaluation
-from edgefs.pipelines.export.plan import Plan, load_gallery_network
-from edgefs.pipelines.export.refining import Refined
-from edgefs.pipelines.export.precision import Deployed
-from edgefs.progress import Progress, Steps
-from edgefs.runs.run import WEIGHTS
 from edgefs.embedding.enrolments import Embedded, rows_of
 from edgefs.embedding.torch_embedder import OneByOne, TorchEmbedder, embed_samples
+from edgefs.evaluation import Evaluation
+from edgefs.pipelines.export.plan import Plan, load_gallery_network
+from edgefs.pipelines.export.precision import Deployed
+from edgefs.pipelines.export.refining import Refined
+from edgefs.progress import Progress, Steps
+from edgefs.runs.run import WEIGHTS
 from edgefs.runs.versions import versions
 from edgefs_export.onnx.parity import Parity
+from edgefs_runtime.bundle.identity import canonical_json, space_id
 from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.embedders.onnx import Embedder, OnnxEmbedder, canonical_json, space_id
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import Embedder
 
 
 @dataclass(frozen=True)

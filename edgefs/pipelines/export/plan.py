@@ -10,18 +10,18 @@ from safetensors.torch import load_file
 
 from edgefs.backbones import Backbone, architecture
 from edgefs.data import Sample
-from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
-from edgefs.embedding.gallery_network import GalleryNetwork
-from edgefs.runs.run import GALLERY_WEIGHTS, WEIGHTS, Run
 from edgefs.embedding.enrolments import Embedded, enrolments_of
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.decision.decision import Disposition
+from edgefs.embedding.gallery_network import GalleryNetwork
+from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.runs.run import GALLERY_WEIGHTS, WEIGHTS, Run
 from edgefs_runtime.base.errors import DataError, RunError
+from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
 from edgefs_runtime.decision.heads.trained import gallery_head
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.snapshot import Enrolment, build_snapshot
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.decision.snapshot import Enrolment, build_snapshot
 
 _LARGEST_TEST = 5000  # images measured through the runtime
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefs.pipelines.export.plan import Plan
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import ExportError
-from edgefs_runtime.images import content_digest
-from edgefs_runtime.teach.refine import refinements, sentences_of
-from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.teach.enrolment import Teaching
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.embedders.protocol import Embedder
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.teach.enrolment import Teaching
+from edgefs_runtime.teach.refine import refinements, sentences_of
 
 
 @dataclass(frozen=True)

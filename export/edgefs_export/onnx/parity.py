@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.judge import SAFE_MARGIN
-from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.base.errors import ExportError
 from edgefs_runtime.bundle.golden import relative_difference
+from edgefs_runtime.decision.decision import Decision
+from edgefs_runtime.decision.judge import SAFE_MARGIN
 
 TOLERANCE = 1e-4  # relative difference of an fp32 embedding
 

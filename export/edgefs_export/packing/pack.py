@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgefs_runtime.bundle.bundle import MANIFEST, MEMBERS
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import ExportError
+from edgefs_runtime.bundle.bundle import MANIFEST, MEMBERS
 from edgefs_runtime.bundle.manifest import FORMAT_VERSION, check_name, manifest_bytes
 
 SUFFIX = ".edgefs"

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.stats import clopper_pearson
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.comparing import Ratio, ratio_of_medians
 from edgefs_runtime.benchmarking.enrolling import SHOTS, WhileEnrolling, measure_while_enrolling
@@ -20,8 +22,6 @@ from edgefs_runtime.benchmarking.memory import Memory, measure_memory
 from edgefs_runtime.benchmarking.percentiles import Spread
 from edgefs_runtime.benchmarking.subject import Subject, open_subjects
 from edgefs_runtime.benchmarking.throughput import Throughput, measure_throughput
-from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.base.stats import clopper_pearson
 
 _ALONE, _ENROLLING, _THROUGHPUT = 0.5, 0.25, 0.25  # shares of the time
 

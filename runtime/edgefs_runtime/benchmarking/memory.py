@@ -7,10 +7,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.benchmarking.enrolling import SHOTS
 from edgefs_runtime.benchmarking.frames import Frame
 from edgefs_runtime.benchmarking.subject import Subject, scratch_folder
-from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.gallery.database import copy_gallery
 
 _LIMIT = 600  # seconds

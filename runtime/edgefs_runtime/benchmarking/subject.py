@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.base.errors import EdgefsError, ImageError
 from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.embedders.onnx import Embedder
-from edgefs_runtime.base.errors import EdgefsError, ImageError
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.gallery.database import copy_gallery
 from edgefs_runtime.images import ImageSource
+from edgefs_runtime.images.usable import unusable
 from edgefs_runtime.verify import check_once
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.subject import Subject
-from edgefs_runtime.embedders.onnx import Embedder, OnnxEmbedder
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import Embedder
 
 BATCHES = (1, 8)
 _TURN_SECONDS = 0.1

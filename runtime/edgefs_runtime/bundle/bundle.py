@@ -24,12 +24,14 @@ from pathlib import Path
 
 from edgefs_runtime.base.archive import ArchiveError, OtherFileError, read_archive
 from edgefs_runtime.base.archive import Member as ArchiveMember
-from edgefs_runtime.base.arrays import unpack_gallery
-from edgefs_runtime.embedders.onnx import space_id
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.heads.trained import TrainedHeadModel, is_trained
+from edgefs_runtime.bundle.identity import space_id
 from edgefs_runtime.bundle.manifest import Manifest, parse_manifest
-from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.bundle.seed import unpack_gallery
+from edgefs_runtime.decision.heads import TrainedHead
+from edgefs_runtime.decision.heads.trained import TrainedHeadModel, is_trained
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 MANIFEST, MODEL, SEED, GOLDEN, HEAD = "manifest.json", "embedder.onnx", "gallery.npz", "golden.npz", "head.onnx"
 REPORT, SIGNATURE = "report.html", "manifest.dsse.json"
@@ -130,6 +132,37 @@ class Bundle:
             BundleError: `gallery.npz` does not hold a gallery.
         """
         return unpack_gallery(self._members[SEED])
+
+    def seed_snapshot(self) -> Snapshot:
+        """The seed gallery as the decision sees it.
+
+        Raises:
+            BundleError: `gallery.npz` does not hold a gallery.
+        """
+        return build_snapshot(self.seed_enrolments(), 0, self.manifest.preprocess.views)
+
+    def load_trained_head(self) -> TrainedHead | None:
+        """The head that was trained on the workstation, loaded; None where the gallery's decides.
+
+        Raises:
+            BundleError: it can't be loaded, or does not fit the seed gallery.
+        """
+        try:
+            model = self.trained_head
+            return None if model is None else TrainedHead(model, self.seed_snapshot())
+        except BundleError as error:
+            raise BundleError(f"{self.path}: {error}") from error
+
+    def seed_judge(self, trained: TrainedHead | None) -> Judge:
+        """Decides by the seed gallery alone.
+
+        Args:
+            trained: `load_trained_head` of the bundle.
+
+        Raises:
+            BundleError: `gallery.npz` does not hold a gallery, or the head is not known to this runtime.
+        """
+        return Judge(self.seed_snapshot(), self.manifest.decision, self.digest, trained)
 
 
 def is_bundle(path: Path) -> bool:

@@ -8,21 +8,14 @@ everything the outcome depends on, so that a cold `edgefs predict` does not run 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.base.state import state_folder
-from edgefs_runtime.base.version import __version__
+from edgefs_runtime.decision.judge import Judge
 
 TOLERANCE = 1e-4  # relative difference of an embedding, on any CPU
 COSINE = 0.999  # of an embedding with the exporter's, on a GPU or in half precision
@@ -52,9 +45,14 @@ class Golden:
     margins: NDArray[np.float64]
 
     @classmethod
-    def record(cls, inputs: NDArray[np.uint8], embedder: Embedder, judge: Judge) -> Golden:
-        """Run the inputs one by one, as the device will, and keep what comes out."""
-        vectors = _embed(inputs, embedder)
+    def record(cls, inputs: NDArray[np.uint8], vectors: NDArray[np.float32], judge: Judge) -> Golden:
+        """Keep inputs with what comes out of them.
+
+        Args:
+            inputs: uint8 `[k,H,W,3]`.
+            vectors: their embeddings float32 `[k,D]`, made one by one as the device will.
+            judge: decides by the bundle's seed gallery.
+        """
         decisions = judge.decide(vectors)
         nearest = tuple(str(decision.nearest) for decision in decisions)
         return cls(inputs, vectors, nearest, np.array([decision.margin for decision in decisions], np.float64))
@@ -81,18 +79,17 @@ class Golden:
             raise BundleError("golden.npz: the arrays don't belong together")
         return golden
 
-    def check(self, embedder: Embedder, judge: Judge, *, exact: bool = True) -> Agreement:
-        """Run the inputs again, compare, and return how far the embeddings agree.
+    def check(self, vectors: NDArray[np.float32], judge: Judge, *, exact: bool = True) -> Agreement:
+        """Compare what came out of the inputs here, and return how far the embeddings agree.
 
         Args:
-            embedder: of the bundle.
+            vectors: embeddings float32 `[k,D]` of the inputs, made one by one.
             judge: of the bundle's seed gallery.
             exact: every embedding must agree to `TOLERANCE`; else by a cosine of `COSINE`.
 
         Raises:
             BundleError: an embedding or a clear decision is another one here.
         """
-        vectors = _embed(self.inputs, embedder)
         if vectors.shape != self.vectors.shape:
             raise BundleError(f"the self-test fails: embeddings {vectors.shape}, expected {self.vectors.shape}")
         worst = float(relative_difference(vectors, self.vectors).max())
@@ -128,33 +125,3 @@ def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float6
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
     cosine = np.einsum("nd,nd->n", a.astype(np.float64), b) / np.maximum(lengths, 1e-12)
     return np.asarray(np.where(both_zero, 1.0, cosine))
-
-
-def has_passed(digest: str, software: str) -> bool:
-    """Whether this bundle has passed its self-test on this machine.
-
-    Args:
-        digest: of the bundle.
-        software: what embeds here, with its version: `Backend.software`.
-    """
-    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
-
-
-def note_passed(digest: str, software: str) -> None:
-    """Remember that it has; where the state folder can't be written the test just runs again."""
-    note = _note(digest, software)
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.touch()
-    except OSError:
-        return
-
-
-def _note(digest: str, software: str) -> Path:
-    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
-    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
-    return state_folder() / "passed" / name
-
-
-def _embed(inputs: NDArray[np.uint8], embedder: Embedder) -> NDArray[np.float32]:
-    return np.concatenate([embedder.embed(image[None]) for image in inputs])

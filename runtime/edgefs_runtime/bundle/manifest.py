@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from edgefs_runtime.decision.judge import DecisionSettings
-from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.embedders.onnx import canonical_json
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.heads.trained import gallery_head
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.version import __version__, version_key
+from edgefs_runtime.bundle.identity import canonical_json
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.heads.trained import gallery_head
+from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.images.preprocess import Preprocess
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 0
 FORMAT_VERSION = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"

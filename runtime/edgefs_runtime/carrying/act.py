@@ -6,16 +6,16 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgefs_runtime.base.errors import GalleryError, ImageError
+from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
 from edgefs_runtime.carrying.report import Carried, lost, notes_of, ways_of
 from edgefs_runtime.carrying.watch import Watch
 from edgefs_runtime.carrying.ways import Planned, plan
-from edgefs_runtime.base.errors import GalleryError, ImageError
+from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.session import Holding
-from edgefs_runtime.decision.snapshot import Snapshot, extended
-from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.teach.enrolment import Teaching
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.bundle.bundle import Bundle, is_bundle
-from edgefs_runtime.carrying.succession import named_alike, unused
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.state import challenge_folder, identity_in, lies
+from edgefs_runtime.bundle.bundle import Bundle, is_bundle
+from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.carrying.succession import named_alike, unused
+from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned
+from edgefs_runtime.gallery.belonging import gallery_of
+from edgefs_runtime.gallery.check import broken_links, load
 from edgefs_runtime.gallery.database import connect_looking, gallery_errors, read_meta
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Meta
-from edgefs_runtime.gallery.check import broken_links, load
-from edgefs_runtime.bundle.golden import Golden
-from edgefs_runtime.gallery.belonging import gallery_of
-from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.base.state import challenge_folder, identity_in, lies
 
 # The smallest cosine at which two precisions of one model see alike. An int8 network that loses no accuracy comes to
 # 0.985 to 0.997 per image: far closer than another image of the class (0.8), and 0.95 is half-way there in distance.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.carrying.earlier import Agreement
 from edgefs_runtime.carrying.ways import CARRIED, Planned, Way, by_class
-from edgefs_runtime.base.wording import counted
 
 _SAID: dict[Way, str] = {
     "known": "{} known already",

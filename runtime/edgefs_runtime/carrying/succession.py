@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.base.state import challenge_folder, challenges_of, galleries_of, gallery_path, lies
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.gallery.belonging import gallery_of
 
 _NAMED = 3  # classes
 
@@ -58,8 +58,8 @@ def taught_in(gallery: Path) -> list[str]:
     Raises:
         GalleryError: it can't be read now.
     """
-    from edgefs_runtime.gallery.database import connect_reader
     from edgefs_runtime.gallery.check import load
+    from edgefs_runtime.gallery.database import connect_reader
 
     if not lies(gallery):
         return []

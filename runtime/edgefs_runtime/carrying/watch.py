@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefs_runtime.challenge import Result, first_of
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.session import Holding
-from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.base.state import challenge_folder
+from edgefs_runtime.challenge import Result, first_of
+from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.session import Holding
 
 
 class Watch:

@@ -18,11 +18,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.carrying.earlier import Agreement, Earlier, Taught
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.gallery.records import Key
 from edgefs_runtime.base.labels import spelling_in
+from edgefs_runtime.carrying.earlier import Agreement, Earlier, Taught
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment
+from edgefs_runtime.gallery.records import Key
 from edgefs_runtime.teach.enrolment import Teaching
 
 Way = Literal["known", "as it is", "picture", "relabelled", "mean", "missing", "region"]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edgefs_runtime.challenge.parts import ChallengePart, Index
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.exposure import why_unusable
-from edgefs_runtime.images import content_digest
 from edgefs_runtime.base.labels import readable
+from edgefs_runtime.challenge.parts import ChallengePart, Index
+from edgefs_runtime.images import content_digest
+from edgefs_runtime.images.exposure import why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame, Images, frames_of, read_all
 

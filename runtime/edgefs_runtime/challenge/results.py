@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgefs_runtime.base.labels import normal_label
 from edgefs_runtime.challenge.parts import ChallengePart
 from edgefs_runtime.decision.decision import Verdict
-from edgefs_runtime.base.labels import normal_label
 
 _NAMED = 3  # parts in a message
 

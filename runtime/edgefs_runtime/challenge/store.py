@@ -11,16 +11,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgefs_runtime.base.durable import locked_folder, replace_file
+from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError
+from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart, Expected, Index, read_index, write_index
 from edgefs_runtime.challenge.results import Result, first_of, regressions
 from edgefs_runtime.challenge.vectors import Seen, Vectors
 from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.base.durable import locked_folder, replace_file
-from edgefs_runtime.embedders.onnx import Embedder
-from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError
-from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.sources import Images
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.archive import read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
+from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
-from edgefs_runtime.base.durable import replace_file
-from edgefs_runtime.embedders.onnx import Embedder
-from edgefs_runtime.base.errors import BundleError, ImageError
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import content_digest
+from edgefs_runtime.images.usable import unusable
 
 _KINDS = {"digests": "U", "vectors": "f", "reasons": "U"}
 _logger = logging.getLogger(__name__)

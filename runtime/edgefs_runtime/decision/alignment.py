@@ -1,6 +1,6 @@
 """Alignment of embeddings after a change of camera or lamp: an affine map from the new camera into the gallery's space.
 
-It is fitted from unlabelled embeddings and needs no training (`edgefs_runtime.realign.estimate` says how):
+It is fitted from unlabelled embeddings and needs no training by `edgefs_runtime.realign`:
 
     alignment = fit_alignment(batch, snapshot, "mean")
     mapped = alignment(vectors)
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.base.errors import GalleryError
 
 if TYPE_CHECKING:
-    from edgefs_runtime.decision.snapshot import Snapshot
+    pass
 
 Kind = Literal["none", "mean", "moments", "coral"]
 Choice = Literal["auto", "mean", "moments", "coral"]
@@ -114,21 +114,3 @@ class Alignment:
             return cls(kind, scale, shift, left.reshape(dim, rank), right.reshape(rank, dim), unit)
         except (ValueError, KeyError, TypeError) as error:
             raise GalleryError("an alignment can't be read; `edgefs gallery check` says more") from error
-
-
-def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice = "auto") -> Alignment:
-    """The map from a changed camera into the gallery's space.
-
-    Args:
-        batch: float32 `[n,D]`, unlabelled embeddings of the changed camera, of any mix of classes, also of some that
-            nobody taught.
-        snapshot: what the gallery holds.
-        kind: `auto` is `moments`.
-
-    Raises:
-        GalleryError: there are too few rows, or the estimate is not to be believed; the message says why. Where chance
-            explains the shift it is no error: the alignment is of kind `none`.
-    """
-    from edgefs_runtime.realign.estimate import fitted
-
-    return fitted(batch, snapshot, kind)

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.decision import Decision, Disposition, Verdict
-from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.decision.heads import LeftOut, TrainedHead, fit_head
 from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot

@@ -24,8 +24,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads import Answer, LeftOut
 from edgefs_runtime.base.stats import student_t_upper_tail
+from edgefs_runtime.decision.heads import Answer, LeftOut
 
 Rule = Literal["conformal", "student-t", "none"]
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import check_label, class_names
+from edgefs_runtime.decision.decision import Disposition
 
 if TYPE_CHECKING:
     from edgefs_runtime.decision.alignment import Alignment

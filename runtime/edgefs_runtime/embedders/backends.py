@@ -11,40 +11,15 @@ bundle's self-test before it is used, so two libraries may serve one gallery.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
-from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.embedders.onnx import CPU, Embedder, Execution, OnnxEmbedder
 from edgefs_runtime.base.errors import MissingExtraError, ProviderError
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.embedders.protocol import CPU, Backend, Execution
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
-
-_GPU_BATCH = 8  # images; what an engine takes at once
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A bundle's model, ready to compute.
-
-    Attributes:
-        embedder: of the model.
-        provider: what it runs on: `cpu`, `cuda` or `tensorrt`.
-        software: the library with its version and what else the result depends on; the self-test is noted under it.
-        is_exact: whether embeddings must agree with the exporter's to the last bits, or in their direction.
-        note: a sentence, where this is not what was hoped for; else empty.
-    """
-
-    embedder: Embedder
-    provider: str
-    software: str
-    is_exact: bool
-    note: str = ""
-
-    @property
-    def batch(self) -> int:
-        """How many images pay to be embedded at once: a GPU waits less often, a CPU gains nothing worth the wait."""
-        return 1 if self.provider == "cpu" else _GPU_BATCH
 
 
 Opener = Callable[[Bundle, str, int], Backend]  # bundle, provider, threads of one inference

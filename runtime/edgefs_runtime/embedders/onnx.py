@@ -1,33 +1,19 @@
-"""What turns pixels into vectors on the device, and the name of the space those vectors live in."""
+"""An embedding network in ONNX, run by onnxruntime."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.base.wording import first_line
+from edgefs_runtime.embedders.protocol import CPU, Execution
 
 if TYPE_CHECKING:
     import onnxruntime
-
-Execution = tuple[str, Mapping[str, str]]  # one of onnxruntime's execution providers, and its options
-CPU: Execution = ("CPUExecutionProvider", {})
-
-
-class Embedder(Protocol):
-    """Anything that embeds uint8 RGB images of one size."""
-
-    dim: int
-
-    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 `[N,H,W,3]` to float32 `[N,D]`."""
-        ...
 
 
 class OnnxEmbedder:
@@ -37,7 +23,7 @@ class OnnxEmbedder:
         model: the bytes of one ONNX file without external data.
         threads: threads of one inference on the CPU; 0 leaves it to onnxruntime (one for each core).
         execution: onnxruntime's execution providers in the order of preference, with their options. Any other than the
-            CPU's is tried by a real inference (`edgefs_runtime.embedders.probing`), since onnxruntime falls back in silence.
+            CPU's is tried by a real inference (`embedders.probing`), since onnxruntime falls back in silence.
 
     Raises:
         BundleError: onnxruntime can't load the model, or it does not map uint8 `[N,H,W,3]` to float32 `[N,D]`.
@@ -73,19 +59,6 @@ class OnnxEmbedder:
         return np.asarray(vectors, np.float32)
 
 
-def space_id(model_sha256: str, preprocess: Preprocess) -> str:
-    """Name of an embedding space: two vectors may be compared only under the same one.
-
-    SHA-256 of the model's digest and the canonical JSON (sorted keys, no spaces, ASCII) of its preprocessing.
-    """
-    return hashlib.sha256(f"{model_sha256}\n{canonical_json(preprocess.to_json())}".encode("ascii")).hexdigest()
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with one way to write each value: keys sorted, no spaces, ASCII with escapes, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
 def _load(model: bytes, options: onnxruntime.SessionOptions, execution: Sequence[Execution]) -> Any:
     import onnxruntime
 
@@ -94,8 +67,3 @@ def _load(model: bytes, options: onnxruntime.SessionOptions, execution: Sequence
     except Exception as error:  # onnxruntime's own errors share no base but Exception
         what = f"onnxruntime {onnxruntime.__version__} can't load embedder.onnx"
         raise BundleError(f"{what}: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What a library's error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

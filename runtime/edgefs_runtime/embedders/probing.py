@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefs_runtime.embedders.onnx import CPU, first_line
 from edgefs_runtime.base.errors import BundleError, ProviderError
+from edgefs_runtime.base.wording import first_line
+from edgefs_runtime.embedders.protocol import CPU
 
 if TYPE_CHECKING:
     import onnxruntime

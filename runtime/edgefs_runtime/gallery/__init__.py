@@ -10,10 +10,10 @@ What only an owner needs is loaded when it is asked for: a cold `edgefs predict`
 
 from typing import TYPE_CHECKING
 
+from edgefs_runtime.gallery.check import check_gallery
 from edgefs_runtime.gallery.database import GalleryBusyError, GalleryDamagedError
 from edgefs_runtime.gallery.reading import read_snapshot, seed_snapshot
 from edgefs_runtime.gallery.seed import Seed
-from edgefs_runtime.gallery.check import check_gallery
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery.log import LogEntry

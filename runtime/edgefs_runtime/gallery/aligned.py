@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.gallery.records import Act, Event, json_list
 from edgefs_runtime.gallery.seed import Seed
 

@@ -1,32 +1,18 @@
-"""What a bundle and a gallery decide by, together."""
+"""Which gallery belongs to a bundle, and what decides by both."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.base.errors import BundleError, GalleryError
-from edgefs_runtime.decision.heads import TrainedHead
-from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.state import gallery_path, identity_in, lies
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.decision.heads import TrainedHead
+from edgefs_runtime.decision.judge import Judge
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import Seed
-
-
-def trained_head_of(bundle: Bundle) -> TrainedHead | None:
-    """The head that was trained on the workstation, loaded; None where the bundle carries none.
-
-    Raises:
-        BundleError: it can't be loaded, or does not fit the seed gallery.
-    """
-    try:
-        model = bundle.trained_head
-        return None if model is None else TrainedHead(model, _seed_snapshot(bundle))
-    except BundleError as error:
-        raise BundleError(f"{bundle.path}: {error}") from error
 
 
 def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) -> Judge:
@@ -35,19 +21,17 @@ def judge_by(bundle: Bundle, gallery: Path | None, trained: TrainedHead | None) 
     Args:
         bundle: whose settings count.
         gallery: of this device; None stands for the seed.
-        trained: `trained_head_of` the bundle.
+        trained: `Bundle.load_trained_head`.
 
     Raises:
         BundleError: the seed does not hold a gallery, or the head is not known to this runtime.
         GalleryError: the gallery is damaged, or does not belong to the bundle.
     """
     if gallery is None or not lies(gallery):
-        snapshot = _seed_snapshot(bundle)
-    else:
-        from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
+        return bundle.seed_judge(trained)
+    from edgefs_runtime.gallery import read_snapshot  # SQLite, which a cold start need not wait for
 
-        snapshot = read_snapshot(gallery, seed_of(bundle))
-    return Judge(snapshot, bundle.manifest.decision, bundle.digest, trained)
+    return Judge(read_snapshot(gallery, seed_of(bundle)), bundle.manifest.decision, bundle.digest, trained)
 
 
 def gallery_of(bundle: Bundle) -> Path:
@@ -68,40 +52,6 @@ def refuse_another_model(gallery: Path, bundle: Bundle) -> None:
             f"{gallery} belongs to another model (identity {named}, this bundle's is {own}); nothing was merged: to "
             "bring taught classes over to a model made anew use `edgefs gallery carry`, or pass --force"
         )
-
-
-def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
-    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none.
-
-    Args:
-        bundle: that is opened.
-        provider: what computes: nothing is claimed about a GPU.
-    """
-    entry = bundle.manifest.raw.get("embedder")
-    if provider != "cpu" or not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
-        return ()  # it claims nothing, and a cold start need not look
-    from edgefs_runtime.base.processor import mismatch, this_processor
-
-    sentence = mismatch(entry, this_processor())
-    return (f"{bundle.path.name}: {sentence}",) if sentence else ()
-
-
-def left_behind(bundle: Bundle, gallery: Path) -> tuple[str, ...]:
-    """One sentence, where this device was taught something that a bundle without a gallery of its own does not use.
-
-    Args:
-        bundle: that is opened.
-        gallery: its usual place.
-    """
-    if not bundle.manifest.identity or lies(gallery):
-        return ()
-    from edgefs_runtime.carrying.succession import sentence_of
-
-    return sentence_of(bundle, gallery)
-
-
-def _seed_snapshot(bundle: Bundle) -> Snapshot:
-    return build_snapshot(bundle.seed_enrolments(), 0, bundle.manifest.preprocess.views)
 
 
 def seed_of(bundle: Bundle) -> Seed:

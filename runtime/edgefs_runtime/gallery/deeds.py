@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, json_list
 from edgefs_runtime.gallery.seed import Seed
-from edgefs_runtime.base.wording import counted
 
 DEED = "settings"  # the kind of such rows: the tables of schema 1 allow no new one
 

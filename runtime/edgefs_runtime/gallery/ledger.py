@@ -18,9 +18,9 @@ import json
 from collections.abc import Iterable, Sequence
 
 from edgefs_runtime.decision.alignment import Alignment
+from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.deeds import DEED, deed_of
 from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Key, Record, Removed
-from edgefs_runtime.decision.snapshot import Enrolment
 
 Tip = tuple[int, str]  # seq and hash of a device's last row
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgefs_runtime.bundle.bundle import is_bundle
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.bundle.bundle import is_bundle
+from edgefs_runtime.gallery.check import broken_links, load
 from edgefs_runtime.gallery.database import GalleryDamagedError, check_space, connect_reader, gallery_errors, read_meta
 from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, deed_of, is_deed, runs_of, said
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, Removed, Shot, seal
 from edgefs_runtime.gallery.schema import select
 from edgefs_runtime.gallery.seed import Seed
-from edgefs_runtime.gallery.check import broken_links, load
 
 _CARRY = "`edgefs gallery carry` with --from brings over what was taught under another bundle"
 

@@ -7,6 +7,10 @@ import time
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.labels import labels_of
+from edgefs_runtime.base.state import lies
+from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
+from edgefs_runtime.gallery.check import load
 from edgefs_runtime.gallery.database import (
     GalleryBusyError,
     GalleryDamagedError,
@@ -22,10 +26,6 @@ from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.records import Event
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
-from edgefs_runtime.gallery.check import load
-from edgefs_runtime.base.labels import labels_of
-from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
-from edgefs_runtime.base.state import lies
 
 _ATTEMPTS = 25  # an owner's commit and its snapshot file lie some milliseconds apart
 _PAUSE = 0.02  # seconds

@@ -29,9 +29,9 @@ from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.snapshot import Enrolment, State
 
 Key = tuple[str, int]  # (device, seq)

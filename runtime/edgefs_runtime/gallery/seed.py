@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Shot, json_list, seal
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Shot, json_list, seal
 
 
 @dataclass(frozen=True)

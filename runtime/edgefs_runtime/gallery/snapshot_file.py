@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.base.durable import replace_file
-from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.gallery.seed import Seed
 
 MAGIC = b"EFSSNAP3"  # 1 knew no alignments, 2 no means
 

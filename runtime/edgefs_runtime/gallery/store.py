@@ -17,8 +17,12 @@ from types import TracebackType
 import numpy as np
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.labels import labels_of
+from edgefs_runtime.base.state import lies
+from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.carried import carried_rows
+from edgefs_runtime.gallery.check import check_connection, load
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import (
     check_space,
@@ -37,10 +41,6 @@ from edgefs_runtime.gallery.schema import insert_rows
 from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, readable, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.undoing import removal, undo_rows
-from edgefs_runtime.gallery.check import check_connection, load
-from edgefs_runtime.base.labels import labels_of
-from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
-from edgefs_runtime.base.state import lies
 
 _logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.gallery.deeds import deed_of, is_deed, said
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import Act, Event, Key, Record, Removed, json_list
-from edgefs_runtime.base.wording import counted
 
 
 def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int | None = None) -> Removed:

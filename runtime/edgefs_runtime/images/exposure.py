@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.usable import unusable
 from edgefs_runtime.images import ImageSource, Picture
 from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
+from edgefs_runtime.images.usable import unusable
 
 Window = tuple[int, int]  # (black, white), raw values
 

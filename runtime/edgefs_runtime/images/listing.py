@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.base.labels import readable
 from edgefs_runtime.images.formats import (
     AVIF_SUFFIXES,
     HEIF_SUFFIXES,
@@ -26,7 +27,6 @@ from edgefs_runtime.images.formats import (
     reads_avif,
     reads_heif,
 )
-from edgefs_runtime.base.labels import readable
 
 _SYSTEM_NAMES = frozenset(
     {

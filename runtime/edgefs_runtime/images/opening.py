@@ -20,8 +20,8 @@ from PIL import Image
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
-from edgefs_runtime.images.files import opened
 from edgefs_runtime.images.decode.orientation import of_info, upright
+from edgefs_runtime.images.files import opened
 from edgefs_runtime.images.picture import MAX_PIXELS, Picture
 
 Damaged = Literal["refuse", "keep"]
@@ -96,9 +96,9 @@ def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -
 
 
 def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
-    from edgefs_runtime.images.formats import further_formats
     from edgefs_runtime.images.decode.netpbm import START, read_netpbm
     from edgefs_runtime.images.decode.pillow import FOREIGN, further, read_foreign
+    from edgefs_runtime.images.formats import further_formats
 
     if START.match(head):
         return read_netpbm(file, page, counts)

@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images import ImageSource, read_file
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.images import ImageSource, read_file
 
 Source: TypeAlias = "ImageSource | bytearray | memoryview | IO[bytes]"
 Images: TypeAlias = "Source | Iterable[Source]"

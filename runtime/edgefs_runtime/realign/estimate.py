@@ -1,6 +1,6 @@
 """How an alignment is estimated from a batch of unlabelled embeddings, and when the estimate is not to be believed.
 
-- Inside the class subspace the batch is read as a mixture of unknown shares (`edgefs_runtime.realign.mixture`), which gives the
+- Inside the class subspace the batch is read as a mixture of unknown shares (`realign.mixture`), which gives the
   shift there and the gain.
 - Outside of it the shift is the mean, class by class, drawn towards zero by what chance explains (James and Stein
   1961): the error of the batch's mean and of the gallery's own class means.
@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.alignment import Alignment, Choice, Kind
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.alignment import Alignment, Choice, Kind
+from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.realign.mixture import LEAST_GAIN, Reading, read_batch
 from edgefs_runtime.realign.reference import Matrix, Reference, reference_of
-from edgefs_runtime.decision.snapshot import Snapshot
-from edgefs_runtime.base.wording import counted
 
 _FEWEST = 10  # images that differ
 _BELIEVED = 0.2  # share of the outer shift that chance must not explain
@@ -82,11 +82,18 @@ class _Shift:
         return float(np.hypot(np.linalg.norm(self.reading.shift), self.believed * np.linalg.norm(self.outer)))
 
 
-def fitted(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice) -> Alignment:
-    """The alignment alone; see `edgefs_runtime.decision.alignment.fit_alignment`.
+def fit_alignment(batch: NDArray[np.float32], snapshot: Snapshot, kind: Choice = "auto") -> Alignment:
+    """The map from a changed camera into the gallery's space.
+
+    Args:
+        batch: float32 `[n,D]`, unlabelled embeddings of the changed camera, of any mix of classes, also of some that
+            nobody taught.
+        snapshot: what the gallery holds.
+        kind: `auto` is `moments`.
 
     Raises:
-        GalleryError: too few rows, or the estimate is doubtful.
+        GalleryError: there are too few rows, or the estimate is not to be believed; the message says why. Where chance
+            explains the shift it is no error: the alignment is of kind `none`.
     """
     found = estimate(batch, snapshot, kind)
     if found.doubt:

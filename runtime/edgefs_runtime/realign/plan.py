@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.realign.estimate import Estimate, estimate
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Choice
 from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.decision.snapshot import Snapshot
+from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.images.sources import Images, frames_of
+from edgefs_runtime.realign.estimate import Estimate, estimate
 from edgefs_runtime.teach.enrolment import MOST_UNLABELLED, Seen, Teaching
 
 _WORSE = 0.1  # share of the images that may be refused beyond those that were

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.base.labels import difference, twin_of
-from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, extended, first_views
 from edgefs_runtime.base.stats import clopper_pearson
+from edgefs_runtime.decision.heads import fit_head
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, extended, first_views
 
 _SAME = 0.25  # of the usual distance between two parts of one class: two pictures of one part
 _MOST = 0.8  # share of the shots

@@ -12,17 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.decision import Disposition, default_disposition
-from edgefs_runtime.embedders.onnx import Embedder
 from edgefs_runtime.base.errors import GalleryError, ImageError
-from edgefs_runtime.images.exposure import why_unusable
-from edgefs_runtime.images.usable import unusable
-from edgefs_runtime.images import ImageSource, content_digest, open_image
 from edgefs_runtime.base.labels import entered_label
-from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.images.sources import Frame, Images, frames_of
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.decision.decision import Disposition, default_disposition
+from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.embedders.protocol import Embedder
+from edgefs_runtime.images import ImageSource, content_digest, open_image
+from edgefs_runtime.images.exposure import why_unusable
+from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.sources import Frame, Images, frames_of
+from edgefs_runtime.images.usable import unusable
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 

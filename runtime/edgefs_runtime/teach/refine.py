@@ -31,10 +31,10 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.heads.lda import LdaHead
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.teach.enrolment import Seen
-from edgefs_runtime.base.wording import counted
 
 _NEIGHBOURS = 10  # k
 _COPY = 0.1  # of the views' scatter: squared distance of two rows that show the same

@@ -11,8 +11,8 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from edgefs.backbones import load_backbone
 from edgefs.backbones.nano import NANO_WEIGHTS, load_nano, pack_nano
 from edgefs.backbones.students import STUDENTS, Student
-from edgefs.settings.choices import STUDENT_SIZE
 from edgefs.render import PART_KINDS, render_part
+from edgefs.settings.choices import STUDENT_SIZE
 
 STAGES = ("features.2", "features.4", "features.7", "features.9")  # last block of each resolution
 

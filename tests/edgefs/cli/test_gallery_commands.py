@@ -18,10 +18,10 @@ from shell import RUN
 from textures import save
 
 from edgefs.cli import main
-from edgefs_runtime.gallery import Gallery
-from edgefs_runtime.gallery.owner import owner_path
-from edgefs_runtime.gallery.belonging import seed_of
 from edgefs_runtime.base.state import gallery_path
+from edgefs_runtime.gallery import Gallery
+from edgefs_runtime.gallery.belonging import seed_of
+from edgefs_runtime.gallery.owner import owner_path
 
 pytestmark = pytest.mark.device
 

@@ -17,10 +17,10 @@ from textures import save
 from edgefs.data import load_dataset
 from edgefs.data.dispositions import dispositions_of
 from edgefs_runtime import Classifier
-from edgefs_runtime.challenge import Challenge
 from edgefs_runtime.base.errors import DataError, GalleryError
-from edgefs_runtime.images.listing import is_passed_over
 from edgefs_runtime.base.labels import entered_label
+from edgefs_runtime.challenge import Challenge
+from edgefs_runtime.images.listing import is_passed_over
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.edgefs"
 NFC, NFD = (unicodedata.normalize(form, "Kratzer-ä") for form in ("NFC", "NFD"))

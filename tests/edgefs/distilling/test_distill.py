@@ -14,10 +14,11 @@ from killing import killed_in_training
 from PIL import Image
 from textures import save, write_set
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import load_backbone
 from edgefs.cli import main
-from edgefs.distilling import DistillSettings, distill
+from edgefs.distilling.settings import DistillSettings
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.distill import distill
 from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from edgefs.data import Sample
+from edgefs.embedding.enrolments import Embedded
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, run_episodes
-from edgefs.embedding.enrolments import Embedded
-from edgefs_runtime.decision.judge import DecisionSettings
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.judge import DecisionSettings
 
 
 def world(classes: int = 4, images: int = 20, apart: float = 6.0, group: int = 1) -> tuple[list[Sample], dict]:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from edgefs.evaluation import Evaluation
+from edgefs.evaluation import Evaluation, evaluation_text
 from edgefs_calibration.statistics.rates import Rate
 from edgefs_runtime.decision.decision import Decision, Disposition
 
@@ -148,7 +148,7 @@ def test_json_is_plain_and_does_not_depend_on_the_order_of_classes() -> None:
 
 def test_text_puts_overkill_and_escapes_first() -> None:
     truths, decisions = random_test(1)
-    lines = Evaluation.of(truths, decisions, KNOWN).to_text().splitlines()
+    lines = evaluation_text(Evaluation.of(truths, decisions, KNOWN)).splitlines()
     assert lines[0].startswith("overkill")
     assert lines[1].startswith("escapes")
 

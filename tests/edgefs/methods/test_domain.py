@@ -13,9 +13,7 @@ from PIL import Image
 from textures import draw, write_set
 from torch import nn
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
-from edgefs.pipelines.export import export
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
@@ -23,6 +21,8 @@ from edgefs.methods.domain.dann import domain_loss
 from edgefs.methods.domain.guard import Candidate, judge
 from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
 from edgefs.methods.domain.validators import Answers, Spread
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings, DomainSettings

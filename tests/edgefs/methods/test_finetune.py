@@ -19,14 +19,14 @@ from safetensors.torch import load_file
 from textures import draw, save, write_set
 from torch import nn
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.backbones import BACKBONES, load_backbone
 from edgefs.data import load_dataset, split_dataset
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings, FinetuneSettings
 from edgefs_runtime import Classifier
-from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.base.errors import TrainingError
+from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.images.preprocess import Preprocess
 
 QUICK = AdaptSettings(method="finetune", backbone="tiny", shots=6, epochs=3, dim=32, finetune=FinetuneSettings(folds=2))

@@ -15,12 +15,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from edgefs.pipelines.adapt import adapt
-from edgefs.pipelines.export import export
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass
+from edgefs.pipelines.adapt import adapt
+from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import WEIGHTS, Run
 from edgefs.settings.adapt import AdaptSettings, MetaSettings

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs.pipelines.export.precision.gate import Gate, GatePlan, measure_gate
 from edgefs.embedding.enrolments import Embedded
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs.pipelines.export.precision.gate import Gate, GatePlan, measure_gate
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.decision.judge import DecisionSettings
 
 Vectors = dict[str, NDArray[np.float32]]
 

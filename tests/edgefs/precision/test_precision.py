@@ -12,16 +12,16 @@ from click.testing import CliRunner
 from PIL import Image
 from textures import save, write_set
 
-from edgefs.pipelines.adapt import adapt
 from edgefs.cli import main
+from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.pipelines.export.precision import DeploySettings, GateError
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_export.quantising import check_tensorrt
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.images.listing import find_images
 from edgefs_runtime.base.processor import this_processor
+from edgefs_runtime.images.listing import find_images
 
 ISA = "avx2" if this_processor().has_vnni is False else "vnni"  # what does not cut sums off here
 WIDE = 20.0  # points: three small convolutions lose more in int8 than a real network does

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from textures import save
 
-from edgefs_runtime.benchmarking.frames import read_frames, render_frames
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.benchmarking.frames import read_frames, render_frames
 from edgefs_runtime.images import open_image
+from edgefs_runtime.images.usable import unusable
 
 pytestmark = pytest.mark.device
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgefs_runtime.gallery import Seed
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.gallery import Seed
 
 DIM = 8
 

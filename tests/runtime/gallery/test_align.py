@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
 from edgefs_runtime.gallery.aligned import Aligned
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
 from edgefs_runtime.gallery.records import Removed, canonical, seal
 from edgefs_runtime.gallery.schema import MIGRATIONS
-from edgefs_runtime.decision.snapshot import Enrolment
 
 pytestmark = pytest.mark.device
 

@@ -19,6 +19,7 @@ from edgefs_runtime.bundle.bundle import MODEL
 from edgefs_runtime.embedders.tensorrt.device import Device
 from edgefs_runtime.embedders.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
+from edgefs_runtime.verify import run_self_test
 
 pytestmark = pytest.mark.device
 
@@ -184,7 +185,10 @@ def test_an_engine_in_a_bundle_is_refused(bundle: Path) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed here")
 def test_where_tensorrt_is_not_installed_it_is_said_what_to_install(bundle: Path, own_folders: Path) -> None:
-    for ask in (build_engine, lambda path: Classifier.open(path, provider="tensorrt")):
+    for ask in (
+        lambda path: build_engine(path, test=run_self_test),
+        lambda path: Classifier.open(path, provider="tensorrt"),
+    ):
         with pytest.raises(EdgefsError, match=r'not installed: pip install "edgefs\[tensorrt\]"'):
             ask(bundle)
     assert not (own_folders / "state" / "engines").exists()

@@ -16,25 +16,26 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.embedding.cache import EmbeddingCache, cache_folder, cache_path
 from edgefs.data import Sample
+from edgefs.embedding.cache import EmbeddingCache, cache_folder, cache_path
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs.embedding.torch_embedder import OneByOne, embed_samples
 from edgefs.pipelines.export.precision.gate import GatePlan, flips_of, measure_gate
 from edgefs.pipelines.export.precision.pictures import of_folder, of_samples
 from edgefs.pipelines.export.precision.quantiser import Quantiser
 from edgefs.pipelines.export.precision.trials import Deployed, GateError, Precision, Trial
 from edgefs.progress import Steps
-from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
-from edgefs.embedding.torch_embedder import OneByOne, embed_samples
 from edgefs.runs.versions import versions
 from edgefs_calibration.statistics.flips import Flips
 from edgefs_export.quantising import Isa, Target, check_tensorrt, cosine, interleaved, sqnr, to_fp16
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.embedders.onnx import OnnxEmbedder, space_id
 from edgefs_runtime.base.errors import ExportError
-from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
-from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.base.processor import this_processor
+from edgefs_runtime.bundle.identity import space_id
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
+from edgefs_runtime.images.preprocess import Preprocess
 
 _ROUNDS = 40  # of timing
 

@@ -20,14 +20,14 @@ import numpy as np
 
 from edgefs.data import Sample
 from edgefs.data.splits.parts import draw_key
+from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
-from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
 from edgefs_calibration.statistics.flips import Flips
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
-from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.stats import student_t_upper_tail
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.decision.judge import DecisionSettings, Judge
 
 LEAST_DECISIONS = 500  # with fewer, not even an equal model clears half a point
 _DECISIONS = 2000  # wanted

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample
 from edgefs.data.splits.parts import draw_key
-from edgefs.progress import Progress
 from edgefs.embedding.torch_embedder import OneByOne
+from edgefs.progress import Progress
 from edgefs_calibration.int8.activations import MIN_IMAGES
 from edgefs_calibration.int8.sampling import balanced, k_center
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.base.errors import DataError, ImageError
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.usable import unusable
 
 _LOOKED_AT = 1000  # images of a folder
 

@@ -12,8 +12,8 @@ from edgefs.embedding.torch_embedder import OneByOne
 from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS, Ranges
 from edgefs_calibration.int8.table import ranges_from_table
 from edgefs_export.quantising import Isa, Target, quantise, segments, sqnr
-from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
 _PROBES = 24  # calibration pictures by which noise is compared
 _WIDEST = 0.5  # of the segments; with more in float there is nothing left to gain

@@ -1,6 +1,6 @@
 """TensorRT on the device: an engine is built once from the bundle's ONNX model, kept, and run without torch or onnx.
 
-    build_engine(Path("parts.edgefs"))                    # edgefs engine parts.edgefs
+    build_engine(Path("parts.edgefs"), test=run_self_test)  # edgefs engine parts.edgefs
     Classifier.open("parts.edgefs", provider="tensorrt")  # edgefs predict parts.edgefs a.jpg --provider tensorrt
 
 - `engines`: build, find and test the engine of a bundle for this device.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tensorrt
 
-from edgefs_runtime.embedders.onnx import first_line
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.tensorrt.logger import Logger, started
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from edgefs_runtime.embedders.onnx import canonical_json
+from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.embedders.tensorrt.installed import require_tensorrt
 
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefs_runtime.embedders.backends import Backend
-from edgefs_runtime.bundle.bundle import MODEL, Bundle
 from edgefs_runtime.base.durable import locked_folder
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.bundle.bundle import MODEL, Bundle
 from edgefs_runtime.bundle.golden import Agreement
+from edgefs_runtime.embedders.protocol import Backend
 from edgefs_runtime.embedders.tensorrt.device import Device, this_device
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
-from edgefs_runtime.verify import run_self_test
 
 if TYPE_CHECKING:
     from edgefs_runtime.embedders.tensorrt.executing import TensorRtEmbedder
 
 _logger = logging.getLogger(__name__)
+Test = Callable[[Bundle, Backend], Agreement]  # raises BundleError or ProviderError
 LARGEST_BATCH = 8  # images
 WORKSPACE = 1024  # MiB
 
@@ -96,13 +96,16 @@ def open_engine(bundle: Bundle) -> tuple[TensorRtEmbedder, str]:
     return _load(find_engine(bundle, device)[1], device)
 
 
-def build_engine(path: Path, *, largest_batch: int = LARGEST_BATCH, workspace: int = WORKSPACE) -> BuiltEngine:
+def build_engine(
+    path: Path, *, test: Test, largest_batch: int = LARGEST_BATCH, workspace: int = WORKSPACE
+) -> BuiltEngine:
     """Build the engine of a bundle for this device, unless the one that is there is the same; it takes minutes.
 
     It is kept only if it passes the bundle's self-test.
 
     Args:
         path: the bundle.
+        test: the bundle's self-test.
         largest_batch: images at once.
         workspace: MiB that TensorRT may use for an operator besides its tensors.
 
@@ -118,7 +121,7 @@ def build_engine(path: Path, *, largest_batch: int = LARGEST_BATCH, workspace: i
     place = engine_path(model, device)
     try:
         with locked_folder(place.parent):
-            agreement, is_new = _test_or_build(bundle, device, place, asked)
+            agreement, is_new = _test_or_build(bundle, device, place, asked, test)
             size = place.stat().st_size
     except OSError as error:
         raise ProviderError(f"{place.parent}: can't be used for engines ({error.strerror or error})") from error
@@ -136,23 +139,25 @@ def build_engine(path: Path, *, largest_batch: int = LARGEST_BATCH, workspace: i
     )
 
 
-def _test_or_build(bundle: Bundle, device: Device, place: Path, asked: Mapping[str, Any]) -> tuple[Agreement, bool]:
+def _test_or_build(
+    bundle: Bundle, device: Device, place: Path, asked: Mapping[str, Any], test: Test
+) -> tuple[Agreement, bool]:
     """How far an engine agrees with the exporter, and whether it had to be built."""
     kept = _kept(place, asked)
     if kept is not None:
         try:
-            return _tested(bundle, kept, device), False
+            return test(bundle, _backend(kept, device)), False
         except ProviderError as error:
             _logger.warning("built anew: %s", error)
     plan = _build(bundle, device, asked["largest_batch"], asked["workspace"])
-    agreement = _tested(bundle, plan, device)
+    agreement = test(bundle, _backend(plan, device))
     write_sealed(place, asked, plan)
     return agreement, True
 
 
-def _tested(bundle: Bundle, plan: bytes, device: Device) -> Agreement:
+def _backend(plan: bytes, device: Device) -> Backend:
     embedder, software = _load(plan, device)
-    return run_self_test(bundle, Backend(embedder, "tensorrt", software, is_exact=False))
+    return Backend(embedder, "tensorrt", software, is_exact=False)
 
 
 def _kept(place: Path, asked: Mapping[str, Any]) -> bytes | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from edgefs_runtime.embedders.onnx import first_line
 from edgefs_runtime.base.errors import MissingExtraError, ProviderError
 from edgefs_runtime.base.version import version_key
+from edgefs_runtime.base.wording import first_line
 
 OLDEST = "10.3"  # JetPack 6
 _HINT = (

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from edgefs_runtime.base.durable import replace_file
-from edgefs_runtime.embedders.onnx import canonical_json
 from edgefs_runtime.base.errors import ProviderError
 from edgefs_runtime.base.state import state_folder
+from edgefs_runtime.bundle.identity import canonical_json
 
 _MAGIC = b"edgefs-sealed 1\n"
 _LONGEST_HEADER = 10_000  # bytes

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.decode.jpeg_segments import LOSSLESS_STANDARD, Header, places_of, read_header, without_metadata
+from edgefs_runtime.images.decode.jpeg_segments import (
+    LOSSLESS_STANDARD,
+    Header,
+    places_of,
+    read_header,
+    without_metadata,
+)
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
 from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
 

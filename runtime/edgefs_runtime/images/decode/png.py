@@ -17,9 +17,9 @@ from PIL import PngImagePlugin
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import hide_key, lay_on_black
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, choose_page, strips
 from edgefs_runtime.images.decode.pillow import picture_of
 from edgefs_runtime.images.decode.png_chunks import GREY_ALPHA, PALETTE, Chunks, scan
+from edgefs_runtime.images.picture import Picture, choose_page, strips
 
 _RAW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}  # by colour type: high bytes, low bytes
 

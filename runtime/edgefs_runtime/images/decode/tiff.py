@@ -16,11 +16,11 @@ from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.depth import settle
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
 from edgefs_runtime.images.decode.tiff_layout import Layout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.decode.tiff_rows import read_samples
 from edgefs_runtime.images.decode.tiff_whole import read_whole
+from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 _ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard

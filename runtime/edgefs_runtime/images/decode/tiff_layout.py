@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.picture import MAX_PIXELS
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag
+from edgefs_runtime.images.picture import MAX_PIXELS
 
 _DTYPES = {(1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (1, 64): "u8", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"}
 _FLOATS = {(3, 16): "f2", (3, 32): "f4", (3, 64): "f8"}

@@ -10,10 +10,10 @@ from PIL import TiffImagePlugin
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.jpeg import check_jpeg, read_jpeg
-from edgefs_runtime.images.picture import Picture
 from edgefs_runtime.images.decode.pillow import picture_of
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag
 from edgefs_runtime.images.decode.tiff_single import single_page
+from edgefs_runtime.images.picture import Picture
 
 _KEPT = tuple(
     tag

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset, with_blank
-from edgefs.data.splits.allocation import allocate
-from edgefs.data.splits.parts import draw_key, find_parts
 from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
+from edgefs.data.splits.allocation import allocate
+from edgefs.data.splits.parts import draw_key, find_parts
 from edgefs.data.splits.shots import draw_shots
 from edgefs.progress import Steps
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.base.labels import normal_label
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images.exposure import Window
 from edgefs_runtime.images.listing import entries, passed_over
-from edgefs_runtime.base.labels import normal_label
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.base.wording import counted
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there

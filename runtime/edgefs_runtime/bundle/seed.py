@@ -1,0 +1,81 @@
+"""The seed gallery: the labelled embeddings that a bundle brings along, made by its own embedder.
+
+`gallery.npz`, in RUN folders and bundles, holds for N images in the order of their classes: `vectors` float32 [N,D];
+`labels`, `dispositions`, `digests`, `groups` text [N]; `thumbnails` uint8, all JPEG files end to end; and `lengths`
+int64 [N] of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
+from edgefs_runtime.base.errors import BundleError, GalleryError
+from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.snapshot import Enrolment
+
+_TEXTS = ("labels", "dispositions", "digests", "groups")
+_GALLERY = {"vectors": "f", **dict.fromkeys(_TEXTS, "U"), "thumbnails": "u", "lengths": "i"}
+
+
+def pack_gallery(enrolments: Sequence[Enrolment]) -> bytes:
+    """A seed gallery as bytes."""
+    jpegs = [jpeg for enrolment in enrolments for jpeg in enrolment.thumbnails]
+    rows = [(enrolment, row) for enrolment in enrolments for row in range(len(enrolment.vectors))]
+    return pack_arrays(
+        {
+            "vectors": np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32),
+            "labels": np.array([enrolment.label for enrolment, _ in rows], np.str_),
+            "dispositions": np.array([enrolment.disposition for enrolment, _ in rows], np.str_),
+            "digests": np.array([enrolment.digests[row] for enrolment, row in rows], np.str_),
+            "groups": np.array([enrolment.groups[row] for enrolment, row in rows], np.str_),
+            "thumbnails": np.frombuffer(b"".join(jpegs), np.uint8),
+            "lengths": np.array([len(jpeg) for jpeg in jpegs], np.int64),
+        }
+    )
+
+
+def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, ...]:
+    """One enrolment for each run of rows of one class.
+
+    Raises:
+        BundleError: the arrays are not those of a gallery, or don't fit together.
+    """
+    arrays = unpack_arrays(data, _GALLERY, name)
+    vectors, lengths = arrays["vectors"], arrays["lengths"]
+    n = len(lengths)
+    if vectors.ndim != 2 or any(arrays[key].shape != (n,) for key in _TEXTS):
+        raise BundleError(f"{name}: the arrays don't describe the same number of images")
+    if len(vectors) != n or (lengths < 0).any() or int(lengths.sum()) != arrays["thumbnails"].size:
+        raise BundleError(f"{name}: the arrays don't describe the same number of images")
+    ends = np.cumsum(lengths)
+    jpegs = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
+    try:
+        return tuple(_enrolments(arrays, jpegs))
+    except GalleryError as error:
+        raise BundleError(f"{name}: {error}") from error
+
+
+def _enrolments(arrays: dict[str, NDArray[Any]], jpegs: list[bytes]) -> list[Enrolment]:
+    classes = list(zip(arrays["labels"].tolist(), arrays["dispositions"].tolist(), strict=True))
+    found = []
+    for (label, disposition), rows in itertools.groupby(range(len(classes)), key=lambda row: classes[row]):
+        if disposition not in ("ok", "defect"):
+            raise BundleError(f"gallery.npz: {label!r} has disposition {disposition!r}; expected ok or defect")
+        span = list(rows)
+        found.append(
+            Enrolment(
+                label=label,
+                disposition=cast(Disposition, disposition),
+                vectors=arrays["vectors"][span[0] : span[-1] + 1].astype(np.float32, copy=False),
+                digests=tuple(arrays["digests"][span].tolist()),
+                groups=tuple(arrays["groups"][span].tolist()),
+                thumbnails=tuple(jpegs[row] for row in span),
+            )
+        )
+    return found
