@@ -6,6 +6,6 @@
 - `pictures`: where the images come from, a folder or the renderer; `views`: what is cut out of them.
 - `teacher`: what the large network says of a view; `pupil`: the student with what translates it.
 - `objective`: the two in the training loop that all methods share.
-- `preparing`, `reporting`: what it begins with, and what is written down; `edgefs.pipelines.distill` is the order of the
+- `preparing`, `reporting`: what it begins with, what is written down; `edgefs.pipelines.distill` is the order of the
   work.
 """

@@ -1,28 +1,14 @@
-"""A backbone small enough for tests, and a RUN that many of them look at."""
+"""What tests of the workstation share: a backbone small enough for tests, and a folder to learn from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from small_backbone import tiny
 from textures import write_set
 
-
-@pytest.fixture(autouse=True)
-def tiny() -> Iterator[None]:
-    """Makes `--backbone tiny` known, as a user would make their own known."""
-    if find_spec("torch") is None:  # a device, whose commands are tested in cli/
-        yield
-        return
-    from tiny import tiny_backbone
-
-    from edgefs.backbones import BACKBONES
-
-    BACKBONES["tiny"] = tiny_backbone
-    yield
-    BACKBONES.pop("tiny", None)
+__all__ = ["textures", "tiny"]
 
 
 @pytest.fixture

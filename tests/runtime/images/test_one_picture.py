@@ -305,7 +305,7 @@ LOSSLESS = [
 
 @pytest.fixture(scope="module")
 def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder(Bundle.open(Path(__file__).parents[1] / "golden" / "tiny.edgefs").model)
+    return OnnxEmbedder(Bundle.open(Path(__file__).parents[2] / "golden" / "tiny.edgefs").model)
 
 
 @pytest.mark.parametrize(("source", "picture", "window"), LOSSLESS)

@@ -26,7 +26,7 @@ BACKBONES["tiny"] = tiny_backbone
 print("ready", flush=True)
 main(sys.argv[2:])
 """
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:

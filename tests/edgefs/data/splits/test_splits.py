@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgefs.data import Dataset, Sample, folds, load_dataset, split_dataset
 from edgefs_runtime.base.errors import DataError
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+SHARED = Path(__file__).parents[5] / "shared" / "data"
 
 
 def sample(name, label, group="", split="", content=None):
