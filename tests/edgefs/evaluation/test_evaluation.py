@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from edgefs.evaluation import Evaluation, evaluation_text
+from edgefs.evaluation import Evaluation, evaluation_text, headline
 from edgefs_calibration.statistics.rates import Rate
 from edgefs_runtime.decision.decision import Decision, Disposition
 
@@ -155,7 +155,7 @@ def test_text_puts_overkill_and_escapes_first() -> None:
 
 def test_text_columns_line_up_under_chinese_and_long_labels() -> None:
     known: dict[str, Disposition] = {"划痕": "defect", "x" * 60: "defect"}
-    text = Evaluation.of(["划痕", "x" * 60], [decide("划痕"), decide("划痕")], known).to_text()
+    text = evaluation_text(Evaluation.of(["划痕", "x" * 60], [decide("划痕"), decide("划痕")], known))
     block = next(block for block in text.split("\n\n") if block.startswith("class "))
     terminal = [line.replace("划痕", "huahen"[:4]) for line in block.splitlines()]  # two columns each
     assert len({line.index("defect") for line in terminal[1:]}) == 1
@@ -164,7 +164,7 @@ def test_text_columns_line_up_under_chinese_and_long_labels() -> None:
 
 def test_text_of_many_classes_lists_the_commonest_confusions() -> None:
     known: dict[str, Disposition] = {f"class-{number:02d}": "defect" for number in range(30)}
-    text = Evaluation.of(["class-03"] * 2, [decide("class-07")] * 2, known).to_text()
+    text = evaluation_text(Evaluation.of(["class-03"] * 2, [decide("class-07")] * 2, known))
     assert "commonest confusions" in text
     assert max(map(len, text.splitlines())) <= 130
 
@@ -172,16 +172,16 @@ def test_text_of_many_classes_lists_the_commonest_confusions() -> None:
 def test_without_a_class_of_good_parts_no_escape_rate_is_boasted_of() -> None:
     evaluation = Evaluation.of(["scratch"], [decide("scratch")], {"scratch": "defect"})
     assert not evaluation.can_pass
-    assert "scapes" not in evaluation.headline()
-    assert "no class of good parts" in evaluation.to_text()
+    assert "scapes" not in headline(evaluation)
+    assert "no class of good parts" in evaluation_text(evaluation)
 
 
 def test_an_empty_test_is_described_and_not_divided_by() -> None:
     evaluation = Evaluation.of([], [], KNOWN)
-    assert evaluation.headline() == "No image to measure on."
+    assert headline(evaluation) == "No image to measure on."
     assert evaluation.nearest.balanced_accuracy is None
     json.dumps(evaluation.to_json(), allow_nan=False)
-    assert "not measured" in evaluation.to_text()
+    assert "not measured" in evaluation_text(evaluation)
 
 
 def test_figures_by_part_and_in_a_clinics_words() -> None:
@@ -191,7 +191,7 @@ def test_figures_by_part_and_in_a_clinics_words() -> None:
     assert evaluation.part_rates is not None
     assert (evaluation.part_rates.overkill.events, evaluation.part_rates.overkill.trials) == (1, 1)
     assert evaluation.part_rates.escapes.events == 0
-    text = evaluation.to_text(medical=True)
+    text = evaluation_text(evaluation, medical=True)
     assert "sensitivity" in text
     assert "patients" in text
     assert "overkill" not in text
@@ -208,7 +208,7 @@ def test_unknowns_are_ranked_by_strangeness() -> None:
 def test_why_no_part_is_good_though_images_are_is_said() -> None:
     truths, decisions = ["good", "scratch"], [decide("good"), decide("scratch")]
     lumped = Evaluation.of(truths, decisions, KNOWN, parts=["a", "a"])
-    assert "good parts judged NG (every one with good images has defective ones)" in lumped.to_text()
-    assert "healthy patients not judged NG (every one with healthy images has" in lumped.to_text(medical=True)
+    assert "good parts judged NG (every one with good images has defective ones)" in evaluation_text(lumped)
+    assert "healthy patients not judged NG (every one with healthy images has" in evaluation_text(lumped, medical=True)
     apart = Evaluation.of([*truths, "good"], [*decisions, decide("good")], KNOWN, parts=["a", "a", "b"])
-    assert "every one with" not in apart.to_text()
+    assert "every one with" not in evaluation_text(apart)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgefs.evaluation import Evaluation
+from edgefs.evaluation import Evaluation, headline
 from edgefs.report import (
     Candidate,
     CurvePoint,
@@ -140,7 +140,7 @@ def test_overkill_and_escapes_stand_before_everything_measured() -> None:
 def test_the_summary_is_the_headline_unless_one_is_given() -> None:
     report = full_report()
     assert report.evaluation is not None
-    assert report.evaluation.headline() in Page(render_report(report)).text
+    assert headline(report.evaluation) in Page(render_report(report)).text
     assert "All is well." in Page(render_report(dataclasses.replace(report, summary="All is well."))).text
 
 

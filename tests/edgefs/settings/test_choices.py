@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the workstation part is not installed")
 
-from edgefs import choices
 from edgefs.backbones.students import STUDENTS
 from edgefs.methods import METHODS
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
+from edgefs.settings import choices
 from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS
 
 
