@@ -1,8 +1,8 @@
 """The README's examples run as they are printed, in one folder, in their order.
 
-- A ```console block is one shell: lines that begin with `$ ` are typed, the lines below are what comes out of both streams.
+- A ```console block is one shell: lines that begin with `$ ` are typed, the lines below come out of both streams.
 - `…` stands for anything in a line, and alone for any number of lines.
-- Numbers may differ as the README says: a rate by 10 points, a p-value or a probability by 0.1, anything else by a tenth.
+- Numbers may differ as the README says: a rate by 10 points, a p-value by 0.1, anything else by a tenth.
 - A ```python block is run by the interpreter.
 """
 
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ POINTS, P_VALUE, SHARE = 10.0, 0.1, 0.1
 NUMBER = re.compile(r"(?<![\w./])\d+(?:\.\d+)?(?:e-\d+)?(?: %)?(?![\w/])")
 ENDS = "--- end of a command ---"
 
-pytest.importorskip("torch", reason="the README adapts a network")
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="the README adapts a network, which needs torch")
 
 
 class Step(NamedTuple):
@@ -89,7 +90,7 @@ def run_in_a_shell(block: str, folder: Path, environment: dict[str, str]) -> Ite
 
 def allowed(printed: str, before: str, after: str) -> float:
     """How far a number may lie from the one that is printed; 29 of 30 is a rate in other words."""
-    if printed.endswith("%"):
+    if printed.endswith("%") or re.match(r" to [\d.]+ %", after):
         return POINTS
     if counted := re.match(r" of (\d+)", after):
         return POINTS / 100 * int(counted[1])
@@ -100,9 +101,8 @@ def is_alike(printed: str, got: str) -> bool:
     """Whether a line says what the README prints: the same words, and numbers within what may differ."""
     pattern, bounds, at = "", [], 0
     for match in NUMBER.finditer(printed):
-        pattern += (
-            literal(printed[at : match.start()]) + "(" + NUMBER.pattern.replace("(?: %)?", percent(match[0])) + ")"
-        )
+        number = NUMBER.pattern.replace("(?: %)?", " %" if match[0].endswith("%") else "")
+        pattern += f"{literal(printed[at : match.start()])}({number})"
         most = allowed(match[0], printed[: match.start()], printed[match.end() :])
         bounds.append((float(match[0].rstrip(" %")), most))
         at = match.end()
@@ -111,10 +111,6 @@ def is_alike(printed: str, got: str) -> bool:
         return False
     numbers = [float(number.rstrip(" %")) for number in found.groups()]
     return all(abs(number - middle) <= most for number, (middle, most) in zip(numbers, bounds, strict=True))
-
-
-def percent(number: str) -> str:
-    return " %" if number.endswith("%") else ""
 
 
 def literal(text: str) -> str:
