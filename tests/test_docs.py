@@ -15,10 +15,11 @@ from edgefs.cli.group import COMMANDS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "edgefs").rglob("*.md")])
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
-CURRENT = [name for name in NAMES if name != "CHANGELOG.md"]  # which names what was there at its time
+# The changelog, and the records of decisions, name what was there at their time.
+CURRENT = [name for name in NAMES if name != "CHANGELOG.md" and not name.startswith("docs/adr/0")]
 
 PACKAGES = ("runtime/edgefs_runtime", "export/edgefs_export", "calibration/edgefs_calibration", "edgefs")
-BESIDE = (".", *PACKAGES)  # where a page's short paths begin
+BESIDE = (".", "benchmarks", *PACKAGES)  # where a page's short paths begin
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?://)([^)\s]*)\)")
 FILE = re.compile(r"(?<![\w./*-])[\w/-]+\.py\b(?!\.)")
