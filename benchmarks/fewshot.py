@@ -57,7 +57,7 @@ from edgefs_runtime.teach.enrolment import Seen
 from edgefs_runtime.teach.refine import refinements
 
 SHOTS = {"neu_steel": (1, 5, 20), "magnetic_tile": (5, 20), "digits": (1, 5, 20), "rendered_parts": (1, 5, 20)}
-FIRST = ("neu_steel", "magnetic_tile")  # the sets of the README's large table
+FIRST = ("neu_steel", "magnetic_tile")  # the sets of the large table in docs/measurements.md
 IMAGES = 60  # of each class of the sets that are made here
 BUDGETS = (0.05, 0.01)
 BUFFER = 200  # unlabelled images

@@ -3,8 +3,8 @@
     python benchmarks/finetune.py [--seeds 0 1 2 3 4] [--only methods|l2sp] [--sets magnetic_tile neu_steel]
                                   [--shots 5 20]
 
-Prints the README's tables: per cent of the images not learned from whose nearest class is right, balanced over classes,
-mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224 pixels; magnetic
+Prints tables of docs/measurements.md: per cent of the images not learned from whose nearest class is right, balanced
+over classes, mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224 pixels; magnetic
 tile keeps pieces apart (`parts.csv`). The table of penalties tests on at most 400 images a seed and without folds, so
 that it ends within the hour on two cores.
 """

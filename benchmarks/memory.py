@@ -1,4 +1,4 @@
-"""Peak memory of deciding about one large frame, by format and depth: the table of the README.
+"""Peak memory of deciding about one large frame, by format and depth: a row of docs/measurements.md.
 
     python benchmarks/memory.py [--bundle FILE.edgefs] [--megapixels 12]
 

@@ -6,7 +6,8 @@
 Learned from: 659 characters of 20 alphabets, each in four turns and mirrored; a tenth of the alphabets validates. Asked
 about: 242 characters of other alphabets, 20 drawings each. This is not the split of the papers, which hold 1,200
 characters to learn from and take turned ones as classes to test on, too; their figures stand beside ours for the order
-of magnitude. `--precision bf16` trains nearly twice as fast where a CPU has it; the README's ProtoNet was trained so.
+of magnitude. `--precision bf16` trains nearly twice as fast where a CPU has it; that is how the ProtoNet of
+docs/measurements.md was trained.
 """
 
 from __future__ import annotations
