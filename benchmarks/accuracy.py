@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py [--seeds 5] [--tile-seeds 20] [--backbones mobilenet_v2 nano] [--only enrolment]
 
 Prints tables of docs/measurements.md: per cent of images whose nearest class is right (balanced over classes on
-magnetic_tile), mean over seeds with the 95 % interval of the mean; and what enrolling a class gives that the workstation never saw.
+magnetic_tile), mean over seeds with the 95 % interval of the mean; and what enrolling a class gives that the
+workstation never saw.
 """
 
 from __future__ import annotations
