@@ -5,8 +5,8 @@
 
 Prints tables of docs/measurements.md: per cent of the images not learned from whose nearest class is right, balanced
 over classes, mean over seeds with the 95 % interval of the mean, and of the paired difference. MobileNetV2 at 224
-pixels; magnetic tile keeps pieces apart (`parts.csv`). The table of penalties tests on at most 400 images a seed and without folds, so
-that it ends within the hour on two cores.
+pixels; magnetic tile keeps pieces apart (`parts.csv`). The table of penalties tests on at most 400 images a
+seed and without folds, so that it ends within the hour on two cores.
 """
 
 from __future__ import annotations
