@@ -29,7 +29,7 @@ class CustomMetadataHook(MetadataHookInterface):
         if url:
             metadata["urls"] = {
                 "Source": url,
-                "Documentation": f"{url}/README.md",
+                "Documentation": f"{url}/docs/README.md",
                 "Changelog": f"{url}/CHANGELOG.md",
             }
 
