@@ -56,10 +56,14 @@ def gallery(rows: Path) -> None:
         return Enrolment(label, "defect", found, digests, **fields)
 
     enrolments = [
-        Enrolment(str(kept[f"label{n}"]), str(kept[f"disposition{n}"]), kept[f"seed{n}"], tuple(kept[f"digests{n}"].tolist()))
+        Enrolment(
+            str(kept[f"label{n}"]), str(kept[f"disposition{n}"]), kept[f"seed{n}"], tuple(kept[f"digests{n}"].tolist())
+        )
         for n in range(3)
     ]
-    seed = Seed(str(kept["digest"]), str(kept["space_id"]), kept["seed0"].shape[1], str(kept["name"]), tuple(enrolments))
+    seed = Seed(
+        str(kept["digest"]), str(kept["space_id"]), kept["seed0"].shape[1], str(kept["name"]), tuple(enrolments)
+    )
     folder = Path("/tmp/golden/first")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -79,6 +83,7 @@ def gallery(rows: Path) -> None:
 def run() -> None:
     """A RUN without an identity, with a head of its gallery."""
     import tiny
+
     from edgefs.adapting import adapt
     from edgefs.backbones import BACKBONES
     from edgefs.settings import AdaptSettings
