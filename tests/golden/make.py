@@ -1,13 +1,14 @@
 """Make the golden files of today's formats, from the rendered pictures in tests/golden/images.
 
-    python tests/golden/make.py                      (made by the code at 8fe5467)
+    PYTHONPATH=tests/support python tests/golden/make.py             (it was the code at 8fe5467)
+    PYTHONPATH=tests/support python tests/golden/make.py observe     (expected/ alone)
 
 - `run/`: a RUN of the tiny backbone with a trained head, the successor of `old/run`.
 - `line.edgefs`: its bundle, with thumbnails. `tiny.edgefs` is an older one, from before identities (5b5f155).
 - `line.gallery`, `.snapshot`, `.challenge`: a device that taught, forgot, undid, merged, refined, carried over and was
   realigned, what its owner left for readers, and the parts that guard it.
 - `other.gallery`: another device's, of which `line.gallery` merged the beginning.
-- `*.json`: what `tests/support/observing.py` saw of each. `old/` is made by `make_old.py`.
+- `expected/`: what `tests/support/observing.py` saw of each. `old/` is made by `make_old.py`.
 
 Device names, times and the arithmetic's last bits differ from run to run, so what is committed is not made again unless
 a format changes; then a file of the old format moves to `old/`, and its expected values stay.
@@ -21,31 +22,26 @@ import shutil
 import sys
 from pathlib import Path
 
-os.environ["EDGEFS_STATE"] = "/tmp/golden/state"
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "support"))
-
 import numpy as np
 from bundles import remade
 from observing import of_bundle, of_gallery, of_run
 from parts import KINDS, parts
 from PIL import Image
 from textures import draw
+from tiny import BACKBONES, tiny_backbone
 
 from edgefs_runtime import Bundle, Classifier
 
+HERE = Path(__file__).resolve().parent
 DATA = Path("/tmp/golden/parts")  # stands in the RUN as the place of its images
 WORK = Path("/tmp/golden/work")
 
 
 def make_run() -> None:
-    import tiny
-
     from edgefs.adapting import adapt
     from edgefs.exporting import export
     from edgefs.settings import AdaptSettings
 
-    tiny.BACKBONES["tiny"] = tiny.tiny_backbone
     shutil.rmtree(DATA, ignore_errors=True)
     for kind in KINDS:
         shutil.copytree(HERE / "images" / kind, DATA / kind)
@@ -141,7 +137,9 @@ def observe() -> None:
 
 
 if __name__ == "__main__":
+    os.environ["EDGEFS_STATE"] = "/tmp/golden/state"
     os.chdir(HERE)  # no path of this machine may stand in a RUN
+    BACKBONES["tiny"] = tiny_backbone
     if "observe" not in sys.argv:
         make_run()
         make_galleries()

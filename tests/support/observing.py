@@ -81,7 +81,10 @@ def of_gallery(bundle: str, gallery: str) -> dict[str, Any]:
 
 
 def of_run(folder: Path) -> dict[str, Any]:
-    """A RUN: what it says of itself, and the seed that it would give a bundle."""
+    """A RUN: what it says of itself, the seed that it would give a bundle, and its figures on all the pictures.
+
+    Its backbone must be known: `tests/support/tiny.py` has it.
+    """
     from edgefs.runs import Run
 
     run = Run.open(folder)
@@ -97,7 +100,19 @@ def of_run(folder: Path) -> dict[str, Any]:
             {"label": one.label, "disposition": one.disposition, "digests": list(one.digests)}
             for one in run.enrolments()
         ],
+        "evaluated": _evaluated(folder),
     }
+
+
+def _evaluated(folder: Path) -> dict[str, Any]:
+    """What `edgefs evaluate` says; `checks` is a class that the RUN does not know."""
+    from click.testing import CliRunner
+
+    from edgefs.cli import main
+
+    ran = CliRunner().invoke(main, ["evaluate", str(folder), str(GOLDEN / "images"), "--json"])
+    assert ran.exit_code == 0, ran.output
+    return {key: value for key, value in json.loads(ran.stdout).items() if key not in ("subject", "data")}
 
 
 def _undone(classifier: Classifier) -> list[dict[str, Any]]:
