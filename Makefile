@@ -27,7 +27,7 @@ typecheck-tensorrt: .venv/ready
 device: .venv-device/ready
 	$(DEVICE)/pip install -q --upgrade "$(ORT)"
 	$(DEVICE)/python -c "import importlib.util as u; assert not any(map(u.find_spec, ('torch', 'onnx', 'sklearn')))"
-	$(DEVICE)/python -m pytest -m device tests/runtime tests/edgefs/cli
+	$(DEVICE)/python -m pytest -m device tests/runtime tests/edgefs/cli tests/formats
 
 # The base install on 64-bit Arm, emulated (as root, minutes): make arm BUNDLES="line-4.edgefs"
 arm: .venv/ready

@@ -18,6 +18,8 @@ from edgefs_runtime.gallery import check_gallery
 
 ASKED = [*parts("good", 6, 2), *parts("stripes", 6, 2), *parts("dots", 6, 2), *parts("checks", 6, 2)]
 
+_ROUNDING = 2e-3  # embeddings differ by 1e-4 between processors, a p-value by more
+
 
 def of_bundle(path: Path) -> dict[str, Any]:
     """A bundle: what it says of itself, its seed gallery, and what it decides without a gallery."""
@@ -138,3 +140,15 @@ def _told(decision: Decision) -> dict[str, Any]:
         "ranking": [list(pair) for pair in decision.ranking],
         "gallery": decision.gallery,
     }
+
+
+def differences(seen: Any, expected: Any, where: str = "") -> list[str]:
+    """Where two trees of plain JSON differ; numbers with a fraction by more than another processor's rounding does."""
+    if isinstance(seen, dict) and isinstance(expected, dict) and seen.keys() == expected.keys():
+        return [line for key in expected for line in differences(seen[key], expected[key], f"{where}.{key}")]
+    if isinstance(seen, (list, tuple)) and isinstance(expected, list) and len(seen) == len(expected):
+        pairs = enumerate(zip(seen, expected, strict=True))
+        return [line for number, pair in pairs for line in differences(*pair, f"{where}[{number}]")]
+    if isinstance(seen, float) and isinstance(expected, float):
+        return [] if abs(seen - expected) <= _ROUNDING else [f"{where}: {seen!r}, expected {expected!r}"]
+    return [] if seen == expected else [f"{where}: {seen!r}, expected {expected!r}"]

@@ -1,0 +1,267 @@
+"""The pages in docs/formats are precise: a reader written from them alone finds what edgefs finds."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parts import GOLDEN
+from second_reader.archives import canonical, members
+from second_reader.bundles import read_bundle
+from second_reader.folders import data_digest, read_challenge, read_run, read_tensors
+from second_reader.galleries import GalleryFile, aligned, read_snapshot_file
+from second_reader.rows import check, content_of, read_tables, seed_rows
+
+from edgefs_runtime import Bundle, Classifier
+
+pytestmark = pytest.mark.device
+
+READER = Path(__file__).parents[1] / "support" / "second_reader"
+DOCS = Path(__file__).parents[2] / "docs"
+Copy = Callable[[str], Path]
+PAIRS = [("line.edgefs", "line.gallery"), ("line.edgefs", "other.gallery"), ("tiny.edgefs", "old/first.gallery")]
+
+
+def test_it_imports_nothing_of_edgefs() -> None:
+    imported = set()
+    for file in READER.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            if isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).split(".")[0])
+    ours = {name for name in imported if "edgefs" in name}
+    assert not ours
+    assert {"numpy", "sqlite3", "zlib", "json"} <= imported
+
+
+@pytest.mark.parametrize("name", ["line.edgefs", "tiny.edgefs"])
+def test_bundle(name: str) -> None:
+    found, bundle = read_bundle(GOLDEN / name), Bundle.open(GOLDEN / name)
+    assert (found.digest, found.space_id, found.views) == (
+        bundle.digest,
+        bundle.space_id,
+        bundle.manifest.preprocess.views,
+    )
+    assert found.manifest == bundle.manifest.raw
+    assert canonical(found.manifest) == found.members["manifest.json"]
+    for mine, theirs in zip(found.seed(), bundle.seed_enrolments(), strict=True):
+        assert (mine.label, mine.disposition) == (theirs.label, theirs.disposition)
+        assert (tuple(mine.digests), tuple(mine.groups), tuple(mine.jpegs)) == (
+            theirs.digests,
+            theirs.groups,
+            theirs.thumbnails,
+        )
+        np.testing.assert_array_equal(mine.vectors, theirs.vectors)
+
+
+def test_the_bytes_of_the_zip_are_what_the_page_says() -> None:
+    data = (GOLDEN / "line.edgefs").read_bytes()
+    order = ["manifest.json", "embedder.onnx", "gallery.npz", "golden.npz", "head.onnx", "report.html"]
+    assert list(members(data)) == order
+    first = data[:30]
+    assert first[:4] == b"PK\3\4"
+    assert first[8:14] == bytes([0, 0, 0, 0, 0x21, 0])  # stored, 00:00:00, 1980-01-01
+    with pytest.raises(ValueError, match="directory"):
+        members(data[:-1])
+    with pytest.raises(ValueError, match="directory"):
+        members(b"text" + data)
+
+
+@pytest.mark.parametrize(("bundle", "gallery"), PAIRS)
+def test_gallery(bundle: str, gallery: str, copy: Copy) -> None:
+    found = GalleryFile(GOLDEN / gallery, read_bundle(GOLDEN / bundle))
+    with Classifier.open(GOLDEN / bundle, gallery=copy(gallery), challenge=False) as classifier:
+        snapshot = classifier.judge.snapshot
+        own = [seq for seq, _ in snapshot.alignments]
+        device = classifier.gallery.device
+        log = {(entry.device, entry.seq): entry.hash for entry in classifier.gallery.log()}
+    arrays = found.arrays()
+    assert (tuple(arrays["labels"]), tuple(arrays["dispositions"])) == (snapshot.labels, snapshot.dispositions)
+    assert arrays["classes"] == snapshot.classes.tolist()
+    assert arrays["parts"] == snapshot.parts.tolist()
+    assert tuple(arrays["means"]) == snapshot.means
+    assert (found.own, found.sequence, found.alignments()) == (device, snapshot.sequence, own)
+    np.testing.assert_allclose(arrays["vectors"], snapshot.vectors, rtol=1e-5, atol=1e-6)
+    for label in range(len(snapshot.labels)):
+        own_rows, theirs = (np.asarray(classes) == label for classes in (arrays["classes"], snapshot.classes))
+        means = arrays["vectors"][own_rows].mean(axis=0), snapshot.vectors[theirs].mean(axis=0)
+        np.testing.assert_allclose(*means, rtol=1e-4, atol=1e-6)
+    hashes = {row["hash"] for row in found.rows.values()}
+    assert set(log.values()) <= hashes
+    assert len(log) == len({(row["device"], row["operation"]) for row in taught(found)})
+
+
+def taught(found: GalleryFile) -> list[dict[str, Any]]:
+    return [row for row in found.rows.values() if not row["device"].startswith("seed:")]
+
+
+def test_the_golden_gallery_holds_every_kind_of_row_and_act() -> None:
+    """Else the page could be wrong about one of them and nobody would see it."""
+    found = GalleryFile(GOLDEN / "line.gallery", read_bundle(GOLDEN / "line.edgefs"))
+    rows = taught(found)
+    kinds = {(row["table"], row["kind"]) for row in rows}
+    assert kinds == {
+        *(("event", kind) for kind in ("enroll", "align", "settings")),
+        *(("removed", kind) for kind in ("forget", "undo")),
+    }
+    deeds = [json.loads(row["payload"]) for row in rows if row["kind"] == "settings"]
+    assert {deed["deed"] for deed in deeds} == {"merge", "carry"}
+    assert {row["state"] for row in rows if row["table"] == "event"} == {"pending", "approved"}
+    assert {row["device"] for row in rows} - {found.own}
+    assert any(row["roi"] for row in rows if row["table"] == "event")
+    assert any(row.get("restores") and row["undoes"] for row in rows)  # brought back
+    assert any(row.get("restores") and not row["undoes"] for row in rows)  # carried over
+    assert found.hidden
+    assert found.gone
+    assert found.tables["shot"]
+    assert found.arrays()["means"]
+    ((kind, rank),) = [told(row) for row in rows if row["kind"] == "align" and row["device"] == found.own]
+    assert kind == "moments"
+    assert rank > 0
+
+
+def told(align: dict[str, Any]) -> tuple[str, int]:
+    import base64
+
+    data = base64.b64decode(json.loads(align["payload"])["alignment"])
+    header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+    return header["kind"], header["rank"]
+
+
+@pytest.mark.parametrize("gallery", ["line.gallery", "other.gallery", "old/first.gallery"])
+def test_the_seed_has_the_same_bytes_in_every_gallery(gallery: str) -> None:
+    bundle = read_bundle(GOLDEN / ("tiny.edgefs" if gallery.startswith("old") else "line.edgefs"))
+    stored = [row for row in read_tables(GOLDEN / gallery)["event"] if row["device"] == f"seed:{bundle.digest}"]
+    assert sorted(stored, key=lambda row: row["seq"]) == seed_rows(bundle)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("event", "reason", "another"),
+        ("event", "label", "other"),
+        ("removed", "actor", "Eve"),
+        ("meta", "created", "never"),
+        ("tip", "seq", 99),
+        ("shot", "jpeg", b"other"),
+    ],
+)
+def test_every_changed_cell_is_seen(table: str, column: str, value: object, copy: Copy) -> None:
+    path = copy("line.gallery")
+    connection = sqlite3.connect(path, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = (SELECT max(rowid) FROM {table})", (value,))
+    connection.close()
+    with pytest.raises(ValueError, match=r"row|meta|tips|thumbnails"):
+        check(read_tables(path))
+
+
+def test_the_example_of_canonical_bytes() -> None:
+    """Rows as the tests of the runtime have them: golden bytes that two programs agree on."""
+    row = {
+        **{"table": "removed", "device": "d1", "seq": 2, "operation": 2, "kind": "forget", "label": "Naht ü", "n": 3},
+        **{"targets": '[["d1",1]]', "bundle": "ab", "time": "2026-01-01T00:00:00.000+00:00", "actor": ""},
+        **{"reason": "why", "undoes": None, "hash": "", "crc": 0},
+    }
+    content = content_of(row)
+    assert content[8:].startswith(b'{"actor":"","bundle":"ab","device":"d1","kind":"forget","label":"Naht \\u00fc"')
+    assert int.from_bytes(content[:8], "little") == len(content) - 8
+    assert b"undoes" not in content
+
+
+def test_snapshot_file() -> None:
+    bundle = read_bundle(GOLDEN / "line.edgefs")
+    found = GalleryFile(GOLDEN / "line.gallery", bundle)
+    kept, arrays = read_snapshot_file(GOLDEN / "line.gallery.snapshot"), found.arrays()
+    assert (kept["space_id"], kept["bundle"], kept["sequence"]) == (bundle.space_id, bundle.digest, found.sequence)
+    for key in ("labels", "dispositions", "means"):
+        assert kept[key] == arrays[key]
+    for key in ("classes", "parts"):
+        assert kept[key].tolist() == arrays[key]
+    np.testing.assert_allclose(kept["vectors"], arrays["vectors"], rtol=1e-5, atol=1e-6)
+    assert [seq for seq, _ in kept["alignments"]] == found.alignments()
+    (alignment,) = [data for _, data in kept["alignments"]]
+    assert aligned(alignment, kept["vectors"][:2, :96]).shape == (2, 96)
+
+
+def test_challenge_folder(copy: Copy) -> None:
+    bundle = read_bundle(GOLDEN / "line.edgefs")
+    index, vectors = read_challenge(GOLDEN / "line.challenge", bundle.space_id)
+    assert index["bundle"] == bundle.digest
+    copy("line.challenge")
+    with Classifier.open(GOLDEN / "line.edgefs", gallery=copy("line.gallery")) as classifier:
+        parts = classifier.challenge.parts()
+    with Classifier.open(GOLDEN / "line.edgefs", seed_only=True) as classifier:  # of a camera that was never realigned
+        embedded = classifier.embed([GOLDEN / "line.challenge" / part.file_name for part in parts])
+    assert index["parts"] == [dataclasses.asdict(part) for part in parts]
+    np.testing.assert_allclose([vectors[part.sha256] for part in parts], embedded, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["run", "old/run"])
+def test_run(name: str, expected: Callable[[str], Any]) -> None:
+    found, known = read_run(GOLDEN / name), expected(name.replace("/", "-"))
+    assert found["implied"] == known["identity"] == found.get("identity", known["identity"])
+    assert data_digest(found) == found["data"]["digest"]
+    tensors = read_tensors((GOLDEN / name / "embedder.safetensors").read_bytes())
+    plan = found["plan"]
+    width = sum(plan["channels"]) * len(plan["poolings"])
+    assert tensors["projection"].shape == (width, plan["projected"])
+    assert tensors["projection"].dtype == np.float16
+    assert any(key.startswith("stages.") for key in tensors)
+
+
+def test_the_successor_names_the_run_of_before() -> None:
+    assert read_bundle(GOLDEN / "line.edgefs").manifest["succeeds"] == read_run(GOLDEN / "old" / "run")["implied"]
+    assert read_bundle(GOLDEN / "line.edgefs").manifest["identity"] == read_run(GOLDEN / "run")["identity"]
+    assert "identity" not in read_run(GOLDEN / "old" / "run")
+    assert "identity" not in read_bundle(GOLDEN / "tiny.edgefs").manifest
+
+
+def test_the_pages_name_every_column_field_and_file() -> None:
+    """What stands in the golden files stands in the pages too."""
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in (DOCS / "formats").glob("*.md")}
+    manifest = read_bundle(GOLDEN / "line.edgefs").manifest
+    run = json.loads((GOLDEN / "run" / "run.json").read_text(encoding="utf-8"))
+    index = json.loads((GOLDEN / "line.challenge" / "parts.json").read_text(encoding="utf-8"))
+    tables = read_tables(GOLDEN / "line.gallery")
+    wanted = {
+        "bundle": {*manifest, *manifest["preprocess"], *manifest["decision"], *manifest["head"], *manifest["embedder"]},
+        "run": {*run, *run["plan"], *run["images"], *run["data"], *run["files"], *run["backbone"]},
+        "challenge": {*index, *index["parts"][0]},
+        "gallery": {*tables, *(column for rows in tables.values() for column in rows[0])} - {"table"},
+    }
+    missing = {page: sorted(word for word in words if word not in pages[page]) for page, words in wanted.items()}
+    assert missing == {page: [] for page in wanted}
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    import re
+
+    for page in (DOCS / "formats.md", *(DOCS / "formats").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).is_file(), f"{page.name}: {target}"
+
+
+def test_golden_files_that_the_page_names_are_there() -> None:
+    table = (DOCS / "formats.md").read_text(encoding="utf-8")
+    for name in ("line.edgefs", "tiny.edgefs", "line.gallery", "other.gallery", "old/first.gallery", "line.challenge"):
+        assert name in table
+        assert (GOLDEN / name).exists()
+
+
+def test_no_byte_of_the_golden_files_was_changed_by_a_test() -> None:
+    """SQLite leaves logs and SHM files beside what it opens; here it must not."""
+    beside = [path.name for path in GOLDEN.rglob("*") if path.name.endswith(("-wal", "-shm", "-journal", ".owner"))]
+    assert beside == []
+    told = (GOLDEN / "expected" / "line.json").read_text(encoding="utf-8")
+    assert hashlib.sha256(members((GOLDEN / "line.edgefs").read_bytes())["manifest.json"]).hexdigest() in told
