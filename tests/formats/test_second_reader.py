@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
+import io
 import json
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 from parts import GOLDEN
+from parts import parts as pictures
 from second_reader.archives import canonical, members
 from second_reader.bundles import read_bundle
 from second_reader.folders import data_digest, read_challenge, read_run, read_tensors
 from second_reader.galleries import GalleryFile, aligned, read_snapshot_file
 from second_reader.rows import check, content_of, read_tables, seed_rows
+from second_reader.writing import write_gallery
 
 from edgefs_runtime import Bundle, Classifier
 
@@ -74,6 +78,17 @@ def test_the_bytes_of_the_zip_are_what_the_page_says() -> None:
         members(data[:-1])
     with pytest.raises(ValueError, match="directory"):
         members(b"text" + data)
+
+
+def test_a_bundle_that_is_packed_by_the_page_has_the_same_bytes() -> None:
+    data = (GOLDEN / "line.edgefs").read_bytes()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members(data).items():
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, content)
+    assert out.getvalue() == data
 
 
 @pytest.mark.parametrize(("bundle", "gallery"), PAIRS)
@@ -142,6 +157,39 @@ def test_the_seed_has_the_same_bytes_in_every_gallery(gallery: str) -> None:
     bundle = read_bundle(GOLDEN / ("tiny.edgefs" if gallery.startswith("old") else "line.edgefs"))
     stored = [row for row in read_tables(GOLDEN / gallery)["event"] if row["device"] == f"seed:{bundle.digest}"]
     assert sorted(stored, key=lambda row: row["seq"]) == seed_rows(bundle)
+
+
+def test_every_statement_stands_in_the_page() -> None:
+    statements = (DOCS / "formats" / "gallery.sql").read_text(encoding="utf-8")
+    made = sqlite3.connect(":memory:")
+    made.executescript(statements)
+    for name in ("line.gallery", "other.gallery", "old/first.gallery"):
+        golden = sqlite3.connect(f"{(GOLDEN / name).as_uri()}?mode=ro&immutable=1", uri=True)
+        assert schema(golden) == schema(made)
+        golden.close()
+    made.close()
+
+
+def schema(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+def test_a_gallery_that_is_written_by_the_page_is_one(tmp_path: Path) -> None:
+    path, images = tmp_path / "second.gallery", pictures("checks", 0, 3)
+    with Classifier.open(GOLDEN / "line.edgefs", seed_only=True) as classifier:
+        vectors = classifier.embed(images, views=True)
+    digests = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+    write_gallery(path, read_bundle(GOLDEN / "line.edgefs"), "5e" * 16, "checks", vectors, digests)
+    with Classifier.open(GOLDEN / "line.edgefs", gallery=path) as classifier:
+        assert classifier.gallery.check() == []
+        assert classifier.judge.snapshot.counts == {"checks": 3, "dots": 4, "good": 4, "stripes": 4}
+        assert [one.label for one in classifier.predict(pictures("checks", 6, 2))] == ["checks", "checks"]
+        assert len(classifier.gallery.thumbnails("good")) == 4
+        (entry,) = classifier.gallery.log()
+        assert (entry.actor, entry.images, entry.device) == ("second", 3, "5e" * 16)
+        classifier.merge(GOLDEN / "other.gallery", force=True)
+        assert classifier.gallery.check() == []
+        assert classifier.undo(force=True).startswith("took back the merge of other.gallery")
 
 
 @pytest.mark.parametrize(
