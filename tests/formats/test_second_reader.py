@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import hashlib
 import io
 import json
@@ -19,7 +18,6 @@ from parts import GOLDEN
 from parts import parts as pictures
 from second_reader.archives import canonical, members
 from second_reader.bundles import read_bundle
-from second_reader.folders import data_digest, read_challenge, read_run, read_tensors
 from second_reader.galleries import GalleryFile, aligned, read_snapshot_file
 from second_reader.rows import check, content_of, read_tables, seed_rows
 from second_reader.writing import write_gallery
@@ -240,76 +238,3 @@ def test_snapshot_file() -> None:
     assert [seq for seq, _ in kept["alignments"]] == found.alignments()
     (alignment,) = [data for _, data in kept["alignments"]]
     assert aligned(alignment, kept["vectors"][:2, :96]).shape == (2, 96)
-
-
-def test_challenge_folder(copy: Copy) -> None:
-    bundle = read_bundle(GOLDEN / "line.edgefs")
-    index, vectors = read_challenge(GOLDEN / "line.challenge", bundle.space_id)
-    assert index["bundle"] == bundle.digest
-    copy("line.challenge")
-    with Classifier.open(GOLDEN / "line.edgefs", gallery=copy("line.gallery")) as classifier:
-        parts = classifier.challenge.parts()
-    with Classifier.open(GOLDEN / "line.edgefs", seed_only=True) as classifier:  # of a camera that was never realigned
-        embedded = classifier.embed([GOLDEN / "line.challenge" / part.file_name for part in parts])
-    assert index["parts"] == [dataclasses.asdict(part) for part in parts]
-    np.testing.assert_allclose([vectors[part.sha256] for part in parts], embedded, rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["run", "old/run"])
-def test_run(name: str, expected: Callable[[str], Any]) -> None:
-    found, known = read_run(GOLDEN / name), expected(name.replace("/", "-"))
-    assert found["implied"] == known["identity"] == found.get("identity", known["identity"])
-    assert data_digest(found) == found["data"]["digest"]
-    tensors = read_tensors((GOLDEN / name / "embedder.safetensors").read_bytes())
-    plan = found["plan"]
-    width = sum(plan["channels"]) * len(plan["poolings"])
-    assert tensors["projection"].shape == (width, plan["projected"])
-    assert tensors["projection"].dtype == np.float16
-    assert any(key.startswith("stages.") for key in tensors)
-
-
-def test_the_successor_names_the_run_of_before() -> None:
-    assert read_bundle(GOLDEN / "line.edgefs").manifest["succeeds"] == read_run(GOLDEN / "old" / "run")["implied"]
-    assert read_bundle(GOLDEN / "line.edgefs").manifest["identity"] == read_run(GOLDEN / "run")["identity"]
-    assert "identity" not in read_run(GOLDEN / "old" / "run")
-    assert "identity" not in read_bundle(GOLDEN / "tiny.edgefs").manifest
-
-
-def test_the_pages_name_every_column_field_and_file() -> None:
-    """What stands in the golden files stands in the pages too."""
-    pages = {page.stem: page.read_text(encoding="utf-8") for page in (DOCS / "formats").glob("*.md")}
-    manifest = read_bundle(GOLDEN / "line.edgefs").manifest
-    run = json.loads((GOLDEN / "run" / "run.json").read_text(encoding="utf-8"))
-    index = json.loads((GOLDEN / "line.challenge" / "parts.json").read_text(encoding="utf-8"))
-    tables = read_tables(GOLDEN / "line.gallery")
-    wanted = {
-        "bundle": {*manifest, *manifest["preprocess"], *manifest["decision"], *manifest["head"], *manifest["embedder"]},
-        "run": {*run, *run["plan"], *run["images"], *run["data"], *run["files"], *run["backbone"]},
-        "challenge": {*index, *index["parts"][0]},
-        "gallery": {*tables, *(column for rows in tables.values() for column in rows[0])} - {"table"},
-    }
-    missing = {page: sorted(word for word in words if word not in pages[page]) for page, words in wanted.items()}
-    assert missing == {page: [] for page in wanted}
-
-
-def test_links_between_the_pages_lead_somewhere() -> None:
-    import re
-
-    for page in (DOCS / "formats.md", *(DOCS / "formats").glob("*.md")):
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).is_file(), f"{page.name}: {target}"
-
-
-def test_golden_files_that_the_page_names_are_there() -> None:
-    table = (DOCS / "formats.md").read_text(encoding="utf-8")
-    for name in ("line.edgefs", "tiny.edgefs", "line.gallery", "other.gallery", "old/first.gallery", "line.challenge"):
-        assert name in table
-        assert (GOLDEN / name).exists()
-
-
-def test_no_byte_of_the_golden_files_was_changed_by_a_test() -> None:
-    """SQLite leaves logs and SHM files beside what it opens; here it must not."""
-    beside = [path.name for path in GOLDEN.rglob("*") if path.name.endswith(("-wal", "-shm", "-journal", ".owner"))]
-    assert beside == []
-    told = (GOLDEN / "expected" / "line.json").read_text(encoding="utf-8")
-    assert hashlib.sha256(members((GOLDEN / "line.edgefs").read_bytes())["manifest.json"]).hexdigest() in told
