@@ -38,9 +38,9 @@ WORK = Path("/tmp/golden/work")
 
 
 def make_run() -> None:
-    from edgefs.adapting import adapt
-    from edgefs.exporting import export
-    from edgefs.settings import AdaptSettings
+    from edgefs.pipelines.adapt import adapt
+    from edgefs.pipelines.export import export
+    from edgefs.settings.adapt import AdaptSettings
 
     shutil.rmtree(DATA, ignore_errors=True)
     for kind in KINDS:
@@ -100,12 +100,11 @@ def make_galleries() -> None:
 
 def pend(here: Classifier) -> None:
     """One row that waits for an approver: no command writes such a row yet, the format has it."""
-    from edgefs_runtime.snapshot import Enrolment
+    from edgefs_runtime.decision.snapshot import Enrolment
 
     (image,) = parts("checks", 4, 1)
     vectors = here.embed([image], views=True)
-    with here._holding.acting() as gallery:
-        gallery.enroll(Enrolment("checks", "defect", vectors, ("ab" * 32,), ("part 9",), state="pending", actor="Eve"))
+    here.gallery.enroll(Enrolment("checks", "defect", vectors, ("ab" * 32,), ("part 9",), state="pending", actor="Eve"))
 
 
 def dimmed(count: int) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ old as ffda645 knows no bundle, so the first step writes down the seed and some 
 which is of 5b5f155 and has no identity either, and the second feeds them to the gallery of then.
 """
 
+# ruff: noqa: I001 - modules of then, which are not where ours are
 from __future__ import annotations
 
 import shutil

@@ -87,7 +87,7 @@ def of_run(folder: Path) -> dict[str, Any]:
 
     Its backbone must be known: `tests/support/tiny.py` has it.
     """
-    from edgefs.runs import Run
+    from edgefs.runs.run import Run
 
     run = Run.open(folder)
     return {
