@@ -6,6 +6,11 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.decision.snapshot import Enrolment
 
 
 def remade(bundle: Path, out: Path, **fields: object) -> Path:
@@ -17,6 +22,20 @@ def remade(bundle: Path, out: Path, **fields: object) -> Path:
         for name, data in {**members, "manifest.json": json.dumps(manifest).encode()}.items():
             archive.writestr(name, data)
     return out
+
+
+def in_one_view(bundle: Path, out: Path) -> Path:
+    """The bundle as one that sees an image that teaches as it is alone, without its symmetries."""
+    import dataclasses
+
+    from edgefs_runtime.bundle.bundle import Bundle
+    from edgefs_runtime.decision.snapshot import first_views
+
+    opened = Bundle.open(bundle)
+    views = opened.manifest.preprocess.views
+    rows = [dataclasses.replace(one, vectors=first_views(one, views)) for one in opened.seed_enrolments()]
+    preprocess = {**opened.manifest.raw["preprocess"], "symmetries": []}
+    return _with_seed(opened, out, opened.model, rows, 1, {**opened.manifest.raw, "preprocess": preprocess})
 
 
 def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Path:
@@ -31,15 +50,8 @@ def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Pa
 
     import numpy as np
     import onnx
-    from heads import written
 
     from edgefs_runtime.bundle.bundle import Bundle
-    from edgefs_runtime.bundle.golden import Golden
-    from edgefs_runtime.bundle.seed import pack_gallery
-    from edgefs_runtime.decision.judge import Judge
-    from edgefs_runtime.decision.snapshot import build_snapshot
-    from edgefs_runtime.embedders.onnx import OnnxEmbedder
-    from edgefs_runtime.embedders.protocol import embed_each
 
     opened = Bundle.open(bundle)
     model = onnx.load_from_string(opened.model)
@@ -48,18 +60,36 @@ def other_network(bundle: Path, out: Path, signs: Sequence[int] = (-1, 1)) -> Pa
     turns = np.resize(np.array(signs, np.float32), matrix.shape[-1])
     matrix *= turns
     projection.CopyFrom(onnx.numpy_helper.from_array(matrix, "projection"))
-    with zipfile.ZipFile(bundle) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["embedder.onnx"] = model.SerializeToString()
     turned = [
         dataclasses.replace(one, vectors=one.vectors * np.resize(turns, one.vectors.shape[1]))
         for one in opened.seed_enrolments()
     ]
-    members["gallery.npz"] = pack_gallery(turned)
-    seed = build_snapshot(turned, 0, opened.manifest.preprocess.views)
-    judge = Judge(seed, opened.manifest.decision)
+    views = opened.manifest.preprocess.views
+    return _with_seed(opened, out, model.SerializeToString(), turned, views, dict(opened.manifest.raw))
+
+
+def _with_seed(
+    opened: Bundle, out: Path, model: bytes, rows: list[Enrolment], views: int, manifest: dict[str, object]
+) -> Path:
+    """A bundle with this network and seed, and the self-test that follows from them."""
+    from heads import written
+
+    from edgefs_runtime.bundle.golden import Golden
+    from edgefs_runtime.bundle.seed import pack_gallery
+    from edgefs_runtime.decision.judge import Judge
+    from edgefs_runtime.decision.snapshot import build_snapshot
+    from edgefs_runtime.embedders.onnx import OnnxEmbedder
+    from edgefs_runtime.embedders.protocol import embed_each
+
     inputs = Golden.from_bytes(opened.golden).inputs
-    members["golden.npz"] = Golden.record(
-        inputs, embed_each(OnnxEmbedder(members["embedder.onnx"]), inputs), judge
-    ).to_bytes()
+    judge = Judge(build_snapshot(rows, 0, views), opened.manifest.decision)
+    golden = Golden.record(inputs, embed_each(OnnxEmbedder(model), inputs), judge)
+    with zipfile.ZipFile(opened.path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members |= {
+        "manifest.json": json.dumps(manifest).encode(),
+        "embedder.onnx": model,
+        "gallery.npz": pack_gallery(rows),
+        "golden.npz": golden.to_bytes(),
+    }
     return written(out, members, dict(opened.manifest.raw["head"]))

@@ -5,7 +5,8 @@ By the first of these ways that is open to it:
 - it is known to the new gallery already, and nothing is to be done;
 - its embedding as it is, where both bundles embed alike to the bit (one embedding space);
 - its kept picture, embedded anew;
-- its embedding as it is, where both bundles are one model at two precisions and measurably agree.
+- its embedding as it is, where both bundles are one model at two precisions and measurably agree, and see an image that
+  teaches in as many symmetries.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def by_class(planned: Sequence[Planned], way: Way) -> dict[str, int]:
 
 def _planned(taught: Taught, known: Mapping[str, str], teaching: Teaching, agreement: Agreement | None) -> Planned:
     enrolment, pictures, origin = taught
+    if enrolment.vectors.shape[1] != teaching.embedder.dim * teaching.preprocess.views:
+        agreement = None  # it was seen in other symmetries
     label = spelling_in(set(known.values()), enrolment.label)
     enrolment = dataclasses.replace(enrolment, label=label)  # an old file may spell a class as no entrance does now
     ways: list[Way] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import other_network, remade
+from bundles import in_one_view, other_network, remade
 from kept_parts import keep
 
 from edgefs_runtime import Classifier
@@ -134,6 +134,21 @@ def test_forgotten_and_brought_back_what_was_carried_keeps_its_pictures(
         classifier.undo()
         assert len(classifier.thumbnails("checks")) == 2
         assert classifier.gallery.check() == []
+
+
+@pytest.mark.parametrize("keep_images", [True, False])
+def test_seen_in_other_symmetries_pictures_alone_come_over(
+    first: Path, tmp_path: Path, pictures: Pictures, keep_images: bool
+) -> None:
+    plain = in_one_view(first, tmp_path / "plain.edgefs")
+    teach(first, pictures("checks", 3), keep_images=keep_images)
+    with Classifier.open(plain) as classifier:
+        if keep_images:
+            assert classifier.carry(first).ways["checks"] == {"picture": 3}
+        else:
+            with pytest.raises(GalleryError, match="3 images of 'checks' have no kept picture"):
+                classifier.carry(first)
+    assert counts(plain) == {**SEED, **({"checks": 3} if keep_images else {})}
 
 
 def test_without_pictures_another_model_refuses_and_says_what_is_missing(
