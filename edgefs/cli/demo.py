@@ -82,6 +82,8 @@ def _next(outcome: Outcome) -> str:
 
 
 def _table(outcome: Outcome) -> str:
+    from edgefs.evaluation.columns import in_columns
+
     rows = [
         ("", "nearest class right", "refused as unknown"),
         ("taught classes, held-out images", outcome.known_before.right, outcome.known_before.refused),
@@ -89,11 +91,9 @@ def _table(outcome: Outcome) -> str:
         (f"{outcome.label}, taught from 5 images", outcome.new_after.right, outcome.new_after.refused),
         ("taught classes, after that", outcome.known_after.right, outcome.known_after.refused),
     ]
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    text = in_columns([[str(cell) for cell in row] for row in rows], "lll")
     took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
-    return "\n".join(["", *lines, "", f"Took: {took}.", f"Training frameworks loaded on the device: {outcome.loaded}."])
+    return "\n".join(["", text, "", f"Took: {took}.", f"Training frameworks loaded on the device: {outcome.loaded}."])
 
 
 def _fields(outcome: Outcome) -> dict[str, object]:

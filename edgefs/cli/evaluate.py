@@ -106,6 +106,7 @@ def command(
 def _episodes(
     subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
 ) -> None:
+    from edgefs.evaluation.columns import in_columns
     from edgefs.pipelines.evaluate import evaluate_episodes
 
     with progress_bars() as (steps, _):
@@ -115,16 +116,13 @@ def _episodes(
         return
     click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, head {outcome.head}, seed {plan.seed}")
     rows = [
-        ("accuracy", outcome.accuracy, "nearest class right, balanced"),
-        ("unknown AUROC", outcome.auroc, "strangeness of a class left out against the others"),
-        ("caught", outcome.caught, "of the class left out, refused as unknown at the model's budget"),
-        ("wrongly refused", outcome.wrongly_refused, "of the other classes"),
+        ("accuracy", _percent(outcome.accuracy), "nearest class right, balanced"),
+        ("unknown AUROC", _percent(outcome.auroc), "strangeness of a class left out against the others"),
+        ("caught", _percent(outcome.caught), "of the class left out, refused as unknown at the model's budget"),
+        ("wrongly refused", _percent(outcome.wrongly_refused), "of the other classes"),
+        ("calibration", f"{100 * outcome.calibration_error:5.1f} %", "expected error of the probability"),
     ]
-    for name, mean, meaning in rows:
-        click.echo(f"{name:<16} {_percent(mean):<16} {meaning}")
-    click.echo(
-        f"{'calibration':<16} {100 * outcome.calibration_error:<4.1f} %           expected error of the probability"
-    )
+    click.echo(in_columns(rows, "lll"))
 
 
 def _percent(mean: Mean) -> str:

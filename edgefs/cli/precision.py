@@ -97,10 +97,10 @@ def trial_table(trials: Sequence[Trial]) -> list[str]:
     """Every precision that was tried, a line each; empty where none was."""
     if not trials:
         return []
-    rows = [["", "accuracy", "may lose", "AUROC of unknowns", "may lose", "noise", "speed here", "MB", "gate"]]
-    rows += [_row(trial) for trial in trials]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    from edgefs.evaluation.columns import in_columns
+
+    head = ["", "accuracy", "may lose", "AUROC of unknowns", "may lose", "noise", "speed here", "MB", "gate"]
+    return in_columns([head, *map(_row, trials)], "l" * len(head)).splitlines()
 
 
 def _row(trial: Trial) -> list[str]:
