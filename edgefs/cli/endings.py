@@ -31,10 +31,12 @@ WORKSTATION = (
     "onnx",
     "onnxscript",
     "sklearn",
+    "scipy",
     "skl2onnx",
     "jinja2",
     "rich",
     "lightning_fabric",
+    "platformdirs",
     *(() if sys.version_info >= (3, 11) else ("tomli",)),
 )
 

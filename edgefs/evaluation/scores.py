@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefs_calibration.statistics.rates import Rate, is_refused
 from edgefs_runtime.decision.decision import Decision, Disposition
 
@@ -74,6 +77,18 @@ def score(answers: Answers) -> Scores:
         balanced_accuracy=sum(tally.recall(label).value for label in tested) / len(tested) if tested else None,
         macro_f1=sum(tally.f1(label) or 0.0 for label in tested) / len(tested) if tested else None,
     )
+
+
+def balanced_accuracy(truths: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+    """Mean recall of the classes that are among the truths, 0 to 1.
+
+    Args:
+        truths: `[N]`, N at least 1, the class that each image shows.
+        answers: `[N]`, the class that was told, which may be one that none shows.
+    """
+    from sklearn.metrics import recall_score  # a second that most commands need not wait for
+
+    return float(recall_score(truths, answers, labels=np.unique(truths), average="macro"))
 
 
 def class_figures(

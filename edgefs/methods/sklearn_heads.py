@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
 from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs.evaluation.scores import balanced_accuracy
 from edgefs.methods.choosing import choosing_support
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, TREES, Setting
 from edgefs.methods.task import Task
@@ -135,9 +136,7 @@ def _trial(
     temperature = fit_temperature(LeftOut(pooled, np.full(len(truths), np.nan)), truths, 1.0)
     own = pooled[np.arange(len(truths)), truths]
     losses = np.log(np.exp((pooled - own[:, None]) / temperature).sum(axis=1))
-    right = pooled.argmax(axis=1) == truths
-    of_classes = [right[truths == number].mean() for number in np.unique(truths)]
-    return _Trial(len(truths), float(np.mean(of_classes)), float(losses.mean()), temperature)
+    return _Trial(len(truths), balanced_accuracy(truths, pooled.argmax(axis=1)), float(losses.mean()), temperature)
 
 
 def fitted(classifier: Any, snapshot: Snapshot) -> Any:
@@ -169,8 +168,8 @@ def _sentence(kind: str, choice: _Choice, task: Task, embedded: Embedded) -> str
             f"class has a single part. {later}"
         )
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
-    told = fit_head(task.decision.head, snapshot).left_out().scores.argmax(axis=1) == snapshot.classes
-    beside = np.mean([told[snapshot.classes == number].mean() for number in range(len(snapshot.labels))])
+    told = fit_head(task.decision.head, snapshot).left_out().scores.argmax(axis=1)
+    beside = balanced_accuracy(snapshot.classes, told)
     return (
         f"Head: {kind} with {choice.setting.name}, the best of {choice.of} settings, cross-validated on "
         f"{choice.images} images learned from: {100 * choice.accuracy:.1f} % (balanced); {other} places "

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from edgefs.data import Sample
 from edgefs.data.domains import TwoDomains
+from edgefs.evaluation.scores import balanced_accuracy
 from edgefs.methods.domain.frozen import adapt_frozen
 from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
@@ -25,7 +26,7 @@ from edgefs.methods.domain.objective import Domains
 from edgefs.methods.domain.pixels import load_pixels, within_memory
 from edgefs.methods.domain.thresholds import correction
 from edgefs.methods.domain.training import Trainer
-from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
+from edgefs.methods.domain.validators import Answers, Spread, answers_of
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.task import Adapted, Task
 from edgefs_runtime.base.errors import EdgefsError
@@ -98,7 +99,7 @@ def _reverse(trainer: Trainer, answers: Answers, images: _Images) -> float:
 def _accuracy(trainer: Trainer, model: Classified, images: _Images) -> float:
     """Balanced, on the source's images held out."""
     found = answers_of(model, images.held_out, trainer.fabric.device)
-    return balanced_accuracy(found.classes, images.held_out_classes.numpy())
+    return balanced_accuracy(images.held_out_classes.numpy(), found.classes)
 
 
 @dataclass(frozen=True)
