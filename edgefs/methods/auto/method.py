@@ -20,13 +20,14 @@ from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.cross_validation import cross_validated
-from edgefs.methods.features import adapt_features
+from edgefs.methods.features.method import adapt_features
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.methods.finetune.bank import VARIANTS
 from edgefs.methods.finetune.method import adapt_finetune
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.methods.sklearn_heads import train_head
 from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs_runtime.base.wording import counted
 
 MINUTES = 20.0  # of the budget, where nothing is said
@@ -135,7 +136,7 @@ def _finetune(task: Task) -> _Way:
         task.settings,
         method="finetune",
         head=None,
-        finetune=dataclasses.replace(task.settings.finetune, folds=_FOLDS),
+        own=(dataclasses.replace(task.settings.of(FinetuneSettings), folds=_FOLDS),),
     )
     return _way("finetune", "cosine", task, adapt_finetune(dataclasses.replace(task, settings=settings)), began)
 
