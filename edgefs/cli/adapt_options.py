@@ -13,7 +13,8 @@ import click
 from click.core import ParameterSource
 
 from edgefs.backbones.sources import known_backbones
-from edgefs.cli.declared import SettingOption, declared
+from edgefs.cli.declared import declared
+from edgefs.cli.options import Described
 from edgefs.cli.sections import SectionedCommand
 from edgefs.methods import METHODS, settings_by_method
 from edgefs.settings.adapt import (
@@ -86,7 +87,7 @@ def _heading(method: str) -> str:
     return f"--method {method}"
 
 
-def _of_all_methods() -> list[SettingOption]:
+def _of_all_methods() -> list[Described]:
     heads = dict.fromkeys(head for method in METHODS.values() for head in method.heads)
     options = declared(AdaptSettings, choices={"method": list(METHODS), "head": list(heads)})
     for option in options:
@@ -95,17 +96,17 @@ def _of_all_methods() -> list[SettingOption]:
     return options
 
 
-def _of_methods() -> list[SettingOption]:
+def _of_methods() -> list[Described]:
     """Each method's own.
 
     Raises:
         ValueError: a method's setting has the name of one that every method has, or of another method's of another
             type.
     """
-    found: list[SettingOption] = []
-    types = {option.name: None for option in _of_all_methods()}
+    found: list[Described] = []
+    types: dict[str, object] = {option.name: None for option in _of_all_methods()}
     for method, kind in settings_by_method().items():
-        for option in declared(kind, group=_heading(method)):
+        for option in declared(kind, under=_heading(method)):
             if types.setdefault(option.name, option.type.to_info_dict()) != option.type.to_info_dict():
                 raise ValueError(f"method {method}: its setting {option.name} is another thing elsewhere; rename it")
             found.append(option)

@@ -76,7 +76,7 @@ def _as_typed(ctx: click.Context, option: click.Option, value: Any) -> Any:
     if option.is_flag:
         if not isinstance(value, bool):
             raise click.BadParameter("expected true or false", ctx, option)
-        return option.flag_value if value else not option.flag_value
+        return value != (option.flag_value is False)  # `--no-cache` says False
     takes_list = option.multiple or option.nargs > 1
     if isinstance(value, list) != takes_list:
         expected = "a list" if takes_list else "one value"

@@ -10,34 +10,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from edgefs.cli.options import Number
+from edgefs.cli.options import PATH, Described, Number
 from edgefs.cli.options import Option as Decorator
 from edgefs.settings.setting import Setting, settings_of
-
-
-class SettingOption(click.Option):
-    """An option that knows under which heading its help stands.
-
-    Args:
-        group: the heading; empty for what all the commands have.
-        described: as `click.Option`.
-        options: as `click.Option`.
-    """
-
-    def __init__(self, *described: Any, group: str = "", **options: Any) -> None:
-        super().__init__(*described, **options)
-        self.group = group
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Its line of the help; a default in words stands there as a default in figures does, without brackets."""
-        record = super().get_help_record(ctx)
-        if record is None or not isinstance(self.show_default, str):
-            return record
-        return record[0], record[1].replace(f"({self.show_default})", self.show_default)
 
 
 class _Named(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no argument there
@@ -52,30 +32,30 @@ class _Named(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no argume
 
 
 def declared(
-    kind: type, *, names: Collection[str] | None = None, group: str = "", choices: Mapping[str, Sequence[str]] = {}
-) -> list[SettingOption]:
+    kind: type, *, names: Collection[str] | None = None, under: str = "", choices: Mapping[str, Sequence[str]] = {}
+) -> list[Described]:
     """Options of the fields of settings, in their order.
 
     Args:
         kind: the dataclass.
         names: fields that are wanted; None takes all.
-        group: heading of what names none.
+        under: heading of them all; empty takes what each field names.
         choices: what fields of names may be, where the settings can't know them: heads, methods.
     """
     hints = get_type_hints(kind)
     return [
-        _option(name, hints[name], default, told, told.group or group, choices.get(name))
+        _option(name, hints[name], default, told, under or told.group, choices.get(name))
         for name, default, told in settings_of(kind)
         if names is None or name in names
     ]
 
 
-def options_of(kind: type, *, names: Collection[str] | None = None, group: str = "") -> Decorator:
+def options_of(kind: type, *, names: Collection[str] | None = None, under: str = "") -> Decorator:
     """The decorator that gives those options to a command."""
 
     def decorate(command: Any) -> Any:
         params = command.params if isinstance(command, click.Command) else command.__dict__.setdefault(_PARAMS, [])
-        params.extend(reversed(declared(kind, names=names, group=group)))  # click turns them round
+        params.extend(reversed(declared(kind, names=names, under=under)))  # click turns them round
         return command
 
     return decorate
@@ -84,9 +64,7 @@ def options_of(kind: type, *, names: Collection[str] | None = None, group: str =
 _PARAMS = "__click_params__"  # where click's decorators leave the options of a function
 
 
-def _option(
-    name: str, hint: Any, default: Any, told: Setting, group: str, choices: Sequence[str] | None
-) -> SettingOption:
+def _option(name: str, hint: Any, default: Any, told: Setting, group: str, choices: Sequence[str] | None) -> Described:
     kind, optional = _without_none(hint)
     written = told.option or name.replace("_", "-")
     more: dict[str, Any] = {"help": told.help, "group": group, "show_default": told.shown or default not in (None, ())}
@@ -94,7 +72,7 @@ def _option(
         return _flag(name, written, default, more, optional)
     if told.named is not None:
         default = next(named for named, value in told.named.items() if value == default)
-        return SettingOption(
+        return Described(
             [f"--{written}", name], type=_Named(told.named), default=default, **{**more, "show_default": True}
         )
     if get_origin(kind) is tuple:
@@ -105,17 +83,17 @@ def _option(
         choices = get_args(kind)
     metavar = {"metavar": told.metavar} if told.metavar else {}
     value = click.Choice(choices) if choices is not None else _type(kind, told)
-    return SettingOption([f"--{written}", name], type=value, default=default, **metavar, **more)
+    return Described([f"--{written}", name], type=value, default=default, **metavar, **more)
 
 
-def _flag(name: str, written: str, default: bool | None, more: dict[str, Any], optional: bool) -> SettingOption:
+def _flag(name: str, written: str, default: bool | None, more: dict[str, Any], optional: bool) -> Described:
     """`--this` where it is off by itself, `--no-that` where that is all that can be said, else both."""
     if written.startswith("no-"):
         more = {**more, "show_default": False}
-        return SettingOption([f"--{written}", name], flag_value=False, default=True, type=bool, **more)
+        return Described([f"--{written}", name], flag_value=False, default=True, type=bool, **more)
     if default is False and not optional:
-        return SettingOption([f"--{written}", name], is_flag=True, **{**more, "show_default": False})
-    return SettingOption([f"--{written}/--no-{written}", name], default=default, **more)
+        return Described([f"--{written}", name], is_flag=True, **{**more, "show_default": False})
+    return Described([f"--{written}/--no-{written}", name], default=default, **more)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -126,9 +104,13 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-def _type(kind: Any, told: Setting) -> click.ParamType:
+def _type(kind: Any, told: Setting) -> Any:
+    if kind is Path:
+        return PATH
     if kind not in (int, float):
         return click.STRING
+    least: Any
+    most: Any
     least, most = told.least if told.above is None else told.above, told.most if told.below is None else told.below
     limits: dict[str, Any] = {"min_open": told.above is not None, "max_open": told.below is not None}
     if kind is float:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.cli.declared import SettingOption, options_of
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.declared import options_of
+from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_data, check_file
 from edgefs.settings.adapt import AdaptSettings
@@ -45,7 +45,7 @@ _MOST_REASONS = 5
 @click.option(
     "--images",
     type=click.IntRange(min=1),
-    cls=SettingOption,
+    cls=Described,
     show_default="4, or 1 with more than 50 classes",
     help="The number of images shown of each class.",
 )

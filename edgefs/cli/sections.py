@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgefs.cli.declared import SettingOption
+from edgefs.cli.options import Described
 from edgefs.cli.workstation import WorkstationCommand
 
 OUTPUT = "Output"  # what has no heading of its own
@@ -55,4 +55,4 @@ class SectionedCommand(WorkstationCommand):
 
 def under(heading: str) -> dict[str, Any]:
     """What `click.option` takes to put an option under a heading."""
-    return {"cls": SettingOption, "group": heading}
+    return {"cls": Described, "group": heading}

@@ -19,7 +19,7 @@ def _adapt(task: Task) -> Adapted:
 
 FEATURES = Method(
     "Feature extraction",
-    "The backbone stays as it is; its intermediate stages are the embedding, and the head is computed or trained on it.",
+    "The backbone stays as it is; its intermediate stages are the embedding, on which the head is computed or trained.",
     adapt=_adapt,
     trained_heads=tuple(TRAINED_HEADS),
     fits="Feature extraction fits where the line's images differ from what the network was trained on, or where "
