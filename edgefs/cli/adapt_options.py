@@ -51,7 +51,7 @@ class AdaptCommand(SectionedCommand):
         self.params = [*self._named, *_of_all_methods(), *reversed(shared.values())]
         self.headings = (*_HEADINGS, *map(_heading, METHODS), COMPUTING)
 
-    def listed(self) -> Iterable[click.Parameter]:
+    def listed(self) -> Iterable[click.Option]:
         """Options that methods share stand under each of them, with what they mean there."""
         options = [param for param in self._named if isinstance(param, click.Option)]
         return (*options, *_of_all_methods(), *_of_methods())

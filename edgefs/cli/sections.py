@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,6 +11,14 @@ from edgefs.cli.options import Described
 from edgefs.cli.workstation import WorkstationCommand
 
 OUTPUT = "Output"  # what has no heading of its own
+
+
+class Section(NamedTuple):
+    """A part of the help."""
+
+    heading: str
+    preface: str
+    options: tuple[click.Option, ...]
 
 
 class SectionedCommand(WorkstationCommand):
@@ -32,25 +40,30 @@ class SectionedCommand(WorkstationCommand):
         """What stands under a heading before its options, or in their place."""
         return {}
 
-    def listed(self) -> Iterable[click.Parameter]:
+    def listed(self) -> Iterable[click.Option]:
         """What the help lists; an option may stand under more than one heading."""
         return [param for param in self.params if isinstance(param, click.Option)]
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each heading with what stands under it."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for param in (*self.listed(), *filter(None, [self.get_help_option(ctx)])):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                found.setdefault(getattr(param, "group", "") or OUTPUT, []).append(record)
+    def sections(self) -> list[Section]:
+        """The options, heading by heading."""
+        found: dict[str, list[click.Option]] = {}
+        for option in self.listed():
+            found.setdefault(getattr(option, "group", "") or OUTPUT, []).append(option)
         prefaces = self.prefaces()
         known = dict.fromkeys((*self.headings, *prefaces, *found))
-        for heading in (*(one for one in known if one != OUTPUT), OUTPUT):
+        headings = [*(one for one in known if one != OUTPUT), OUTPUT]
+        return [Section(one, prefaces.get(one, ""), tuple(found.get(one, ()))) for one in headings]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each heading with what stands under it."""
+        for heading, preface, options in self.sections():
+            shown = (*options, *filter(None, [self.get_help_option(ctx)])) if heading == OUTPUT else options
+            records = [record for option in shown if (record := option.get_help_record(ctx))]
             with formatter.section(heading):
-                if heading in prefaces:
-                    formatter.write_text(prefaces[heading])
-                if heading in found:
-                    formatter.write_dl(found[heading])
+                if preface:
+                    formatter.write_text(preface)
+                if records:
+                    formatter.write_dl(records)
 
 
 def under(heading: str) -> dict[str, Any]:
