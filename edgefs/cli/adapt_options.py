@@ -75,7 +75,7 @@ def settings_from(ctx: click.Context, given: Mapping[str, Any]) -> AdaptSettings
     told = {name for name in given.keys() - shared if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
     method, owners = given["method"], settings_by_method()
     names = {owner: {field.name for field in dataclasses.fields(kind)} for owner, kind in owners.items()}
-    for name in sorted(told) if method != "auto" else ():
+    for name in sorted(told) if not METHODS[method].chooses else ():
         if name not in names.get(method, ()):
             of = " and ".join(sorted(owner for owner in owners if name in names[owner]))
             raise click.UsageError(f"--{name.replace('_', '-')} is of --method {of}, and this is --method {method}")

@@ -18,7 +18,7 @@ the names that `--config` knows, the heads it takes, and what run.json says of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,9 +55,12 @@ class Method:
         gallery_heads: whether `--head` may name any head that is computed from a gallery.
         trained_heads: heads that the method trains.
         fits: a sentence on when it is the right one, for who has it chosen by `auto`.
+        trials: what `auto` tries of it, one after the other, each with its name for the report; None where it can't.
+        seconds: about how long its trials take, by a task and the views of an image; None where that is nearly nothing.
         needs: what it needs beside DATA, as `--method auto`, which has only that, tells it; empty where nothing.
         read: reads and divides DATA, for a method that does so in its own way.
         check: refuses what can be refused in a moment; imports no torch.
+        chooses: whether it chooses among the others, whose settings then apply as well.
     """
 
     title: str
@@ -68,9 +71,12 @@ class Method:
     gallery_heads: bool = True
     trained_heads: tuple[str, ...] = ()
     fits: str = ""
+    trials: Callable[[Task], Iterator[tuple[str, Adapted]]] | None = None
+    seconds: Callable[[Task, int], float] | None = None
     needs: str = ""
     read: Callable[[Path, AdaptSettings, Preprocess, Steps], Read] | None = None
     check: Callable[[AdaptSettings], None] | None = None
+    chooses: bool = False
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -22,4 +22,5 @@ AUTO = Method(
     "is taken.",
     adapt=_adapt,
     gallery_heads=False,
+    chooses=True,
 )

@@ -15,34 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.data import folds
-from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
-from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
-from edgefs.methods.cross_validation import cross_validated
-from edgefs.methods.features.method import adapt_features
-from edgefs.methods.finetune import FinetuneSettings
-from edgefs.methods.finetune.bank import VARIANTS
-from edgefs.methods.finetune.method import adapt_finetune
-from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
-from edgefs.methods.sklearn_heads import train_head
+from edgefs.methods import METHODS
+from edgefs.methods.cross_validation import FOLDS, can_be_compared, cross_validated
 from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
 from edgefs_runtime.base.wording import counted
 
 MINUTES = 20.0  # of the budget, where nothing is said
-_FOLDS = 3  # those of fine-tuning, so that every way answers for the same images
 _BETTER = 0.5  # standard errors
 _CLEARLY = 1.5  # for a head that is given up when the device first learns something, and of which three are tried
-_FITS = {
-    "features": "Feature extraction fits where the line's images differ from what the network was trained on, or where "
-    "there are few of them.",
-    "finetune": "Fine-tuning fits where they are similar and there are more of them: the last stages learn the line.",
-}
-_OTHERS = (
-    "Not compared, since they need other images: --method domain --source DIR, where a shifted set has the labels, and "
-    "--method meta --tasks DIR, where there are many sets to learn from."
-)
 
 
 @dataclass(frozen=True)
@@ -74,32 +56,54 @@ class _Way:
 
 def adapt_auto(task: Task) -> Adapted:
     """Try the ways that the budget allows, and take the best."""
-    limit = 60 * (task.settings.time_budget or MINUTES)
-    began = time.monotonic()
-    ways: list[_Way] = []
-    skipped: tuple[str, ...] = ()
-    for way in _features(task):
-        ways.append(way)
-        if time.monotonic() - began > limit:
-            break
-    left = limit - (time.monotonic() - began)
-    needed = _seconds_of_finetuning(task, 1 + len(ways[0].adapted.symmetries))
-    if not _can_be_compared(task):
-        skipped = ("Only feature extraction was tried: no class has two parts, so nothing can be compared.",)
-    elif needed < left:
-        ways.append(_finetune(task))
-    else:
-        skipped = (
-            f"Fine-tuning was not tried: it takes about {needed / 60:.0f} minutes, and {max(0.0, left) / 60:.0f} are "
-            "left of --time-budget.",
-        )
+    ways, skipped = _try_all(task, time.monotonic() + 60 * (task.settings.time_budget or MINUTES))
     chosen = _choose(ways)
+    why = (_explain(chosen, ways), METHODS[chosen.method].fits, *skipped, _not_compared())
     return dataclasses.replace(
         chosen.adapted,
         method=chosen.method,
         candidates=tuple(Candidate(way.name, way.accuracy, way.error, way is chosen) for way in ways),
-        notes=(_explain(chosen, ways), _FITS[chosen.method], *skipped, _OTHERS, *chosen.adapted.notes),
+        notes=(*why, *chosen.adapted.notes),
     )
+
+
+def _try_all(task: Task, end: float) -> tuple[list[_Way], list[str]]:
+    """The ways that were tried until `end`, and sentences on what was not."""
+    ways: list[_Way] = []
+    skipped: list[str] = []
+    for name, method in METHODS.items():
+        if method.trials is None:
+            continue
+        if ways and not can_be_compared(task):
+            only = METHODS[ways[0].method].title.lower()
+            return ways, [f"Only {only} was tried: no class has two parts, so nothing can be compared."]
+        needed = method.seconds(task, 1 + len(ways[0].adapted.symmetries)) if ways and method.seconds else 0.0
+        left = end - time.monotonic()
+        if ways and needed >= left:
+            skipped.append(
+                f"{method.title} was not tried: it takes about {needed / 60:.0f} minutes, and "
+                f"{max(0.0, left) / 60:.0f} are left of --time-budget."
+            )
+            continue
+        for way in _ways(name, method.trials(task), task):
+            ways.append(way)
+            if time.monotonic() > end:
+                break
+    return ways, skipped
+
+
+def _ways(method: str, trials: Iterator[tuple[str, Adapted]], task: Task) -> Iterator[_Way]:
+    began = time.monotonic()
+    for name, adapted in trials:
+        weighted = _weighted(task, adapted)
+        yield _Way(name, method, adapted, weighted, time.monotonic() - began)
+        began = time.monotonic()
+
+
+def _not_compared() -> str:
+    """What would need other images than there are."""
+    needing = " and ".join(f"{METHODS[name].needs}," for name in sorted(METHODS) if METHODS[name].needs)
+    return f"Not compared, since they need other images: {needing.rstrip(',')}."
 
 
 def _choose(ways: list[_Way]) -> _Way:
@@ -110,67 +114,15 @@ def _choose(ways: list[_Way]) -> _Way:
     return either[clearly_best([way.weighted for way in either], _CLEARLY)]
 
 
-def _features(task: Task) -> Iterator[_Way]:
-    """Feature extraction with each head, the embedding made once."""
-    began = time.monotonic()
-    base = dataclasses.replace(task, settings=dataclasses.replace(task.settings, method="features", head="blend"))
-    first = adapt_features(base)
-    yield _way("features", "blend", task, first, began)
-    if len(task.dispositions) < 2:
-        return
-    for head in ("lda", "linear", "prototype"):
-        began = time.monotonic()
-        yield _way("features", head, task, dataclasses.replace(first, gallery_head={"kind": head}), began)
-    for head in TRAINED_HEADS if _can_be_compared(task) else ():
-        began = time.monotonic()
-        trained = train_head(head, base, first.embedded)
-        adapted = dataclasses.replace(
-            first, head=trained.model, refit_head=trained.refit, notes=(*first.notes, trained.sentence)
-        )
-        yield _way("features", head, task, adapted, began)
-
-
-def _finetune(task: Task) -> _Way:
-    began = time.monotonic()
-    settings = dataclasses.replace(
-        task.settings,
-        method="finetune",
-        head=None,
-        own=(dataclasses.replace(task.settings.of(FinetuneSettings), folds=_FOLDS),),
-    )
-    return _way("finetune", "cosine", task, adapt_finetune(dataclasses.replace(task, settings=settings)), began)
-
-
-def _way(method: str, head: str, task: Task, adapted: Adapted, began: float) -> _Way:
-    name = f"{method} + {head}" if method == "features" else method
-    return _Way(name, method, adapted, _weighted(task, adapted), time.monotonic() - began)
-
-
 def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
     """What each image of the folds adds to the balanced accuracy, in the order of the support."""
     decision = dataclasses.replace(task.decision, head={**task.decision.head, **adapted.gallery_head})
-    answers = cross_validated(dataclasses.replace(task, decision=decision), adapted, _FOLDS)
+    answers = cross_validated(dataclasses.replace(task, decision=decision), adapted, FOLDS)
     right = {sample.digest: answer.nearest == sample.label for sample, answer in answers}
     judged = [sample for sample in task.split.train if sample.digest in right]
     labels = sorted(task.dispositions)
     classes = np.array([labels.index(sample.label) for sample in judged], np.int64)
     return balanced(np.array([right[sample.digest] for sample in judged], bool), classes)
-
-
-def _can_be_compared(task: Task) -> bool:
-    return len(task.dispositions) > 1 and bool(folds(task.split.train, _FOLDS, task.seed))
-
-
-def _seconds_of_finetuning(task: Task, views: int) -> float:
-    """A guess: most of it is the frozen part looking at every view of every image."""
-    plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
-    embedder = TorchEmbedder(EmbeddingNetwork(task.backbone, plan), task.device)
-    picture = np.zeros((4, *task.preprocess.size, 3), np.uint8)
-    embedder.embed(picture)
-    began = time.monotonic()
-    embedder.embed(picture)
-    of_one = (time.monotonic() - began) / len(picture)
-    return 2 * of_one * len(task.split.train) * views * VARIANTS
 
 
 def _explain(chosen: _Way, ways: list[_Way]) -> str:

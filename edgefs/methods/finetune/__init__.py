@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -53,6 +54,18 @@ def _adapt(task: Task) -> Adapted:
     return adapt_finetune(task)
 
 
+def _trials(task: Task) -> Iterator[tuple[str, Adapted]]:
+    from edgefs.methods.finetune.trials import try_finetuning
+
+    return try_finetuning(task)
+
+
+def _seconds(task: Task, views: int) -> float:
+    from edgefs.methods.finetune.trials import seconds_of_finetuning
+
+    return seconds_of_finetuning(task, views)
+
+
 FINETUNE = Method(
     "Fine-tuning",
     "The last stages learn the line's images, and the head with them; the others stay as they were pretrained.",
@@ -62,4 +75,6 @@ FINETUNE = Method(
     gallery_heads=False,
     trained_heads=("cosine", "linear"),
     fits="Fine-tuning fits where they are similar and there are more of them: the last stages learn the line.",
+    trials=_trials,
+    seconds=_seconds,
 )
