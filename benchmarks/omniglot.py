@@ -29,12 +29,13 @@ from data import data_folder
 
 from edgefs.data import load_dataset
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate_episodes
 from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
-from edgefs.settings.adapt import AdaptSettings, MetaSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 
 PLANS = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways, shots
@@ -97,7 +98,7 @@ def made(algorithm: str, tasks: Path, questions: Path, folder: Path, options: ar
         episodes=options.training_episodes,
     )
     settings = AdaptSettings(
-        method="meta", backbone="conv4", shots=1, meta=meta, precision=options.precision, name="omniglot"
+        method="meta", backbone="conv4", shots=1, own=(meta,), precision=options.precision, name="omniglot"
     )
     wall, cpu = time.monotonic(), time.process_time()
     adapt(questions, run, settings, overwrite=True, tell=print)

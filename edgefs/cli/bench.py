@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.images import echo_passed_over, image_files
-from edgefs.cli.options import PATH, Number, echo_json, echo_warnings
+from edgefs.cli.options import PATH, Described, Number, echo_json, echo_warnings
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
@@ -46,8 +46,10 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
 @click.option(
     "--camera-size",
     callback=_camera_size,
+    cls=Described,
     metavar="WxH",
-    help=f"The size of the frames that are rendered without --image [{_CAMERA}].",
+    show_default=_CAMERA,
+    help="The size of the frames that are rendered without --image.",
 )
 @click.option(
     "--seconds",
@@ -68,7 +70,13 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     help="The threads of one inference, 0 = one for each core; "
     "the throughput is measured with each number, all else with the first.",
 )
-@click.option("--gallery", type=PATH, help="The gallery of which a copy decides; by default the bundle's seed.")
+@click.option(
+    "--gallery",
+    cls=Described,
+    type=PATH,
+    show_default="the bundle's seed",
+    help="The gallery of which a copy decides.",
+)
 @click.option("--deadline-ms", type=Number(min=0, min_open=True), help="Count the frames that take longer than this.")
 @click.option(
     "--max-misses",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     "--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, in the place of rendered parts."
 )
 @click.option(
-    "--backbone", metavar="NAME", help="The pretrained network, as in `adapt`; by default nano on the rendered parts."
+    "--backbone",
+    cls=Described,
+    metavar="NAME",
+    show_default="nano on the rendered parts, else as in `adapt`",
+    help="The pretrained network.",
 )
 @click.option("--keep-back", metavar="LABEL", help="The class that nobody teaches until it is enrolled on the device.")
 @click.option(

@@ -66,6 +66,8 @@ def one_line() -> Iterator[None]:
     """
     try:
         yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise  # of click: `--help` ends so, and should not load the runtime
     except KeyboardInterrupt:
         raise Interrupted from None
     except ImportError as error:

@@ -24,7 +24,7 @@ from edgefs.cli.options import bundle_argument, echo_json, json_option
     default=1024,
     show_default=True,
     metavar="MIB",
-    help="Memory that TensorRT may use for an operator besides its tensors.",
+    help="The memory that TensorRT may use for an operator besides its tensors.",
 )
 @json_option
 def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None:

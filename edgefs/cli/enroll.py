@@ -12,6 +12,7 @@ from edgefs.cli.images import image_files, unlabelled_files
 from edgefs.cli.options import (
     ACT,
     PATH,
+    Described,
     apply,
     bundle_argument,
     echo_json,
@@ -36,10 +37,18 @@ _MOST_SHOWN = 5  # thumbnails
     "--as",
     "disposition",
     type=click.Choice(["ok", "defect"]),
-    help="What the line does with such parts; by default as the class has it, else as its name says.",
+    cls=Described,
+    show_default="as the class has it, else as its name says",
+    help="What the line does with such parts.",
 )
-@click.option("--group-from", metavar="REGEX", help="Takes the name of the part from a file name: shots of one part.")
-@click.option("--keep-images/--no-keep-images", default=None, help="Keep thumbnails; by default as the bundle does.")
+@click.option("--group-from", metavar="REGEX", help="A regular expression that takes the part from a file name.")
+@click.option(
+    "--keep-images/--no-keep-images",
+    cls=Described,
+    default=None,
+    show_default="as the bundle has it",
+    help="Whether thumbnails are kept.",
+)
 @click.option(
     "--unlabelled",
     type=PATH,

@@ -44,6 +44,27 @@ class Number(click.FloatRange):
 PATH = _Path(path_type=Path)
 
 
+class Described(click.Option):
+    """An option that knows under which heading its help stands, and tells a default in words.
+
+    Args:
+        group: the heading; empty for what all the commands have.
+        described: as `click.Option`.
+        options: as `click.Option`.
+    """
+
+    def __init__(self, *described: Any, group: str = "", **options: Any) -> None:
+        super().__init__(*described, **options)
+        self.group = group
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Its line of the help; a default in words stands there as a default in figures does, without brackets."""
+        record = super().get_help_record(ctx)
+        if record is None or not isinstance(self.show_default, str):
+            return record
+        return record[0], record[1].replace(f"({self.show_default})", self.show_default)
+
+
 def apply(*groups: tuple[Option, ...]) -> Option:
     """All options of some groups, in their order."""
 
@@ -64,8 +85,10 @@ def gallery_option(command: Command) -> Command:
     """--gallery FILE."""
     return click.option(
         "--gallery",
+        cls=Described,
         type=PATH,
-        help="The gallery of this device; by default the model's own in $EDGEFS_STATE.",
+        show_default="the model's own in $EDGEFS_STATE",
+        help="The gallery of this device.",
     )(command)
 
 

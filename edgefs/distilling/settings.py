@@ -6,60 +6,77 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from edgefs.settings.choices import STUDENT_SIZE, Precision
+from edgefs.settings.adapt import COMPUTING, FRAME, RUN, TRAINING, AdaptSettings
+from edgefs.settings.choices import STUDENT_SIZE, STUDENTS, Precision
+from edgefs.settings.setting import like, setting
+
+NETWORKS = "Networks"
 
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """Who teaches whom, and for how long.
+    """Who teaches whom, and for how long; each field says what it means for `edgefs distill --help` as well."""
 
-    Attributes:
-        teacher: a backbone by name.
-        teacher_weights: as `--weights` of `adapt`.
-        teacher_size: height and width of what the teacher sees, pixels; None takes its own.
-        student: a key of `STUDENTS`.
-        start: from the student's packaged weights or from random ones; None takes the packaged ones where there are
-            any, unless what is rendered teaches it.
-        size: height and width of what the student sees, pixels, a multiple of 32.
-        epochs: each draws new pictures and new views of them.
-        pictures: of an epoch, at most.
-        views: random crops of each picture, each of which the teacher is asked about.
-        batch: views of a step.
-        lr: the largest learning rate; a cosine brings it to nothing.
-        roi: region of interest of an archive's images (left, top, width, height), pixels.
-        rotation: counter-clockwise degrees: 0, 90, 180 or 270.
-        channels: `rgb`, or `mono` to drop colour.
-        window: (black, white) raw values of frames with more than 8 bits; None lets the images choose.
-        page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
-        damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
-        workers: processes that render.
-        seed: picks pictures, views and their order.
-        device: `auto`, `cpu`, `cuda`, `cuda:1` …
-        devices: GPUs to train on.
-        precision: of the arithmetic.
-        name: of the student; None takes the RUN's.
-    """
+    teacher: str = setting(
+        "mobilenet_v2", "The large network: one of torchvision's, or nano.", NETWORKS, metavar="NAME"
+    )
+    teacher_weights: str | None = setting(
+        None,
+        "The teacher's weights: a .pth or .safetensors file, or the name of a torchvision set.",
+        NETWORKS,
+        shown="those that the teacher's source has",
+        metavar="FILE",
+    )
+    teacher_size: int | None = setting(
+        None,
+        "The height and width of what the teacher sees.",
+        NETWORKS,
+        shown="its own",
+        least=32,
+        metavar="PIXELS",
+    )
+    student: str = setting("nano", "The small network.", NETWORKS, named={name: name for name in STUDENTS})
+    start: Literal["packaged", "random"] | None = setting(
+        None,
+        "The student's first values: those that travel in the package, which nano alone has, or random ones.",
+        NETWORKS,
+        shown="packaged where there are any and an archive teaches, else random",
+    )
+    size: int = setting(
+        STUDENT_SIZE,
+        "The height and width of what the student sees, a multiple of 32.",
+        NETWORKS,
+        least=32,
+        most=4096,
+        metavar="PIXELS",
+    )
+    epochs: int = setting(12, "The number of epochs to train for.", TRAINING, least=1)
+    pictures: int = setting(
+        3000, "The most pictures in an epoch; each epoch draws or renders others.", TRAINING, least=1
+    )
+    views: int = setting(
+        4, "The number of random crops of each picture; the teacher is asked about each.", TRAINING, least=1
+    )
+    batch: int = setting(64, "The number of views in a training step.", TRAINING, least=2)
+    lr: float = setting(2e-3, "The largest learning rate; a cosine brings it to nothing.", TRAINING, above=0)
+    roi: tuple[int, int, int, int] | None = like(AdaptSettings, "roi")
+    rotation: int = like(AdaptSettings, "rotation")
+    channels: Literal["rgb", "mono"] = like(AdaptSettings, "channels")
+    window: tuple[int, int] | None = like(AdaptSettings, "window")
+    page: int | None = like(AdaptSettings, "page")
+    damaged: Literal["refuse", "keep"] = like(AdaptSettings, "damaged")
+    workers: int = setting(
+        os.cpu_count() or 1,
+        "The number of processes that render.",
+        COMPUTING,
+        shown="one for each processor",
+        least=0,
+    )
+    seed: int = setting(0, "The number that picks pictures, views and their order.", TRAINING)
+    device: str = like(AdaptSettings, "device")
+    devices: int = like(AdaptSettings, "devices")
+    precision: Precision = like(AdaptSettings, "precision")
+    name: str | None = like(AdaptSettings, "name", help="The student's name.", shown="the name of the RUN's folder")
 
-    teacher: str = "mobilenet_v2"
-    teacher_weights: str | None = None
-    teacher_size: int | None = None
-    student: str = "nano"
-    start: Literal["packaged", "random"] | None = None
-    size: int = STUDENT_SIZE
-    epochs: int = 12
-    pictures: int = 3000
-    views: int = 4
-    batch: int = 64
-    lr: float = 2e-3
-    roi: tuple[int, int, int, int] | None = None
-    rotation: int = 0
-    channels: Literal["rgb", "mono"] = "rgb"
-    window: tuple[int, int] | None = None
-    page: int | None = None
-    damaged: Literal["refuse", "keep"] = "refuse"
-    workers: int = os.cpu_count() or 1
-    seed: int = 0
-    device: str = "auto"
-    devices: int = 1
-    precision: Precision = "auto"
-    name: str | None = None
+
+HEADINGS = (RUN, NETWORKS, TRAINING, FRAME, COMPUTING)  # of the help

@@ -20,14 +20,16 @@ from torch import nn
 from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.data import Dataset, Sample, Split, load_dataset, split_dataset, with_blank
 from edgefs.data.dispositions import dispositions_of
-from edgefs.data.domains import TwoDomains, load_domains
+from edgefs.data.domains import TwoDomains
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.samples import relative_name
 from edgefs.data.windows import window_note
 from edgefs.embedding.enrolments import enrolments_of
 from edgefs.embedding.torch_embedder import choose_device
-from edgefs.methods import METHODS, Adapted, Task
+from edgefs.methods import METHODS, settings_by_method
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.methods.sklearn_heads import check_classes
+from edgefs.methods.task import Adapted, Task
 from edgefs.pipelines.checking import check_adapt, head_of
 from edgefs.pipelines.measure import Measured, adapt_report, measure
 from edgefs.progress import Steps, silent
@@ -46,7 +48,6 @@ from edgefs.runs.run import (
 from edgefs.runs.succession import predecessor
 from edgefs.runs.versions import versions
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs.training import Checkpoints, is_lead
 from edgefs_runtime.base.errors import BundleError, EdgefsError
 from edgefs_runtime.base.version import __version__
@@ -88,7 +89,7 @@ def adapt(
     name = settings.name or _name_from(data)
     succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
     task, dataset = _prepare(data, out, settings, steps, tell)
-    adapted = METHODS[settings.method](task)
+    adapted = METHODS[settings.method].adapt(task)
     head = {**task.decision.head, **adapted.gallery_head}
     task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
@@ -157,8 +158,9 @@ def _read(
     data: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
 ) -> tuple[Dataset, Split, TwoDomains | None, dict[str, Disposition]]:
     """The images, divided, and what the line does with each class."""
-    if settings.method == "domain":
-        dataset, split, domains = load_domains(data, settings, preprocess, steps)
+    read = METHODS[settings.method].read
+    if read is not None:
+        dataset, split, domains = read(data, settings, preprocess, steps)
         return dataset, split, domains, dispositions_of(dataset.classes, settings.ok)
     dataset = load_dataset(
         data,
@@ -179,13 +181,13 @@ def _read(
 def _gallery_head(settings: AdaptSettings) -> str:
     """The head that is computed from the gallery: what was asked for, or what stands in for one that is trained."""
     head = head_of(settings)
-    return head if head in HEADS and settings.method != "finetune" else _FALLBACK
+    return head if head in HEADS and head not in METHODS[settings.method].trained_heads else _FALLBACK
 
 
 def _origin(settings: AdaptSettings, backbone: Backbone, preprocess: Preprocess, dataset: Dataset) -> dict[str, Any]:
     """Everything that a training depends on: one that differs in any of it must not be taken up."""
     return {
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.to_json(settings_by_method()),
         "backbone": backbone.digest,
         "preprocess": preprocess.to_json(),
         "data": dataset.digest,
@@ -279,7 +281,7 @@ def _fields(
             {"path": relative_name(item.path, dataset.root), "reason": item.reason} for item in dataset.left_out
         ],
         "notes": [*dataset.notes, *task.split.notes, *adapted.notes],
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.to_json(settings_by_method()),
         "seed": settings.seed,
         "versions": versions(),
     }

@@ -13,8 +13,8 @@ from edgefs.data.samples import relative_name
 from edgefs.embedding.enrolments import rows_of
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
-from edgefs.methods import Adapted, Task
 from edgefs.methods.cross_validation import cross_validated, judge_of
+from edgefs.methods.task import Adapted, Task
 from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Mistake, Report, describe_mistakes
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_calibration.statistics.rates import is_refused

@@ -19,6 +19,7 @@ from torch import Tensor
 from edgefs.data import Sample
 from edgefs.data.domains import TwoDomains
 from edgefs.evaluation.scores import balanced_accuracy
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.frozen import adapt_frozen
 from edgefs.methods.domain.guard import Candidate, Verdict, judge
 from edgefs.methods.domain.network import Classified
@@ -42,7 +43,7 @@ def adapt_domain(task: Task) -> Adapted:
         TrainingError: the loss is no number any more.
     """
     assert task.domains is not None  # noqa: S101 - `adapting` reads them for this method
-    settings = task.settings.domain
+    settings = task.settings.of(DomainSettings)
     if settings.domain_loss is None and (settings.adapt_bn or settings.align):
         return adapt_frozen(task, task.domains)
     if settings.align:

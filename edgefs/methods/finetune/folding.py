@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from edgefs.data import Sample, folds
 from edgefs.embedding.enrolments import rows_of, snapshot_of
 from edgefs.evaluation.paired import balanced
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.tuning import Tuning
-from edgefs.settings.adapt import FinetuneSettings
 from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.decision.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head
 from edgefs_runtime.decision.judge import Judge

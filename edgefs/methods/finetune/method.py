@@ -14,26 +14,24 @@ from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
 from edgefs.evaluation.paired import standard_error
 from edgefs.methods.embedding import embed_all
-from edgefs.methods.features import adapt_features, fit_projection
+from edgefs.methods.features.method import adapt_features, fit_projection
+from edgefs.methods.finetune import UNFREEZE, FinetuneSettings
 from edgefs.methods.finetune.folding import CrossFitted, cross_fit
 from edgefs.methods.finetune.search import candidates
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.settings.adapt import FinetuneSettings
 from edgefs_calibration.statistics.crossfit import fit_crossfit
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.heads import fit_head
 
-UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
-
 
 def adapt_finetune(task: Task) -> Adapted:
     """Tune, cross-fitted, and embed everything by the tuned network."""
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
-    options = _options(task.settings.finetune, len(plan.taps))
+    options = _options(task.settings.of(FinetuneSettings), len(plan.taps))
     symmetries, told, projection = _of_the_frozen(task, plan)
     tried = candidates(options, len(plan.taps), task.seed) if options.search else [options]
     deepest = max(one.unfreeze or 0 for one in tried)

@@ -17,11 +17,11 @@ from edgefs.backbones import Backbone
 from edgefs.backbones.stages import stage_of
 from edgefs.embedding.network import EmbeddingPlan
 from edgefs.embedding.projection import Projection
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.objective import CosineHead, Supervised, Tuned, feature_of
 from edgefs.methods.finetune.support import Support
 from edgefs.methods.task import Task
-from edgefs.settings.adapt import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_export.onnx.head import linear_head_onnx
 from edgefs_runtime.decision.heads import TrainedHeadModel

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from edgefs.backbones.conv4 import Conv4
 from edgefs.methods.embedding import embed_all
-from edgefs.methods.features import adapt_features
+from edgefs.methods.features.method import adapt_features
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes, hold_out
 from edgefs.methods.meta.network import embedding_network, own_backbone, projected
@@ -24,7 +25,6 @@ from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass, read_tasks
 from edgefs.methods.task import Adapted, Task
-from edgefs.settings.adapt import MetaSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_runtime.base.errors import DataError, TrainingError
 
@@ -57,7 +57,7 @@ def adapt_meta(task: Task) -> Adapted:
         DataError: the tasks hold too little, or nothing that DATA doesn't.
         TrainingError: no tasks were named, nothing is to learn, or the loss is no number any more.
     """
-    settings = task.settings.meta
+    settings = task.settings.of(MetaSettings)
     if settings.tasks is None:
         raise TrainingError("--method meta learns from many tasks: pass --tasks DIR, a folder of TASK/CLASS/*.png")
     defaults = _DEFAULTS[settings.algorithm, task.backbone.trained]
@@ -123,7 +123,7 @@ def _criterion(settings: MetaSettings) -> ProtoNet | Anil:
 def _objective(
     task: Task, module: EpisodicNetwork, episodes: Episodes, held_out: list[TaskClass], defaults: _Defaults
 ) -> tuple[MetaObjective, TrainingSettings]:
-    asked, settings = task.settings, task.settings.meta
+    asked, settings = task.settings, task.settings.of(MetaSettings)
     batch, epochs = asked.batch or defaults.batch, asked.epochs or defaults.epochs
     objective = MetaObjective(
         module=module,

@@ -14,6 +14,7 @@ from textures import draw, write_set
 from torch import nn
 
 from edgefs.cli import main
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
@@ -25,7 +26,7 @@ from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import Run
-from edgefs.settings.adapt import AdaptSettings, DomainSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
 
@@ -81,7 +82,7 @@ def settings(source: Path | None, backbone: str = "pico", epochs: int = 1, **opt
         method="domain",
         backbone=backbone,
         epochs=epochs,
-        domain=DomainSettings(source=str(source) if source else None, **domain),  # type: ignore[arg-type]
+        own=(DomainSettings(source=str(source) if source else None, **domain),),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
 

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
 from edgefs.methods.meta.episodes import Episodes
 from edgefs.methods.meta.protonet import ProtoNet
@@ -23,7 +24,7 @@ from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import WEIGHTS, Run
-from edgefs.settings.adapt import AdaptSettings, MetaSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
 from edgefs_runtime.decision.heads import fit_head
@@ -33,7 +34,7 @@ SHORT = MetaSettings(ways=5, queries=2, episodes=8)
 
 
 def settings(meta: MetaSettings = SHORT, **others: object) -> AdaptSettings:
-    fixed = AdaptSettings(method="meta", backbone="conv4", shots=3, epochs=2, use_cache=False, meta=meta)
+    fixed = AdaptSettings(method="meta", backbone="conv4", shots=3, epochs=2, use_cache=False, own=(meta,))
     return dataclasses.replace(fixed, **others)  # type: ignore[arg-type]
 
 

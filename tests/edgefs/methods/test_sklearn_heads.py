@@ -11,13 +11,13 @@ from textures import save, write_set
 
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
+from edgefs.methods import METHODS
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, Setting
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.settings.choices import HEADS_OF
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import DataError, RunError
 
@@ -29,7 +29,7 @@ def settings(kind: str, **others: object) -> AdaptSettings:
 
 
 def test_the_method_offers_them_beside_the_gallerys() -> None:
-    assert HEADS_OF["features"] == ("blend", "lda", "linear", "prototype", "svm", "random-forest", "logistic")
+    assert METHODS["features"].heads == ("blend", "lda", "linear", "prototype", "svm", "random-forest", "logistic")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,8 @@
 - `pictures` are what int8 ranges are measured on.
 """
 
-from edgefs.pipelines.export.precision.deploying import DeploySettings, Subject, deploy
+from edgefs.pipelines.export.precision.deploying import Subject, deploy
 from edgefs.pipelines.export.precision.trials import Deployed, GateError, Trial
+from edgefs.settings.deploy import DeploySettings
 
 __all__ = ["DeploySettings", "Deployed", "GateError", "Subject", "Trial", "deploy"]

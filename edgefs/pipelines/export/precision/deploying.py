@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,10 @@ from edgefs.pipelines.export.precision.quantiser import Quantiser
 from edgefs.pipelines.export.precision.trials import Deployed, GateError, Precision, Trial
 from edgefs.progress import Steps
 from edgefs.runs.versions import versions
+from edgefs.settings.deploy import DeploySettings
 from edgefs_calibration.statistics.flips import Flips
-from edgefs_export.quantising import Isa, Target, check_tensorrt, cosine, interleaved, sqnr, to_fp16
+from edgefs_export.quantising import check_tensorrt, cosine, interleaved, sqnr, to_fp16
 from edgefs_runtime.base.errors import ExportError
-from edgefs_runtime.base.processor import this_processor
 from edgefs_runtime.bundle.identity import space_id
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
@@ -38,36 +37,6 @@ from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.images.preprocess import Preprocess
 
 _ROUNDS = 40  # of timing
-
-
-@dataclass(frozen=True)
-class DeploySettings:
-    """How a network is deployed.
-
-    Attributes:
-        precision: `auto` takes the fastest on this machine that passes the gate.
-        target: what will run it.
-        isa: what an x86 processor can do.
-        max_drop: points of few-shot accuracy, and of the AUROC of unknowns, that may be lost.
-        calibration: folder of images for the ranges; None takes those that taught.
-        images: at most so many of them.
-        select: how they are chosen.
-        estimator: of ranges; `auto` takes the one that leaves least noise.
-    """
-
-    precision: Precision | Literal["auto"] = "fp32"
-    target: Target = "cpu"
-    isa: Isa = "vnni"
-    max_drop: float = 0.5
-    calibration: Path | None = None
-    images: int = 128
-    select: Literal["balanced", "k-center"] = "balanced"
-    estimator: str = "auto"
-
-    @property
-    def is_cut_off_here(self) -> bool:
-        """Whether an int8 file for VNNI is to be measured on an x86 processor without it, which computes it wrongly."""
-        return self.target == "cpu" and self.isa == "vnni" and this_processor().has_vnni is False
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from edgefs.embedding.projection import Projection
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
 from edgefs.evaluation.paired import balanced, clearly_best, standard_error
 from edgefs.methods.choosing import choosing_support
+from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.methods.sklearn_heads import train_head
 from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.settings.choices import TRAINED_HEADS
 from edgefs_runtime.base.errors import WeightsError
 from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.decision.heads import LdaHead
