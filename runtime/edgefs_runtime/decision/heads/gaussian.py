@@ -98,7 +98,7 @@ class SharedGaussian:
         """Rows `[m,k]` of m parts of k rows each: as a rule all parts are of one size, and go together."""
         order = np.argsort(parts, kind="stable")
         _, first, sizes = np.unique(parts[order], return_index=True, return_counts=True)
-        for k in np.unique(sizes).tolist():
+        for k in sorted(set(sizes.tolist())):  # `np.unique` of values alone would load numpy.ma, 10 ms of a cold start
             members = order[first[sizes == k][:, None] + np.arange(k)]
             step = max(1, _CHUNK // (k * (self.whitened.shape[1] + k * len(self.counts))))
             for start in range(0, len(members), step):
