@@ -92,7 +92,7 @@ def _rows_of_frame(bundle: Bundle) -> Iterator[Row]:
 
 
 def _head(raw: Mapping[str, Any]) -> str:
-    from edgefs_runtime.decision.heads.trained import gallery_head, is_trained
+    from edgefs_runtime.bundle.manifest import gallery_head, is_trained
 
     kind, other = raw["head"]["kind"], gallery_head(raw)["kind"]
     return f"{kind}, trained; {other} once anything is taught or forgotten" if is_trained(raw["head"]) else str(kind)

@@ -30,9 +30,9 @@ from edgefs.runs.identity import identity_of
 from edgefs_runtime.base.durable import sync_file, sync_folder
 from edgefs_runtime.base.errors import BundleError, RunError
 from edgefs_runtime.base.version import version_key
-from edgefs_runtime.bundle.manifest import check_name
+from edgefs_runtime.bundle.manifest import check_name, is_trained
 from edgefs_runtime.bundle.seed import unpack_gallery
-from edgefs_runtime.decision.heads.trained import TrainedHeadModel, is_trained
+from edgefs_runtime.decision.heads.trained import TrainedHeadModel
 from edgefs_runtime.decision.snapshot import Enrolment
 
 RUN, WEIGHTS, GALLERY, HEAD, METRICS, REPORT = (

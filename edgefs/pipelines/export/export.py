@@ -24,8 +24,8 @@ from edgefs.runs.run import Run
 from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.packing.golden_inputs import golden_inputs
 from edgefs_export.packing.pack import pack, write_bundle
-from edgefs_runtime.bundle.bundle import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.bundle.members import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.bundle.seed import pack_gallery
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.embedders.onnx import OnnxEmbedder

@@ -15,9 +15,9 @@ from edgefs.embedding.gallery_network import GalleryNetwork
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.runs.run import GALLERY_WEIGHTS, WEIGHTS, Run
 from edgefs_runtime.base.errors import DataError, RunError
+from edgefs_runtime.bundle.manifest import gallery_head
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
-from edgefs_runtime.decision.heads.trained import gallery_head
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, build_snapshot
 from edgefs_runtime.images import content_digest

@@ -35,7 +35,7 @@ def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
     """
     import onnxruntime
 
-    embedder = OnnxEmbedder(bundle.model, threads, _execution(bundle, provider))
+    embedder = OnnxEmbedder(bundle.model_file, threads, _execution(bundle, provider))
     # Of a map that lies between two steps of int8, another version or processor may take the other step.
     is_exact = provider == "cpu" and _precision(bundle) == "fp32"
     return Backend(embedder, provider, f"onnxruntime {onnxruntime.__version__} ({provider})", is_exact)
@@ -117,7 +117,7 @@ def _tensorrt_options(bundle: Bundle) -> dict[str, str]:
     """What onnxruntime builds by itself is kept, apart for each model and version: its own names tell neither."""
     import onnxruntime
 
-    from edgefs_runtime.bundle.bundle import MODEL
+    from edgefs_runtime.bundle.members import MODEL
     from edgefs_runtime.embedders.tensorrt.sealed import private_folder
 
     model = bundle.manifest.members[MODEL].sha256

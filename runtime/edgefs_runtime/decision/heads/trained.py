@@ -74,17 +74,6 @@ class TrainedHeadModel:
         return {"kind": self.kind, "labels": list(self.labels), "temperature": self.temperature, **margin}
 
 
-def is_trained(entry: Mapping[str, Any]) -> bool:
-    """Whether the entry `head` of a manifest describes a trained head; one computed from a gallery names no labels."""
-    return "labels" in entry
-
-
-def gallery_head(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a manifest or a RUN, the settings of the head that is computed from the gallery."""
-    entry: Mapping[str, Any] = fields["fallback_head"] if is_trained(fields["head"]) else fields["head"]
-    return entry
-
-
 def as_scores(output: NDArray[np.floating], kind: str) -> NDArray[np.float64]:
     """What an output named `kind` is as scores: larger is likelier, and a softmax makes probabilities of them."""
     values = np.asarray(output, np.float64)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgefs_runtime.base.durable import locked_folder
 from edgefs_runtime.base.errors import ProviderError
-from edgefs_runtime.bundle.bundle import MODEL, Bundle
+from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.bundle.golden import Agreement
+from edgefs_runtime.bundle.members import MODEL
 from edgefs_runtime.embedders.protocol import Backend
 from edgefs_runtime.embedders.tensorrt.device import Device, this_device
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed

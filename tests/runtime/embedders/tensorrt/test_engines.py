@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
-from edgefs_runtime.bundle.bundle import MODEL
+from edgefs_runtime.bundle.members import MODEL
 from edgefs_runtime.embedders.tensorrt.device import Device
 from edgefs_runtime.embedders.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
