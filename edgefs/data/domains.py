@@ -25,9 +25,9 @@ from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.labels import normal_label
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.images.exposure import Window
 from edgefs_runtime.images.listing import entries, passed_over
 from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.usable import Window
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there

@@ -25,9 +25,8 @@ from edgefs.data.windows import choose_window, white_of
 from edgefs_runtime.base.errors import DataError, ImageError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images import Picture, open_image
-from edgefs_runtime.images.exposure import Window, why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import Window, sight_of, unusable
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
 Item = TypeVar("Item")
@@ -82,7 +81,7 @@ def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progre
 
     def looked_at(sample: Sample) -> Sample:
         picture = preprocess.open(sample.path)
-        return dataclasses.replace(sample, blank=why_unusable(preprocess(picture), picture, preprocess))
+        return dataclasses.replace(sample, blank=sight_of(picture, preprocess).reason)
 
     return _each(samples, looked_at, progress)
 
@@ -142,7 +141,7 @@ def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
             return LeftOut(listed.path, "no such file")
         data = listed.path.read_bytes()
         picture = open_image(data) if preprocess is None else preprocess.open(data)
-        blank = _blank(picture) if preprocess is None else why_unusable(preprocess(picture), picture, preprocess)
+        blank = _blank(picture) if preprocess is None else sight_of(picture, preprocess).reason
     except OSError as error:
         return LeftOut(listed.path, f"can't be read ({error.strerror})")
     except ImageError as error:

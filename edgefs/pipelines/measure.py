@@ -10,7 +10,7 @@ from typing import Any
 from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
 from edgefs.data.duplicates import NearDuplicates
 from edgefs.data.samples import relative_name
-from edgefs.embedding.enrolments import rows_of
+from edgefs.embedding.enrolments import decisions_of
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods.cross_validation import cross_validated, judge_of
@@ -180,9 +180,8 @@ def _decide(samples: Sequence[Sample], blank: Sequence[Sample], task: Task, adap
     if not samples and not blank:
         return None
     judge = judge_of(task, adapted)
-    decided = judge.decide(rows_of(samples, adapted.embedded)) if samples else []
-    undecided = [judge.no_decision(sample.blank) for sample in blank]
-    return _side((*samples, *blank), (*decided, *undecided), task, judge)
+    decisions = decisions_of((*samples, *blank), adapted.embedded, judge)
+    return _side((*samples, *blank), tuple(decisions), task, judge)
 
 
 def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task, judge: Judge) -> Side:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.acts import Acts
-from edgefs_runtime.answering import Answering, Read
+from edgefs_runtime.answering import Answering
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
@@ -46,6 +46,7 @@ class Classifier(Acts):
         bundle: without the bytes of its model.
         backend: what computes the embeddings.
         gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
+        answering: the way of a frame to its decision, for who measures it in parts.
         warnings: one sentence each of what speaks against this bundle on this machine, as a network that was quantised
             for another processor, or where the device was taught something that this bundle does not use.
     """
@@ -56,7 +57,7 @@ class Classifier(Acts):
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)
-        self._answering = Answering(preprocess, embedder)
+        self.answering = Answering(preprocess, embedder)
 
     @classmethod
     def open(
@@ -151,14 +152,8 @@ class Classifier(Acts):
         """
         frames = named_frames(images, part_ids, "part_ids")
         while group := list(islice(frames, max(1, batch))):
-            read = [self._answering.read(frame) for frame, _ in group]
-            yield from self._answering.answers(self.judge, read, [part_id for _, part_id in group])
-
-    def decide(self, pixels: NDArray[np.uint8], part_id: str | None = None) -> Decision:
-        """Decide about one preprocessed image, uint8 RGB `[H,W,3]`."""
-        (decision,) = self._answering.answers(self.judge, [Read(pixels)], [part_id])
-        assert isinstance(decision, Decision)  # noqa: S101 - of pixels there is one
-        return decision
+            read = [self.answering.read(frame) for frame, _ in group]
+            yield from self.answering.answers(self.judge, read, [part_id for _, part_id in group])
 
     def embed(self, images: Images, *, views: bool = False) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from edgefs.embedding.cache import EmbeddingCache, cache_path
-from edgefs.embedding.enrolments import Embedded, rows_of
+from edgefs.embedding.enrolments import Embedded, decisions_of, rows_of
 from edgefs.embedding.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs.evaluation import Evaluation
 from edgefs.pipelines.export.plan import Plan, load_gallery_network
@@ -92,10 +92,9 @@ def evaluate(plan: Plan, judge: Judge, vectors: Embedded) -> Evaluation | None:
     samples = (*plan.test, *plan.blank)
     if not samples:
         return None
-    decided = judge.decide(rows_of(plan.test, vectors)) if plan.test else []
     return Evaluation.of(
         [sample.label for sample in samples],
-        [*decided, *(judge.no_decision(sample.blank) for sample in plan.blank)],
+        decisions_of(samples, vectors, judge),
         plan.dispositions,
         plan.strangers,
         [sample.group for sample in samples],

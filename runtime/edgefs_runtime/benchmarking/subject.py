@@ -22,7 +22,8 @@ from edgefs_runtime.embedders.backends import open_backend
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.gallery.database import copy_gallery
 from edgefs_runtime.images import ImageSource
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.sources import Frame
+from edgefs_runtime.images.usable import sight_of
 from edgefs_runtime.verify import check_once
 
 
@@ -75,11 +76,14 @@ class Subject:
 
     def decide(self, source: ImageSource) -> tuple[Decision, Times]:
         """Decide as `Classifier.predict` does, and time it."""
+        answering = self.classifier.answering
         began = time.perf_counter()
-        pixels = self.preprocess(source)
+        read = answering.read(Frame(source))
         seen = time.perf_counter()
-        decision = self.classifier.decide(pixels)
+        decision = next(answering.answers(self.classifier.judge, [read], [None]))
         ended = time.perf_counter()
+        if isinstance(decision, ImageError):
+            raise decision
         embed = self.embedder.latest
         return decision, Times(seen - began, embed, ended - seen - embed, ended - began)
 
@@ -91,7 +95,7 @@ class Subject:
         """
         for frame in frames.frames:
             try:
-                reason = unusable(self.preprocess(frame.pixels))
+                reason = sight_of(frame.pixels, self.preprocess).reason
             except ImageError as error:
                 reason = str(error)
             if reason:

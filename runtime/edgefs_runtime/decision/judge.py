@@ -26,6 +26,8 @@ from edgefs_runtime.decision.snapshot import Snapshot
 SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
 
+Seen = NDArray[np.float32] | str  # of a frame: its embedding [D], or why it can't be judged
+
 
 @dataclass(frozen=True)
 class DecisionSettings:
@@ -192,8 +194,22 @@ class Judge:
         defect = (sum(probabilities) - ok) / (len(self._is_ok) - goods)
         return defect / (defect + ok / goods)
 
+    def decide_about(self, seen: Seen, part_id: str | None = None, camera: int | None = None) -> Decision:
+        """Decide about one frame of this device: the one way from what is seen to a decision.
+
+        One by one: what is decided must not depend, in its last bit, on what was asked beside it.
+
+        Args:
+            seen: the frame's embedding `[D]`, as the embedder gave it; or why the frame can't be judged.
+            part_id: the caller's name for the part.
+            camera: as for `Snapshot.seen`.
+        """
+        if isinstance(seen, str):
+            return self.no_decision(seen, part_id)
+        return self.decide(self.snapshot.seen(seen[None], camera), [part_id])[0]
+
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
-        """One decision for each row of `[N,D]`."""
+        """One decision for each row of `[N,D]`, as the gallery compares them (`Snapshot.seen`)."""
         answer = self._head.answer(vectors)
         rows = zip(answer.scores.tolist(), answer.strangeness.tolist(), part_ids or [None] * len(vectors), strict=True)
         time = _now()

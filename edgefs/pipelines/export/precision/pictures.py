@@ -19,7 +19,7 @@ from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import sight_of
 
 _LOOKED_AT = 1000  # images of a folder
 
@@ -69,10 +69,10 @@ def of_folder(
     for done, (digest, path) in enumerate(named, start=1):
         progress(done, len(named))
         try:
-            pixels = preprocess(path)
+            pixels, reason = sight_of(path, preprocess)
         except ImageError:
             continue
-        if not unusable(pixels):
+        if not reason:
             seen[digest] = (path, pixels)
     if len(seen) < MIN_IMAGES:
         raise DataError(
