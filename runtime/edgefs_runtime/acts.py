@@ -20,7 +20,7 @@ from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
 from edgefs_runtime.images.sources import Images
-from edgefs_runtime.session import Holding
+from edgefs_runtime.session import Session
 from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class Acts:
         bundle: without the bytes of its model.
     """
 
-    def __init__(self, bundle: Bundle, teaching: Teaching, holding: Holding) -> None:
+    def __init__(self, bundle: Bundle, teaching: Teaching, session: Session) -> None:
         self.bundle = bundle
         self._teaching = teaching
-        self._holding = holding
+        self._session = session
 
     @property
     def judge(self) -> Judge:
@@ -52,7 +52,7 @@ class Acts:
         Raises:
             GalleryError: every class was forgotten.
         """
-        judge = self._holding.judge
+        judge = self._session.judge
         if judge is None:
             raise GalleryError("the gallery holds no class any more; enroll at least one, or undo")
         return judge
@@ -60,7 +60,7 @@ class Acts:
     @property
     def head_note(self) -> str:
         """A sentence, where the latest act on the gallery brought another head to decide; else empty."""
-        return self._holding.head_note
+        return self._session.head_note
 
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
@@ -68,7 +68,7 @@ class Acts:
         Raises:
             GalleryError: it is damaged, or does not belong to this bundle.
         """
-        self._holding.refresh()
+        self._session.refresh()
 
     def enroll(
         self,
@@ -102,20 +102,20 @@ class Acts:
                 fail, or the gallery can't be written.
         """
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._holding.dispositions)
+        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._session.dispositions)
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
-        label, before = enrolment.label, self._holding.judge
+        label, before = enrolment.label, self._session.judge
         if not force:
             _refuse_conflict(before, enrolment)
-        with self._holding.acting() as gallery:
-            judge = self._holding.judge
+        with self._session.acting() as gallery:
+            judge = self._session.judge
             if judge is not before and not force:  # another process taught it while this one waited for it
                 _refuse_conflict(judge, enrolment)
             is_new = judge is None or label not in judge.snapshot.labels
             known = gallery.known()
-            sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
+            sequence = gallery.enroll(enrolment, self._session.guard(force, "enrolled"))
         again = Counter(known[digest] for digest in enrolment.digests if digest in known)
-        what, total = self._holding.dispositions[label], self.judge.snapshot.counts[label]
+        what, total = self._session.dispositions[label], self.judge.snapshot.counts[label]
         return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note, dict(again))
 
     def refine(self, images: Images, *, force: bool = False, actor: str = "", reason: str = "") -> dict[str, int]:
@@ -138,10 +138,10 @@ class Acts:
         seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
-        with self._holding.acting() as gallery:
+        with self._session.acting() as gallery:
             gained = refinements(gallery.snapshot(), seen, gallery.refined_labels(), actor=actor, reason=reason)
             if gained:
-                gallery.enroll_together([enrolment for enrolment, _ in gained], self._holding.guard(force, "refined"))
+                gallery.enroll_together([enrolment for enrolment, _ in gained], self._session.guard(force, "refined"))
         return {enrolment.label: used for enrolment, used in gained}
 
     def realign(
@@ -171,11 +171,11 @@ class Acts:
         from edgefs_runtime.realign.plan import plan, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
-        with self._holding.acting() as gallery:
+        with self._session.acting() as gallery:
             judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
             planned = plan(judge, batch, kind)
             refuse_doubtful("" if force else planned.doubt)
-            gallery.align(planned.drafted(actor, reason), self._holding.guard(force, "changed"))
+            gallery.align(planned.drafted(actor, reason), self._session.guard(force, "changed"))
             return planned.realigned(gallery.sequence)
 
     def check_realign(self, images: Images, *, kind: Choice = "auto") -> Realigned:
@@ -192,7 +192,7 @@ class Acts:
 
         judge = self.judge
         planned = plan(judge, usable(self._teaching, images), kind)
-        spoiled = self._holding.spoiled_by(planned.after(judge.snapshot))
+        spoiled = self._session.spoiled_by(planned.after(judge.snapshot))
         return planned.realigned(judge.snapshot.sequence, spoiled)
 
     def check(
@@ -217,9 +217,9 @@ class Acts:
         """
         from edgefs_runtime.teach.advice import advise
 
-        judge, known = self.judge, self._holding.dispositions
+        judge, known = self.judge, self._session.dispositions
         enrolment = self._teaching.enrolment(label, images, disposition, groups, False, known)
-        return advise(judge, judge.snapshot.as_seen(enrolment), self._holding.spoiled_by)
+        return advise(judge, judge.snapshot.as_seen(enrolment), self._session.spoiled_by)
 
     def forget(self, label: str, *, force: bool = False, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.
@@ -233,8 +233,8 @@ class Acts:
         Raises:
             GalleryError: no such class, a challenge part that passes would fail, or the gallery can't be written.
         """
-        with self._holding.acting() as gallery:
-            return gallery.forget(label, self._holding.guard(force, "forgotten"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.forget(label, self._session.guard(force, "forgotten"), actor=actor, reason=reason)
 
     def undo(self, *, force: bool = False, actor: str = "", reason: str = "") -> str:
         """Take back the latest act on this device, and return a sentence that says what that was.
@@ -248,8 +248,8 @@ class Acts:
             GalleryError: there is nothing to undo, a challenge part that passes would fail, or the gallery can't be
                 written.
         """
-        with self._holding.acting() as gallery:
-            return gallery.undo(self._holding.guard(force, "undone"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.undo(self._session.guard(force, "undone"), actor=actor, reason=reason)
 
     def merge(self, other: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> Merged:
         """Add what another device's gallery holds, in one act, and say what that changed.
@@ -266,8 +266,8 @@ class Acts:
         """
         if not force:
             refuse_another_model(Path(other), self.bundle)
-        with self._holding.acting() as gallery:
-            return gallery.merge(Path(other), self._holding.guard(force, "merged"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.merge(Path(other), self._session.guard(force, "merged"), actor=actor, reason=reason)
 
     def carry(
         self,
@@ -297,9 +297,9 @@ class Acts:
         """
         from edgefs_runtime.carrying.act import carry
 
-        holding, teaching = self._holding, self._teaching
+        session, teaching = self._session, self._teaching
         source = None if source is None else Path(source)
-        return carry(holding, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
+        return carry(session, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
 
     def begin_afresh(self) -> None:
         """Make the gallery from the bundle's seed, so that what was taught elsewhere is not spoken of again.
@@ -309,7 +309,7 @@ class Acts:
         """
         from edgefs_runtime.gallery import Gallery
 
-        path = self._holding.path
+        path = self._session.path
         if path is None or lies(path):
             raise GalleryError(f"{path or 'the seed alone'}: there is a gallery already; nothing was changed")
         Gallery.open(path, seed_of(self.bundle)).close()
@@ -320,7 +320,7 @@ class Acts:
         Raises:
             GalleryError: the gallery is damaged, or another process owns it.
         """
-        return self._holding.thumbnails(label)
+        return self._session.thumbnails(label)
 
     @property
     def challenge(self) -> Challenge:
@@ -329,7 +329,7 @@ class Acts:
         Raises:
             GalleryError: opened with `seed_only`.
         """
-        return self._holding.challenge
+        return self._session.challenge
 
     @property
     def gallery(self) -> Gallery:
@@ -338,7 +338,7 @@ class Acts:
         Raises:
             GalleryError: another process owns it, or it was opened with `seed_only`.
         """
-        return self._holding.own()
+        return self._session.own()
 
 
 def _refuse_conflict(judge: Judge | None, enrolment: Enrolment) -> None:

@@ -34,7 +34,7 @@ from edgefs_runtime.embedders.backends import open_backend
 from edgefs_runtime.embedders.protocol import Backend
 from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.images.sources import Images, named_frames
-from edgefs_runtime.session import Holding
+from edgefs_runtime.session import Session
 from edgefs_runtime.teach.enrolment import Teaching
 from edgefs_runtime.verify import check_once, warnings_of
 
@@ -53,7 +53,7 @@ class Classifier(Acts):
 
     def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0) -> None:
         preprocess, embedder = bundle.manifest.preprocess, backend.embedder
-        super().__init__(bundle, Teaching(preprocess, embedder), Holding(bundle, embedder, gallery, wait))
+        super().__init__(bundle, Teaching(preprocess, embedder), Session(bundle, embedder, gallery, wait))
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)
@@ -98,7 +98,7 @@ class Classifier(Acts):
         classifier = cls(opened.without_model(), backend, path, wait)
         unused = _left_behind(opened, path) if gallery is None and path is not None else ()
         classifier.warnings += unused
-        if challenge and (kept := classifier._holding.kept_parts):
+        if challenge and (kept := classifier._session.kept_parts):
             try:
                 kept.check_bundle(classifier.judge)
             except BundleError as error:  # the part may fail for want of what was taught elsewhere
@@ -115,7 +115,7 @@ class Classifier(Acts):
 
     def close(self) -> None:
         """Give up the gallery, if this process owns it. Predicting still works."""
-        self._holding.close()
+        self._session.close()
 
     def predict(self, images: Images, part_ids: Iterable[str | None] | None = None) -> list[Decision]:
         """Decide about images; no state changes.
@@ -164,7 +164,7 @@ class Classifier(Acts):
             ImageError: an image can't be read; the message names it.
         """
         found = self._teaching.embed(images, views=views)
-        judge = self._holding.judge
+        judge = self._session.judge
         return found if judge is None else judge.snapshot.seen(found)
 
 

@@ -296,9 +296,7 @@ class Gallery:
             if not found.new and not found.counts:
                 return Merged()
             rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
-            if guard is not None:
-                self._ask(guard, rows)
-            self._write(rows, shots_of_rows(shots, rows))
+            self._write(rows, shots_of_rows(shots, rows), self._asked(guard, rows))
             return Merged(found.rows, deed.added, deed.removed)
 
     def log(self) -> list[LogEntry]:
@@ -340,19 +338,24 @@ class Gallery:
             plain_text("reason", reason),
         )
 
-    def _ask(self, guard: Guard, rows: Sequence[Record]) -> None:
-        guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows)))
+    def _asked(self, guard: Guard | None, rows: Sequence[Record]) -> Snapshot | None:
+        """What would count with further rows, where a guard is there and lets them pass."""
+        if guard is None:
+            return None
+        after = self._view(self._ledger.with_rows(rows))
+        guard(self._view(self._ledger), after)
+        return after
 
     def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = (), guard: Guard | None = None) -> None:
         """Chain this device's new rows to its last one and write them, unless the guard refuses."""
-        if guard is not None:
-            self._ask(guard, drafts)
+        after = self._asked(guard, drafts)
         rows: list[Record] = []
         for draft in drafts:
             rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))
-        self._write(rows, shots)
+        self._write(rows, shots, after)
 
-    def _write(self, rows: Sequence[Record], shots: Sequence[Shot]) -> None:
+    def _write(self, rows: Sequence[Record], shots: Sequence[Shot], after: Snapshot | None) -> None:
+        """Write rows; `after` is what counts then, where that is known already."""
         with gallery_errors(self.path):
             if not self._has_written:  # no reader may take what an earlier owner left for what this one does
                 snapshot_path(self.path).unlink(missing_ok=True)
@@ -360,7 +363,7 @@ class Gallery:
             self._commit([*self._unwritten, *rows], [*(self._seed.shots() if self._unwritten else ()), *shots])
         self._unwritten = []
         self._ledger.add(rows)
-        self._snapshot = None
+        self._snapshot = after if after is not None and after.labels else None
         self._publish()
 
     def _commit(self, rows: Sequence[Record], shots: Sequence[Shot]) -> None:
