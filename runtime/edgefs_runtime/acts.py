@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
 from edgefs_runtime.images.sources import Images
 from edgefs_runtime.session import Session
-from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 if TYPE_CHECKING:
     from edgefs_runtime.carrying.report import Carried
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.gallery.merging import Merged
     from edgefs_runtime.realign.plan import Realigned
     from edgefs_runtime.teach.advice import Advice
+    from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 
 class Acts:
@@ -40,10 +42,16 @@ class Acts:
         bundle: without the bytes of its model.
     """
 
-    def __init__(self, bundle: Bundle, teaching: Teaching, session: Session) -> None:
+    def __init__(self, bundle: Bundle, embedder: Embedder, session: Session) -> None:
         self.bundle = bundle
-        self._teaching = teaching
+        self._embedder = embedder
         self._session = session
+
+    @cached_property
+    def _teaching(self) -> Teaching:
+        from edgefs_runtime.teach.enrolment import Teaching  # not for whoever only predicts
+
+        return Teaching(self.bundle.manifest.preprocess, self._embedder)
 
     @property
     def judge(self) -> Judge:
@@ -114,6 +122,8 @@ class Acts:
             is_new = judge is None or label not in judge.snapshot.labels
             known = gallery.known()
             sequence = gallery.enroll(enrolment, self._session.guard(force, "enrolled"))
+        from edgefs_runtime.teach.enrolment import Taught
+
         again = Counter(known[digest] for digest in enrolment.digests if digest in known)
         what, total = self._session.dispositions[label], self.judge.snapshot.counts[label]
         return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note, dict(again))

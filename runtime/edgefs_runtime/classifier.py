@@ -30,13 +30,12 @@ from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.embedders.backends import open_backend, warnings_of
 from edgefs_runtime.embedders.protocol import Backend
+from edgefs_runtime.embedders.self_test import check_once
 from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.images.sources import Images, named_frames
 from edgefs_runtime.session import Session
-from edgefs_runtime.teach.enrolment import Teaching
-from edgefs_runtime.verify import check_once, warnings_of
 
 
 class Classifier(Acts):
@@ -53,7 +52,7 @@ class Classifier(Acts):
 
     def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0) -> None:
         preprocess, embedder = bundle.manifest.preprocess, backend.embedder
-        super().__init__(bundle, Teaching(preprocess, embedder), Session(bundle, embedder, gallery, wait))
+        super().__init__(bundle, embedder, Session(bundle, embedder, gallery, wait))
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)

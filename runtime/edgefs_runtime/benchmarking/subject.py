@@ -20,11 +20,11 @@ from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.embedders.backends import open_backend
 from edgefs_runtime.embedders.protocol import Embedder
+from edgefs_runtime.embedders.self_test import check_once
 from edgefs_runtime.gallery.database import copy_gallery
 from edgefs_runtime.images import ImageSource
 from edgefs_runtime.images.sources import Frame
 from edgefs_runtime.images.usable import sight_of
-from edgefs_runtime.verify import check_once
 
 
 class Times(NamedTuple):

@@ -2,8 +2,7 @@
 
 A device runs it when it meets a bundle for the first time, and refuses one that computes something else here: a broken
 onnxruntime, a processor without an instruction, a model for another target. A GPU, and half precision anywhere, may
-round otherwise as long as the embeddings point the same way. Which bundles passed is noted in the state folder under
-everything the outcome depends on, so that a cold `edgefs predict` does not run it again.
+round otherwise as long as the embeddings point the same way. When it is run, `embedders.self_test` says.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.base.version import __version__, version_key
@@ -25,8 +25,7 @@ _NAME = re.compile(r"[^\W_][\w .+-]{0,99}")  # it becomes part of a file name on
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Size in bytes and hex SHA-256 of one member of the bundle."""
 
     size: int

@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import gmtime, strftime, time_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.decision import Decision, Disposition, Verdict
 from edgefs_runtime.decision.heads import LeftOut, TrainedHead, fit_head
 from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from edgefs_runtime.decision.correction import CrossFit
 
 SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
@@ -70,7 +72,11 @@ class DecisionSettings:
             BundleError: a field is out of range.
         """
         numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
-        crossfit = None if fields.get("crossfit") is None else CrossFit.from_json(fields["crossfit"])
+        crossfit = None
+        if fields.get("crossfit") is not None:
+            from edgefs_runtime.decision.correction import CrossFit  # only of an embedder that was trained on its rows
+
+            crossfit = CrossFit.from_json(fields["crossfit"])
         return cls(dict(head), float(fields["budget"]), fields["unknown"], crossfit=crossfit, **numbers)
 
     def to_json(self) -> dict[str, Any]:

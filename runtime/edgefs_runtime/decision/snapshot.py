@@ -126,7 +126,9 @@ class Snapshot:
         plain = ("sequence", "labels", "dispositions", "views", "means")
         return (
             all(getattr(self, name) == getattr(other, name) for name in plain)
-            and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors"))
+            and all(
+                np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors")
+            )
             and _written(self.alignments) == _written(other.alignments)
         )
 

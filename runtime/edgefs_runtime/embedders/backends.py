@@ -96,6 +96,22 @@ def open_backend(bundle: Bundle, provider: str, *, test: Test, threads: int = 0)
     raise ProviderError("; ".join(map(str, failed)))
 
 
+def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
+    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none.
+
+    Args:
+        bundle: that is opened.
+        provider: what computes: nothing is claimed about a GPU.
+    """
+    entry = bundle.manifest.raw.get("embedder")
+    if provider != "cpu" or not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
+        return ()  # it claims nothing, and a cold start need not look
+    from edgefs_runtime.base.processor import mismatch, this_processor
+
+    sentence = mismatch(entry, this_processor())
+    return (f"{bundle.path.name}: {sentence}",) if sentence else ()
+
+
 def _precision(bundle: Bundle) -> str:
     return str(bundle.manifest.raw["embedder"].get("precision", "fp32"))
 

@@ -21,7 +21,6 @@ from PIL import Image
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.orientation import of_info, upright
-from edgefs_runtime.images.files import opened
 from edgefs_runtime.images.picture import MAX_PIXELS, Picture
 
 Damaged = Literal["refuse", "keep"]
@@ -60,13 +59,15 @@ def open_image(
     try:
         if isinstance(source, Image.Image):
             return upright(_loaded(source, counts), of_info(source.info))
-        with io.BytesIO(source) if isinstance(source, bytes) else opened(Path(source)) as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             return _decoded(file, page, damaged, counts)
     except (Image.DecompressionBombError, MemoryError) as error:
         raise ImageError(f"larger than {MAX_PIXELS:,} pixels, refused before decoding") from error
     except ImageError:
         raise
     except _FAULTS as error:
+        if isinstance(error, FileNotFoundError):
+            raise ImageError("no such file") from error
         if isinstance(error, OSError) and error.errno:
             raise ImageError(f"can't be read ({error.strerror})") from error
         said = (str(error).splitlines() or [type(error).__name__])[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,8 +20,7 @@ class Answer(NamedTuple):
     strangeness: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """What the head would say of its own rows if their part were not in the gallery.
 
     Attributes:

@@ -16,7 +16,6 @@ classes, whose weights are T⁻¹Mᵀ up to a factor for each class (Hastie, Buj
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +41,7 @@ class Distances(NamedTuple):
     regression: Matrix
 
 
-@dataclass(frozen=True)
-class SharedGaussian:
+class SharedGaussian(NamedTuple):
     """Squared Mahalanobis distances to K class means under one covariance A, and to the background T.
 
     Attributes:

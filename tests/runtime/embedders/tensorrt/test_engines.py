@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
 from edgefs_runtime.bundle.members import MODEL
+from edgefs_runtime.embedders.self_test import run_self_test
 from edgefs_runtime.embedders.tensorrt.device import Device
 from edgefs_runtime.embedders.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
-from edgefs_runtime.verify import run_self_test
 
 pytestmark = pytest.mark.device
 
