@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -150,8 +151,11 @@ def open_classifier(
     """The classifier of a command that lives for a moment; says where it computes on the CPU against hope.
 
     What is loaded stays to the end, so the garbage collector need not look at it: neither while it is loaded, nor when
-    Python cleans up at exit. That is a fifteenth of a cold `edgefs predict`.
+    Python cleans up at exit. That is a fifteenth of a cold `edgefs predict`. A quarter of its work would be BLAS's idle
+    threads, which spin on the processors that onnxruntime waits for; a head is fitted in milliseconds by one thread.
     """
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded
     gc.disable()
     from edgefs_runtime.classifier import Classifier
 
