@@ -3,9 +3,9 @@
 from edgefs_runtime import Classifier
 """
 
+import importlib
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING
+import typing
 
 # Before anything can import onnxruntime, whose telemetry is on by default (seen in 1.32 on Linux): it keeps a device id
 # and events under HOME and asks for its vendor's host. This stops it; "0" or `disable_telemetry_events()` do not.
@@ -14,7 +14,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError, ImageError, ProviderError
 from edgefs_runtime.base.version import __version__
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.classifier import Classifier
     from edgefs_runtime.decision.decision import Decision, Region
@@ -50,4 +50,6 @@ def __getattr__(name: str) -> object:
     """Load a name when it is asked for: a cold command waits for no more than it needs."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    found: object = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -54,8 +54,8 @@ class Answering:
         self, judge: Judge, frames: Sequence[Read | ImageError], part_ids: Sequence[str | None]
     ) -> Iterator[Decision | ImageError]:
         """One answer for each frame, in their order; those that show something are embedded together."""
-        shown = [frame.pixels for frame in frames if isinstance(frame, Read) and not frame.reason]
-        rows = iter(self._embedder.embed(np.stack(shown)) if shown else ())
+        shown = [frame.pixels[None] for frame in frames if isinstance(frame, Read) and not frame.reason]
+        rows = iter(self._embedder.embed(np.concatenate(shown) if len(shown) > 1 else shown[0]) if shown else ())
         for frame, part_id in zip(frames, part_ids, strict=True):
             if isinstance(frame, ImageError):
                 yield frame

@@ -59,15 +59,25 @@ def sight_of(source: ImageSource | Picture, preprocess: Preprocess) -> Sight:
 
 def unusable(pixels: NDArray[np.uint8]) -> str:
     """Why this network input, uint8 `[H,W,3]`, shows nothing; empty when it can be judged."""
-    if int(pixels.max()) - int(pixels.min()) <= _FLAT:
-        return f"constant frame: all pixels lie within {_FLAT} grey levels"
-    allowed = int(_EXCEPTIONS * pixels.size)
     some = pixels[::_ROWS]  # enough to pass almost every frame, at a fraction of the time
-    if np.count_nonzero(some > _DARK) <= allowed and np.count_nonzero(pixels > _DARK) <= allowed:
+    if _is_flat(some) and _is_flat(pixels):
+        return f"constant frame: all pixels lie within {_FLAT} grey levels"
+    if _is_dark(pixels, _DARK):
         return f"black frame: no more than {_EXCEPTIONS:.1%} of it is brighter than {_DARK} of 255"
+    allowed = int(_EXCEPTIONS * pixels.size)
     if np.count_nonzero(some < _BRIGHT) <= allowed and np.count_nonzero(pixels < _BRIGHT) <= allowed:
         return f"saturated frame: no more than {_EXCEPTIONS:.1%} of it is darker than {_BRIGHT} of 255"
     return ""
+
+
+def _is_flat(pixels: NDArray[np.uint8]) -> bool:
+    return int(pixels.max()) - int(pixels.min()) <= _FLAT
+
+
+def _is_dark(pixels: NDArray[np.uint8], level: int) -> bool:
+    """Whether nearly nothing is brighter than a grey level."""
+    allowed = int(_EXCEPTIONS * pixels.size)
+    return bool(np.count_nonzero(pixels[::_ROWS] > level) <= allowed and np.count_nonzero(pixels > level) <= allowed)
 
 
 def misfit(pixels: NDArray[np.uint8], source: ImageSource | Picture, preprocess: Preprocess) -> str:
@@ -78,8 +88,7 @@ def misfit(pixels: NDArray[np.uint8], source: ImageSource | Picture, preprocess:
     """
     may_clip = preprocess.window[1] <= SENSOR_WHITES[-2]
     is_clipped = may_clip and np.count_nonzero(pixels == 255) > _CLIPPED * pixels.size
-    is_dark = np.count_nonzero(pixels > _DIM) <= int(_EXCEPTIONS * pixels.size)
-    raw = _raw(source, preprocess) if is_clipped or is_dark else None
+    raw = _raw(source, preprocess) if is_clipped or _is_dark(pixels, _DIM) else None
     if raw is None:
         return ""
     limit = sensor_white(raw.window[1])
