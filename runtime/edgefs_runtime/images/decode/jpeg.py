@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from edgefs_runtime.images.decode.jpeg_segments import (
     without_metadata,
 )
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, strips
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _PROGRESSIVE = (0xC2, 0xCA)
@@ -33,8 +34,17 @@ _PREFETCH = 8  # bytes that the decoder holds beyond the last that it needed
 _ODD_SUBSAMPLING = "Could not determine subsampling"
 
 
-def read_jpeg(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
+def read_jpeg(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a JPEG file.
+
+    Raises:
+        ImageError: damaged, too large, of a kind that is not read, or more than one picture.
+    """
+    return jpeg_in(file.read(), asked.page, asked.keep_damaged)
+
+
+def jpeg_in(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
+    """The picture in the bytes of a JPEG file.
 
     Args:
         data: the file.

@@ -20,7 +20,7 @@ from edgefs_runtime.images.decode.tiff_layout import Layout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.decode.tiff_rows import read_samples
 from edgefs_runtime.images.decode.tiff_whole import read_whole
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, looked_up, strips
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 _ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
@@ -28,29 +28,27 @@ _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _ASSOCIATED, _UNSPECIFIED = 1, 0  # kinds of extra samples
 
 
-def read_tiff(file: BinaryIO, page: int | None, counts: bool, keep_damaged: bool) -> Picture:
+def read_tiff(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a TIFF file.
 
     Args:
         file: opened for reading.
-        page: which of several, from 1; reduced copies and masks don't count.
-        counts: whether whole numbers of 32 bits are raw counts.
-        keep_damaged: take what can be decoded of damaged JPEG parts.
+        asked: reduced copies and masks are no pages.
 
     Raises:
         ImageError: damaged, too large, of a kind that is not read, or several pages of which none was chosen.
     """
     pages = _pictures(read_pages(file))
-    chosen = pages[choose_page(len(pages), page)]
+    chosen = pages[choose_page(len(pages), asked.page)]
     check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
     slices = chosen.one(Tag.DEPTH, 1)
     if slices > 1:
         raise ImageError(f"a TIFF of {slices} slices in one page can't be read; save the one that is meant by itself")
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
-        picture = _from_rows(file, chosen, photometric, counts)
+        picture = _from_rows(file, chosen, photometric, asked.counts)
     else:
-        picture = read_whole(file, chosen, photometric, keep_damaged)
+        picture = read_whole(file, chosen, photometric, asked.keep_damaged)
     turn = chosen.one(Tag.ORIENTATION, 0) or of_metadata(b"", chosen.block(Tag.XMP))
     return upright(picture, turn)
 
