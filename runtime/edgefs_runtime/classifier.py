@@ -30,7 +30,7 @@ from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.embedders.backends import open_backend, warnings_of
+from edgefs_runtime.embedders.backends import load_onnxruntime, open_backend, warnings_of
 from edgefs_runtime.embedders.protocol import Backend
 from edgefs_runtime.embedders.self_test import check_once
 from edgefs_runtime.gallery.belonging import gallery_of
@@ -91,7 +91,7 @@ class Classifier(Acts):
             GalleryError: the gallery is damaged, of another embedding space or of a newer schema; or the index of the
                 challenge parts is damaged.
         """
-        opened = Bundle.open(bundle)
+        opened = Bundle.open(bundle, load_onnxruntime)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_of(opened)
         backend = open_backend(opened, provider, test=check_once, threads=threads)
         classifier = cls(opened.without_model(), backend, path, wait)

@@ -9,21 +9,22 @@ to load it. Where there is no such file the bytes are held, and there is no path
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
+import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_STEP = 1 << 18  # bytes; what is hashed is still in the cache when it is copied
+_STEP = 1 << 20  # bytes copied at a time
 
 
 class MemoryFile:
-    """A part of a file, copied and hashed in one pass.
+    """A part of a file, copied; its hash is computed while the caller does something else.
 
     Attributes:
         size: bytes that there were, fewer than asked for where the file ends before.
-        sha256: of them, lower-case hex.
         path: of the file in memory, as long as this object lives; empty where there is none.
     """
 
@@ -33,20 +34,28 @@ class MemoryFile:
         if self._descriptor is not None:
             weakref.finalize(self, os.close, self._descriptor)
         self.path = "" if self._descriptor is None else f"/proc/self/fd/{self._descriptor}"
-        self.size, self.sha256 = self._copy(file, start, size)
+        self.size = self._copy(file, start, size)
+        self._sha256 = ""
+        self._hashing = threading.Thread(target=self._hash)
+        self._hashing.start()
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex SHA-256 of it."""
+        self._hashing.join()
+        return self._sha256
 
     def read(self) -> bytes:
         """All of it."""
         return bytes(self._held) if self._descriptor is None else Path(self.path).read_bytes()
 
-    def _copy(self, file: BinaryIO, start: int, size: int) -> tuple[int, str]:
-        hashed, buffer, copied = hashlib.sha256(), memoryview(bytearray(_STEP)), 0
+    def _copy(self, file: BinaryIO, start: int, size: int) -> int:
         file.seek(start)
-        while count := file.readinto(buffer[: size - copied]):  # type: ignore[attr-defined]  # of every binary file
-            hashed.update(buffer[:count])
-            self._append(buffer[:count])
-            copied += count
-        return copied, hashed.hexdigest()
+        left = size
+        while left and (data := file.read(min(left, _STEP))):
+            left -= len(data)
+            self._append(memoryview(data))
+        return size - left
 
     def _append(self, data: memoryview) -> None:
         if self._descriptor is None:
@@ -54,6 +63,14 @@ class MemoryFile:
             return
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+    def _hash(self) -> None:
+        """In one call, for which Python's lock is let go."""
+        if self._descriptor is None or not self.size:
+            self._sha256 = hashlib.sha256(self._held).hexdigest()
+            return
+        with mmap.mmap(self._descriptor, self.size, prot=mmap.PROT_READ) as content:
+            self._sha256 = hashlib.sha256(content).hexdigest()
 
 
 def _memory() -> int | None:

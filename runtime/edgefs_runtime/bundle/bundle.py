@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +51,20 @@ class Bundle:
     _model: MemoryFile | None
 
     @classmethod
-    def open(cls, path: Path | str) -> Bundle:
+    def open(cls, path: Path | str, meanwhile: Callable[[], object] = lambda: None) -> Bundle:
         """Read and check a bundle.
+
+        Args:
+            path: the file.
+            meanwhile: is called while the network is hashed, which another processor does; nothing of the bundle is
+                believed before.
 
         Raises:
             BundleError: no such file, not a bundle, truncated or changed, or of a format this runtime does not read.
         """
         path = Path(path)
         members = read_members(path)
+        meanwhile()
         try:
             manifest = parse_manifest(members.others[MANIFEST])
             check_members(manifest, members)

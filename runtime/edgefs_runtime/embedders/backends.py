@@ -11,6 +11,7 @@ bundle's self-test before it is used, so two libraries may serve one gallery.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -24,6 +25,12 @@ Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 Opener = Callable[[Bundle, str, int], Backend]  # bundle, provider, threads of one inference
 Test = Callable[[Bundle, Backend], object]  # raises BundleError or ProviderError
+
+
+def load_onnxruntime() -> None:
+    """Load the library that nearly every provider needs, where it is installed."""
+    with suppress(ImportError):  # whoever needs it says so
+        import onnxruntime  # noqa: F401
 
 
 def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
