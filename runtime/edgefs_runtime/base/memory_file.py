@@ -13,6 +13,7 @@ import mmap
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +30,7 @@ class MemoryFile:
     """
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._held = bytearray()
+        self._held = b""
         self._descriptor = _memory()
         if self._descriptor is not None:
             weakref.finalize(self, os.close, self._descriptor)
@@ -47,22 +48,20 @@ class MemoryFile:
 
     def read(self) -> bytes:
         """All of it."""
-        return bytes(self._held) if self._descriptor is None else Path(self.path).read_bytes()
+        return self._held if self._descriptor is None else Path(self.path).read_bytes()
 
     def _copy(self, file: BinaryIO, start: int, size: int) -> int:
         file.seek(start)
-        left = size
-        while left and (data := file.read(min(left, _STEP))):
-            left -= len(data)
-            self._append(memoryview(data))
-        return size - left
-
-    def _append(self, data: memoryview) -> None:
         if self._descriptor is None:
-            self._held += data
-            return
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+            self._held = b"".join(_steps(file, size))
+            return len(self._held)
+        copied = 0
+        for data in _steps(file, size):
+            written = 0
+            while written < len(data):
+                written += os.write(self._descriptor, memoryview(data)[written:])
+            copied += written
+        return copied
 
     def _hash(self) -> None:
         """In one call, for which Python's lock is let go."""
@@ -71,6 +70,12 @@ class MemoryFile:
             return
         with mmap.mmap(self._descriptor, self.size, prot=mmap.PROT_READ) as content:
             self._sha256 = hashlib.sha256(content).hexdigest()
+
+
+def _steps(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while size and (data := file.read(min(size, _STEP))):
+        size -= len(data)
+        yield data
 
 
 def _memory() -> int | None:
