@@ -119,7 +119,7 @@ def _features(task: Task) -> Iterator[_Way]:
         return
     for head in ("lda", "linear", "prototype"):
         began = time.monotonic()
-        yield _way("features", head, task, dataclasses.replace(first, gallery_head={"kind": head}), began)
+        yield _way("features", head, task, dataclasses.replace(first, decision=task.deciding(kind=head)), began)
     for head in TRAINED_HEADS if _can_be_compared(task) else ():
         began = time.monotonic()
         trained = train_head(head, base, first.embedded)
@@ -147,8 +147,7 @@ def _way(method: str, head: str, task: Task, adapted: Adapted, began: float) -> 
 
 def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
     """What each image of the folds adds to the balanced accuracy, in the order of the support."""
-    decision = dataclasses.replace(task.decision, head={**task.decision.head, **adapted.gallery_head})
-    answers = cross_validated(dataclasses.replace(task, decision=decision), adapted, _FOLDS)
+    answers = cross_validated(task, adapted, _FOLDS)
     right = {sample.digest: answer.nearest == sample.label for sample, answer in answers}
     judged = [sample for sample in task.split.train if sample.digest in right]
     labels = sorted(task.dispositions)

@@ -80,7 +80,8 @@ def adapt_features(task: Task) -> Adapted:
     return Adapted(
         network=EmbeddingNetwork(task.backbone, plan, projection),
         embedded=embedded,
-        symmetries=symmetries,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(),
         candidates=tuple(
             Candidate(trial.name, trial.accuracy, trial.standard_error, trial is chosen) for trial in trials
         ),

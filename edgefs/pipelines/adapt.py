@@ -89,11 +89,8 @@ def adapt(
     succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
     task, dataset = _prepare(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
-    head = {**task.decision.head, **adapted.gallery_head}
-    task = dataclasses.replace(task, decision=dataclasses.replace(task.decision, head=head, crossfit=adapted.crossfit))
     for note in adapted.notes:
         tell(note)
-    task = dataclasses.replace(task, preprocess=dataclasses.replace(task.preprocess, symmetries=adapted.symmetries))
     measured = measure(task, adapted, dataset)
     writing = steps("write the RUN")
     report = dataclasses.replace(

@@ -95,7 +95,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
             held_out,
             adapted.embedded,
             task.dispositions,
-            task.decision,
+            adapted.decision,
             task.seed,
             task.steps("learning curve"),
         )
@@ -131,7 +131,7 @@ def adapt_report(
         settings=_settings(settings, task, adapted, dataset),
         evaluation=side.evaluation if side else None,
         evaluated_on=headline[0] if headline else "",
-        mistakes=mistakes_of(side, dataset.root, task.preprocess) if side else (),
+        mistakes=mistakes_of(side, dataset.root, adapted.preprocess) if side else (),
         left_out=tuple(LeftOut(inside(item.path, dataset.root), item.reason) for item in dataset.left_out),
         data_notes=measured.data_notes,
         learning_curve=measured.curve,
@@ -200,7 +200,7 @@ def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
 
 def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ...]:
     notes = []
-    overkill = task.decision.overkill
+    overkill = adapted.decision.overkill
     left = None if overkill is None else judge_of(task, adapted).overkill_left
     if overkill is not None and left is not None and left < 0:
         share = 100 * (overkill - left)
@@ -210,14 +210,14 @@ def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ..
         )
     held_out = task.split.test or task.split.validation
     if adapted.head and held_out:
-        notes.append(f"The learning curve is that of {task.decision.head['kind']}, which needs no training.")
+        notes.append(f"The learning curve is that of {adapted.decision.head['kind']}, which needs no training.")
     if adapted.head and not adapted.refit_head and not held_out:
         notes.append(
-            f"The figures are those of {task.decision.head['kind']}: the trained head {adapted.head.kind} can't be "
+            f"The figures are those of {adapted.decision.head['kind']}: the trained head {adapted.head.kind} can't be "
             "fitted again to a part of the images, and there are no others to measure it on."
         )
     notes += _near(near_duplicates(task.split.train, (*task.split.validation, *task.split.test)), dataset.root)
-    if warning := scale_warning(dataset.samples, task.preprocess):
+    if warning := scale_warning(dataset.samples, adapted.preprocess):
         notes.append(warning)
     return tuple(notes)
 
@@ -243,12 +243,12 @@ def _near(found: NearDuplicates, root: Path) -> list[str]:
 
 
 def _head(task: Task, adapted: Adapted) -> str:
-    own = ", ".join(f"{key} {value}" if key != "kind" else str(value) for key, value in task.decision.head.items())
+    own = ", ".join(f"{key} {value}" if key != "kind" else str(value) for key, value in adapted.decision.head.items())
     return f"{adapted.head.kind}, trained; {own} once anything is taught" if adapted.head else own
 
 
 def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Dataset) -> tuple[tuple[str, str], ...]:
-    preprocess = task.preprocess
+    preprocess = adapted.preprocess
     shown = {
         "method": f"{adapted.method}, chosen by auto" if adapted.method else settings.method,
         "backbone": f"{task.backbone.name} ({task.backbone.origin})",
@@ -256,7 +256,7 @@ def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Da
         "input": f"{preprocess.size[1]} x {preprocess.size[0]} pixels, {preprocess.resize}, {preprocess.channels}",
         "region of interest": "whole frame" if preprocess.roi is None else "{} {} {} {}".format(*preprocess.roi),
         "head": _head(task, adapted),
-        "budget for unknown": budget_in_words(task.decision),
+        "budget for unknown": budget_in_words(adapted.decision),
         "overkill budget": "none" if settings.overkill is None else f"{100 * settings.overkill:g} % of good parts",
         "an escape costs": "not stated" if settings.escape_cost is None else f"{settings.escape_cost:g} overkills",
         "shots": "all" if settings.shots is None else str(settings.shots),

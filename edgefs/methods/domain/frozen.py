@@ -164,4 +164,12 @@ def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | No
     embedded = embed_all(task, network, symmetries, gallery)
     assert task.domains is not None  # noqa: S101 - as in `adapt_domain`
     crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network.cpu(), embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)
+    return Adapted(
+        network=network.cpu(),
+        embedded=embedded,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(crossfit),
+        candidates=(),
+        notes=(*notes, told),
+        gallery=gallery,
+    )

@@ -56,7 +56,14 @@ def adapt_domain(task: Task) -> Adapted:
     network, symmetries = chosen.network.cpu().eval(), task.symmetries or ()
     embedded = embed_all(task, network, symmetries)
     crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network, embedded, symmetries, (), (*notes, told), crossfit=crossfit)
+    return Adapted(
+        network=network,
+        embedded=embedded,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(crossfit),
+        candidates=(),
+        notes=(*notes, told),
+    )
 
 
 def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:

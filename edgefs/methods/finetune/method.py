@@ -48,10 +48,10 @@ def adapt_finetune(task: Task) -> Adapted:
     return Adapted(
         network=network,
         embedded=embedded,
-        symmetries=symmetries,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(_correction(task, embedded, fitted) if fitted and depth else None),
         candidates=_candidates(fitted),
         notes=(*told, *_notes(task, options, fitted)),
-        crossfit=_correction(task, embedded, fitted) if fitted and depth else None,
         honest=fitted.decisions if fitted else None,
         head=tuned.model(support.labels, fitted.temperature if fitted else 1.0),
     )
@@ -70,8 +70,7 @@ def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tu
     """
     if task.settings.head == "linear":
         return task.symmetries or (), (), None
-    support_alone = dataclasses.replace(task.split, validation=(), test=())
-    frozen = adapt_features(dataclasses.replace(task, split=support_alone))
+    frozen = adapt_features(task.of_support_alone())
     return frozen.symmetries, frozen.notes[-1:], fit_projection(task, plan)
 
 

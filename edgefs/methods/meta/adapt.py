@@ -9,7 +9,6 @@ trained on DATA: its images are embedded and become the gallery, so what leave-o
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +95,10 @@ def adapt_meta(task: Task) -> Adapted:
     return Adapted(
         network=network,
         embedded=embed_all(task, network, symmetries),
-        symmetries=symmetries,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(**_head(task, criterion)),
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
-        gallery_head=_head(task, criterion),
     )
 
 
@@ -157,9 +156,7 @@ def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
     """Those that were asked for; else none where a turned image was another class, or feature extraction's choice."""
     turned = settings.class_rotations or settings.class_mirrors
     if task.symmetries is None and not turned and not isinstance(task.backbone.network, Conv4):
-        frozen = adapt_features(
-            dataclasses.replace(task, split=dataclasses.replace(task.split, validation=(), test=()))
-        )
+        frozen = adapt_features(task.of_support_alone())
         return frozen.symmetries, frozen.notes[-1]
     symmetries = task.symmetries or ()
     why = "as asked for" if task.symmetries is not None else "--symmetry adds those that keep a class"
