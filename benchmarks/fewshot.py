@@ -131,7 +131,7 @@ def embedded(data: Path, backbone: str, folder: Path, turned: bool) -> Material:
             views = classifier.bundle.manifest.preprocess.views
             taught = {sample.digest: classifier.embed([sample.path], views=True)[0] for sample in dataset.samples}
         found.append(Embedded.of_views(taught, views))
-    plan = EmbeddingPlan.from_json(Run.open(folder / "run").fields["plan"])
+    plan = EmbeddingPlan.from_json(Run.open(folder / "run").record.plan)
     span = next(span for tap, pooling, span in plan.blocks if tap == plan.taps[-1] and pooling == "avg")
     last = {digest: vector[span] for digest, vector in found[1].asked.items()}
     return Material(dataset.samples, found[0], Embedded(last, last))

@@ -14,7 +14,7 @@ from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
 from edgefs.backbones.students import STUDENTS, Student, untrained_student
 from edgefs.backbones.torchvision_models import is_cached, load_torchvision
 from edgefs.backbones.weights import RANDOM, Backbone, fill, from_file, state_digest
-from edgefs.runs.run import STUDENT, Run
+from edgefs.runs.run import STUDENT, DistilledRun
 from edgefs.settings.choices import STUDENT_SIZE
 from edgefs_runtime.base.errors import WeightsError
 
@@ -67,14 +67,13 @@ def default_backbone() -> tuple[Backbone, str]:
 
 
 def _distilled(folder: Path) -> Backbone:
-    run = Run.open_distilled(folder)
-    told = run.fields["backbone"]
-    if told["name"] not in STUDENTS:
-        raise WeightsError(f"{folder}: a student {told['name']!r}, which this edgefs does not know; update it")
-    network = Student(told["name"]).eval()
+    run = DistilledRun.open(folder)
+    told = run.record.backbone
+    if told.name not in STUDENTS:
+        raise WeightsError(f"{folder}: a student {told.name!r}, which this edgefs does not know; update it")
+    network = Student(told.name).eval()
     fill(network, load_file(folder / STUDENT), folder / STUDENT)
-    origin, digest = str(told["origin"]), state_digest(network)
-    return Backbone(told["name"], network, int(told["size"]), origin, digest)
+    return Backbone(told.name, network, told.size, told.origin, state_digest(network))
 
 
 def _student(size: str) -> Callable[[str | None], Backbone]:

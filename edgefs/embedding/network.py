@@ -124,7 +124,7 @@ class EmbeddingPlan:
         }
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> EmbeddingPlan:
+    def from_json(cls, fields: Mapping[str, Any]) -> EmbeddingPlan:
         """Read what `to_json` wrote."""
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**settings)

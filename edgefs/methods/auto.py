@@ -119,7 +119,8 @@ def _features(task: Task) -> Iterator[_Way]:
         return
     for head in ("lda", "linear", "prototype"):
         began = time.monotonic()
-        yield _way("features", head, task, dataclasses.replace(first, decision=task.deciding(kind=head)), began)
+        other = dataclasses.replace(first, decision=task.deciding(head={"kind": head}))
+        yield _way("features", head, task, other, began)
     for head in TRAINED_HEADS if _can_be_compared(task) else ():
         began = time.monotonic()
         trained = train_head(head, base, first.embedded)

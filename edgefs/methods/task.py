@@ -72,7 +72,7 @@ class Task:
         """The preprocessing of a model whose gallery holds each image in these symmetries as well."""
         return dataclasses.replace(self.preprocess, symmetries=symmetries)
 
-    def deciding(self, crossfit: CrossFit | None = None, **head: Any) -> DecisionSettings:
+    def deciding(self, crossfit: CrossFit | None = None, head: Mapping[str, Any] = {}) -> DecisionSettings:
         """The decision settings that were asked for, with what a method found.
 
         Args:

@@ -10,8 +10,9 @@ from pathlib import Path
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.layouts.groups import group_pattern
 from edgefs.distilling.settings import DistillSettings
-from edgefs.runs.run import Run, check_place
+from edgefs.runs.run import DistilledRun, Run
 from edgefs.runs.succession import predecessor
+from edgefs.runs.writing import check_place
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.settings.choices import HEADS_OF
 from edgefs_export.packing.pack import SUFFIX
@@ -46,7 +47,7 @@ def check_adapt(data: Path, out: Path, settings: AdaptSettings, *, overwrite: bo
     if settings.succeeds:
         predecessor(Path(settings.succeeds))
     if settings.backbone is not None and Path(settings.backbone).name != settings.backbone:
-        Run.open_distilled(Path(settings.backbone))
+        DistilledRun.open(Path(settings.backbone))
     source, tasks = settings.domain.source, settings.meta.tasks
     if source is not None and not Path(source).exists():
         raise DataError(f"--source {source}: no such file or folder")

@@ -303,11 +303,11 @@ def _run(folder: Path) -> _Subject:
     import torch
 
     from edgefs.embedding.torch_embedder import TorchEmbedder
-    from edgefs.pipelines.export import load_network, settings_of
+    from edgefs.pipelines.networks import load_network
     from edgefs.runs.run import Run
 
     run = Run.open(folder)
-    preprocess, decision, _ = settings_of(run)
+    preprocess, decision = run.record.preprocess, run.record.decision
     enrolments = run.enrolments()
     snapshot = build_snapshot(enrolments, 0, preprocess.views)
     model = run.trained_head

@@ -96,7 +96,7 @@ def adapt_meta(task: Task) -> Adapted:
         network=network,
         embedded=embed_all(task, network, symmetries),
         preprocess=task.in_views(symmetries),
-        decision=task.deciding(**_head(task, criterion)),
+        decision=task.deciding(head=_head(task, criterion)),
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
     )

@@ -15,9 +15,10 @@ from edgefs.embedding.enrolments import Embedded
 from edgefs.pipelines.checking import check_export
 from edgefs.pipelines.export.describing import manifest_fields, report_of
 from edgefs.pipelines.export.measuring import Measured, compare, embed_by_runtime, embed_by_torch, evaluate
-from edgefs.pipelines.export.plan import Plan, load_gallery_network, read_plan
+from edgefs.pipelines.export.plan import Plan, read_plan
 from edgefs.pipelines.export.precision import DeploySettings, Subject, deploy
 from edgefs.pipelines.export.refining import check_head, refine
+from edgefs.pipelines.networks import load_gallery_network
 from edgefs.progress import Steps, silent
 from edgefs.report import render_report
 from edgefs.runs.run import Run
@@ -151,5 +152,5 @@ def _subject(plan: Plan, model: bytes, gallery_model: bytes | None) -> Subject:
         dispositions=plan.dispositions,
         train=plan.train,
         test=plan.test,
-        shots=plan.run.fields["settings"]["shots"],
+        shots=plan.run.record.shots,
     )

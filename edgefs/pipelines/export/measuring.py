@@ -12,9 +12,10 @@ from edgefs.embedding.cache import EmbeddingCache, cache_path
 from edgefs.embedding.enrolments import Embedded, rows_of
 from edgefs.embedding.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs.evaluation import Evaluation
-from edgefs.pipelines.export.plan import Plan, load_gallery_network
+from edgefs.pipelines.export.plan import Plan
 from edgefs.pipelines.export.precision import Deployed
 from edgefs.pipelines.export.refining import Refined
+from edgefs.pipelines.networks import load_gallery_network
 from edgefs.progress import Progress, Steps
 from edgefs.runs.run import WEIGHTS
 from edgefs.runs.versions import versions
@@ -52,7 +53,7 @@ def embed_by_runtime(plan: Plan, model: bytes, gallery_model: bytes | None, use_
 
 def embed_by_torch(plan: Plan, use_cache: bool, steps: Steps) -> Embedded:
     """What the exported model is compared with."""
-    weights, preprocess = plan.run.fields["files"][WEIGHTS], canonical_json(plan.preprocess.to_json())
+    weights, preprocess = plan.run.record.files[WEIGHTS], canonical_json(plan.preprocess.to_json())
     cache = cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None
     cpu, of_gallery = torch.device("cpu"), load_gallery_network(plan.run)
     gallery = None if of_gallery is None else TorchEmbedder(of_gallery, cpu)

@@ -65,7 +65,7 @@ def test_options_name_classes_in_any_spelling(tmp_path: Path) -> None:
     (root / "stripes").rename(root / apart)
     settings = AdaptSettings(backbone="tiny", ok=(f" {apart}",), without=("dots\u200b",))
     run, _ = adapt(root, tmp_path / "run", settings)
-    assert {entry["label"]: entry["disposition"] for entry in run.fields["labels"]} == {"good": "ok", composed: "ok"}
+    assert dict(run.record.labels) == {"good": "ok", composed: "ok"}
 
 
 def test_a_gallery_that_spells_otherwise_is_evaluated_by_the_folders_of_now(bundle: Path, tmp_path: Path) -> None:

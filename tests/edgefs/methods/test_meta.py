@@ -57,7 +57,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def notes(run: Run) -> str:
-    return " ".join(run.fields["notes"])
+    return " ".join(run.record.notes)
 
 
 @pytest.mark.parametrize("algorithm", ["protonet", "anil"])
@@ -144,7 +144,7 @@ def test_a_pretrained_backbone_learns_in_its_last_stages_alone(tasks: Path, data
     before, after = tiny_backbone().network.state_dict(), load_file(run.folder / WEIGHTS)
     changed = {key for key in before if not torch.equal(before[key], after[f"stages.{key}"])}
     assert changed <= {"2.0.weight", "2.0.bias"}
-    assert run.fields["preprocess"]["symmetries"] == ["h"]
+    assert run.record.preprocess.symmetries == ("h",)
     assert export(run.folder, tmp_path / "t.edgefs", use_cache=False).parity.flips == 0
 
 
