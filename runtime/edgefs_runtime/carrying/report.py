@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgefs_runtime.base.wording import counted
+from edgefs_runtime.base.wording import counted, noun_of
 from edgefs_runtime.carrying.earlier import Agreement
 from edgefs_runtime.carrying.ways import CARRIED, Planned, Way, by_class
 
@@ -118,7 +118,7 @@ def lost(planned: Sequence[Planned]) -> list[str]:
         f"{'it' if count == 1 else 'them'} again, with --keep-images for the next time"
         for label, count in missing.items()
     ] + [
-        f"the kept picture{'' if count == 1 else 's'} of {counted(count, 'image')} of {label!r} show another region "
+        f"the kept {noun_of(count, 'picture')} of {counted(count, 'image')} of {label!r} show another region "
         "than this bundle looks at: enroll them again"
         for label, count in elsewhere.items()
     ]

@@ -32,7 +32,8 @@ class DecisionSettings:
     """How a bundle wants its decisions made.
 
     Attributes:
-        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`.
+        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`;
+            the default is the one that `adapt` takes where nothing is asked for.
         budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
         unknown: verdict for a part that no class fits.
         overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
@@ -43,7 +44,7 @@ class DecisionSettings:
         crossfit: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
     """
 
-    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
+    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "blend"})
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"
     overkill: float | None = None
