@@ -25,7 +25,7 @@ from edgefs.settings.choices import METHODS
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs.pipelines.measure import Measured
+    from edgefs.pipelines.measure import AdaptFigures
 
 _OF_METHODS = ("finetune", "domain", "meta")  # fields of `AdaptSettings` that hold a method's own settings
 
@@ -98,7 +98,7 @@ def _settings(given: Mapping[str, Any]) -> AdaptSettings:
     return AdaptSettings(**fields)
 
 
-def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bool) -> None:
+def _echo(run: Run, measured: AdaptFigures, out: Path, *, as_json: bool, medical: bool) -> None:
     if as_json:
         echo_json({"run": str(out), "name": run.name, **measured.to_json()})
         return

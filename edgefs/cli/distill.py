@@ -14,10 +14,10 @@ from edgefs.cli.program import this_program
 from edgefs.cli.run_options import FRAME, HARDWARE, RUN
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
-from edgefs.distilling.settings import DistillSettings
 from edgefs.pipelines.checking import check_distill
 from edgefs.runs.run import REPORT
 from edgefs.settings.choices import STUDENTS
+from edgefs.settings.distill import DistillSettings
 
 _KNOWN = DistillSettings()
 NETWORKS: tuple[Option, ...] = (

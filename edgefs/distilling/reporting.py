@@ -13,11 +13,11 @@ from torch import nn
 
 from edgefs.backbones.weights import state_digest
 from edgefs.distilling.preparing import Given
-from edgefs.distilling.settings import DistillSettings
 from edgefs.report import Report, TrainingPoint
 from edgefs.runs.parts import BackboneRecord, DataRecord, TeacherRecord
 from edgefs.runs.record import DISTILLED, DistilledRecord
 from edgefs.runs.versions import versions
+from edgefs.settings.distill import DistillSettings
 from edgefs.training import History
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
@@ -57,7 +57,7 @@ class Distilled:
         return {"before": dict(self.before), "after": dict(self.after), "epochs": epochs, "best": self.history.best}
 
 
-def record_of(
+def distilled_record(
     name: str,
     archive: Path | None,
     settings: DistillSettings,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgefs.data import folds
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.torch_embedder import TorchEmbedder
-from edgefs.evaluation.paired import balanced, clearly_best, standard_error
+from edgefs.evaluation.paired import balanced_shares, clearly_best, standard_error
 from edgefs.methods.cross_validation import cross_validated
 from edgefs.methods.features import adapt_features
 from edgefs.methods.finetune.bank import VARIANTS
@@ -153,7 +153,7 @@ def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
     judged = [sample for sample in task.split.train if sample.digest in right]
     labels = sorted(task.dispositions)
     classes = np.array([labels.index(sample.label) for sample in judged], np.int64)
-    return balanced(np.array([right[sample.digest] for sample in judged], bool), classes)
+    return balanced_shares(np.array([right[sample.digest] for sample in judged], bool), classes)
 
 
 def _can_be_compared(task: Task) -> bool:

@@ -24,7 +24,7 @@ from edgefs.embedding.enrolments import Embedded, Vectors, snapshot_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
-from edgefs.evaluation.paired import balanced, clearly_best, standard_error
+from edgefs.evaluation.paired import balanced_shares, clearly_best, standard_error
 from edgefs.methods.choosing import choosing_support
 from edgefs.methods.sklearn_heads import train_head
 from edgefs.methods.task import Adapted, Task
@@ -55,7 +55,7 @@ def adapt_features(task: Task) -> Adapted:
             "it with --method meta or domain"
         )
     full = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
-    with _Images(task, full) as images:
+    with _StageEmbeddings(task, full) as images:
         everything = (*task.split.train, *task.split.validation, *task.split.test)
         vectors = images.embed(everything, ("",), "embed")
         progress = task.steps("choose stages")
@@ -95,11 +95,11 @@ def fit_projection(task: Task, plan: EmbeddingPlan) -> Projection | None:
     """The projection of all stages, as the frozen backbone sees rendered pictures; None where none is wanted."""
     if not task.dim:
         return None
-    with _Images(task, plan) as images:
+    with _StageEmbeddings(task, plan) as images:
         return Projection.fit(images.rendered(), task.dim)
 
 
-class _Images:
+class _StageEmbeddings:
     """Embeddings with all stages, by torch, remembered between runs."""
 
     def __init__(self, task: Task, plan: EmbeddingPlan) -> None:
@@ -111,7 +111,7 @@ class _Images:
         self._embedder = TorchEmbedder(EmbeddingNetwork(task.backbone, plan), task.device)
         self._images, self._pictures = EmbeddingCache(of_images), EmbeddingCache(of_pictures)
 
-    def __enter__(self) -> _Images:
+    def __enter__(self) -> _StageEmbeddings:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,7 +204,7 @@ def _choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: _Views
 
 
 @dataclass(frozen=True)
-class _Trial:
+class _PlanTrial:
     """One plan, judged: `weighted` `[n]` adds up to the balanced accuracy of the support left out."""
 
     name: str
@@ -233,19 +233,19 @@ def _plans(full: EmbeddingPlan) -> list[tuple[str, EmbeddingPlan]]:
     return found
 
 
-def _try(name: str, plan: EmbeddingPlan, full: EmbeddingPlan, task: Task, vectors: Vectors) -> _Trial:
+def _try(name: str, plan: EmbeddingPlan, full: EmbeddingPlan, task: Task, vectors: Vectors) -> _PlanTrial:
     support = choosing_support(task, of_some_classes=True)
     columns = _columns(full, plan)
     narrowed = {sample.digest: vectors[sample.digest][columns] for sample in support}
     snapshot = snapshot_of(support, Embedded(narrowed, narrowed), task.dispositions)
-    return _Trial(name, plan, _weighted(LdaHead(snapshot).left_out().scores, snapshot))
+    return _PlanTrial(name, plan, _weighted(LdaHead(snapshot).left_out().scores, snapshot))
 
 
 def _weighted(scores: NDArray[np.float64], snapshot: Snapshot) -> NDArray[np.float64]:
     """What each left-out image adds to the balanced accuracy, `[n]` of those that can be judged."""
     rows = np.arange(len(scores))
     judged = np.isfinite(scores[rows, snapshot.classes])  # a class with a single part can't be left out
-    return balanced((scores.argmax(axis=1) == snapshot.classes)[judged], snapshot.classes[judged])
+    return balanced_shares((scores.argmax(axis=1) == snapshot.classes)[judged], snapshot.classes[judged])
 
 
 def _columns(full: EmbeddingPlan, plan: EmbeddingPlan) -> NDArray[np.int64]:
@@ -258,7 +258,7 @@ def _columns(full: EmbeddingPlan, plan: EmbeddingPlan) -> NDArray[np.int64]:
     return np.concatenate(kept)
 
 
-def _explain(chosen: _Trial, trials: list[_Trial], task: Task, plan: EmbeddingPlan) -> str:
+def _explain(chosen: _PlanTrial, trials: list[_PlanTrial], task: Task, plan: EmbeddingPlan) -> str:
     n = len(chosen.weighted)
     if not n or len(trials) == 1:
         why = "there is a single class" if len(trials) == 1 else "every class has a single part"

@@ -23,7 +23,7 @@ from edgefs.progress import Steps
 from edgefs.report import Candidate
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.training import Checkpoints
-from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.correction import Correction
 from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.decision.heads import TrainedHeadModel
 from edgefs_runtime.decision.judge import DecisionSettings
@@ -72,14 +72,14 @@ class Task:
         """The preprocessing of a model whose gallery holds each image in these symmetries as well."""
         return dataclasses.replace(self.preprocess, symmetries=symmetries)
 
-    def deciding(self, crossfit: CrossFit | None = None, head: Mapping[str, Any] = {}) -> DecisionSettings:
+    def deciding(self, correction: Correction | None = None, head: Mapping[str, Any] = {}) -> DecisionSettings:
         """The decision settings that were asked for, with what a method found.
 
         Args:
-            crossfit: what the support's own scores have to be corrected by, where the network was trained on it.
+            correction: what the support's own scores have to be corrected by, where the network was trained on it.
             head: settings of the gallery's head that differ from what was asked for.
         """
-        return dataclasses.replace(self.decision, head={**self.decision.head, **head}, crossfit=crossfit)
+        return dataclasses.replace(self.decision, head={**self.decision.head, **head}, correction=correction)
 
     def of_support_alone(self) -> Task:
         """The task without images to measure on, for a method that only wants another one's choices."""

@@ -20,11 +20,11 @@ from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.embedding.enrolments import enrolments_of
 from edgefs.methods import METHODS, Adapted, Task
 from edgefs.pipelines.checking import check_adapt
-from edgefs.pipelines.measure import Measured, adapt_report, measure
-from edgefs.pipelines.preparing import prepare
-from edgefs.pipelines.recording import record_of
+from edgefs.pipelines.measure import AdaptFigures, adapt_report, measure
+from edgefs.pipelines.preparing import prepare_task
+from edgefs.pipelines.recording import adapted_record
 from edgefs.progress import Steps, silent
-from edgefs.report import Report, render_report
+from edgefs.report import Report, report_html
 from edgefs.runs.run import GALLERY, GALLERY_WEIGHTS, HEAD, METRICS, REPORT, WEIGHTS, Run
 from edgefs.runs.succession import predecessor
 from edgefs.runs.writing import name_from, write_run
@@ -42,7 +42,7 @@ def adapt(
     overwrite: bool = False,
     steps: Steps = silent,
     tell: Callable[[str], None] = lambda _: None,
-) -> tuple[Run, Measured]:
+) -> tuple[Run, AdaptFigures]:
     """Adapt to the images of a folder and write a RUN.
 
     Args:
@@ -62,7 +62,7 @@ def adapt(
     check_adapt(data, out, settings, overwrite=overwrite)
     name = settings.name or _name_from(data)
     succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
-    task, dataset = prepare(data, out, settings, steps, tell)
+    task, dataset = prepare_task(data, out, settings, steps, tell)
     adapted = METHODS[settings.method](task)
     for note in adapted.notes:
         tell(note)
@@ -74,7 +74,7 @@ def adapt(
         created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
     )
-    record = record_of(name, data, dataset, task, adapted, succeeds)
+    record = adapted_record(name, data, dataset, task, adapted, succeeds)
     if is_lead():  # of several processes that train together one writes
         record = write_run(out, record, _files(task, adapted, measured, report), overwrite=overwrite)
         task.checkpoints.clear()
@@ -87,14 +87,14 @@ def _name_from(data: Path) -> str:
     return name_from((data.resolve().parent if data.suffix.lower() in TABLE_SUFFIXES else data.resolve()).name, "model")
 
 
-def _files(task: Task, adapted: Adapted, measured: Measured, report: Report) -> dict[str, bytes]:
+def _files(task: Task, adapted: Adapted, measured: AdaptFigures, report: Report) -> dict[str, bytes]:
     """The content of the RUN's other files, by their names."""
     networks = {WEIGHTS: adapted.network, GALLERY_WEIGHTS: adapted.gallery}
     return {
         **{name: _weights(network) for name, network in networks.items() if network is not None},
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
         METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
-        REPORT: render_report(report).encode(),
+        REPORT: report_html(report).encode(),
         **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }
 

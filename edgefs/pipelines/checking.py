@@ -9,12 +9,12 @@ from pathlib import Path
 
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.layouts.groups import group_pattern
-from edgefs.distilling.settings import DistillSettings
 from edgefs.runs.run import DistilledRun, Run
 from edgefs.runs.succession import predecessor
 from edgefs.runs.writing import check_place
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.settings.choices import HEADS_OF
+from edgefs.settings.distill import DistillSettings
 from edgefs_export.packing.pack import SUFFIX
 from edgefs_runtime.base.errors import DataError, EdgefsError, ExportError, RunError, WeightsError
 from edgefs_runtime.bundle.manifest import check_name

@@ -23,7 +23,7 @@ from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.runs.run import DIGEST_START
 from edgefs_runtime.base.errors import DataError, GalleryError, ImageError
-from edgefs_runtime.base.labels import difference, spelling_in, twin_of
+from edgefs_runtime.base.labels import difference_in_words, spelling_in, twin_of
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.classifier import Classifier
@@ -219,7 +219,11 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     if unknown:
         notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
-        notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
+        notes += [
+            f"{a} and the model's {b} differ {difference_in_words(a, b)} only: are they one class?"
+            for a, b in twins
+            if b
+        ]
     return samples, tuple(notes)
 
 
@@ -291,11 +295,11 @@ def _taught(classifier: Classifier) -> frozenset[str]:
     """Digests of what was enrolled on the device."""
     if classifier.gallery_path is None or not classifier.gallery_path.exists():
         return frozenset()
-    from edgefs_runtime.gallery.check import load
+    from edgefs_runtime.gallery.check import load_ledger
     from edgefs_runtime.gallery.database import connect_reader
 
     with connect_reader(classifier.gallery_path) as connection:
-        events = load(connection, classifier.gallery_path).events.values()
+        events = load_ledger(connection, classifier.gallery_path).events.values()
     return frozenset(digest for event in events if event.kind == "enroll" for digest in json.loads(event.digests))
 
 

@@ -45,7 +45,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Measured:
+class AdaptFigures:
     """The figures of a run.
 
     Attributes:
@@ -83,7 +83,7 @@ class Measured:
         }
 
 
-def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
+def measure(task: Task, adapted: Adapted, dataset: Dataset) -> AdaptFigures:
     """Decide about validation and test images; without either, cross-validate the support."""
     split, progress = task.split, task.steps("measure")
     validation = _decide(split.validation, split.blank_validation, task, adapted)
@@ -104,7 +104,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
     )
     cross_validation = None if validation or test else _cross_validate(task, adapted)
     progress(1, 1)
-    return Measured(
+    return AdaptFigures(
         validation=validation,
         test=test,
         cross_validation=cross_validation,
@@ -114,7 +114,7 @@ def measure(task: Task, adapted: Adapted, dataset: Dataset) -> Measured:
 
 
 def adapt_report(
-    name: str, settings: AdaptSettings, dataset: Dataset, task: Task, adapted: Adapted, measured: Measured
+    name: str, settings: AdaptSettings, dataset: Dataset, task: Task, adapted: Adapted, measured: AdaptFigures
 ) -> Report:
     """The report of `adapt`."""
     headline = measured.headline

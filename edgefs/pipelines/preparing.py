@@ -29,7 +29,7 @@ from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 _FALLBACK = "blend"
 
 
-def prepare(
+def prepare_task(
     data: Path, out: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]
 ) -> tuple[Task, Dataset]:
     """Read everything that a method needs: what can fail in a second first, then the images.

@@ -15,7 +15,9 @@ from edgefs.runs.record import AdaptedRecord
 from edgefs.runs.versions import versions
 
 
-def record_of(name: str, data: Path, dataset: Dataset, task: Task, adapted: Adapted, succeeds: str) -> AdaptedRecord:
+def adapted_record(
+    name: str, data: Path, dataset: Dataset, task: Task, adapted: Adapted, succeeds: str
+) -> AdaptedRecord:
     """The record of a RUN that is not written yet.
 
     Args:

@@ -17,7 +17,7 @@ from edgefs.backbones.conv4 import Conv4
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.features import adapt_features
 from edgefs.methods.meta.anil import Anil
-from edgefs.methods.meta.episodes import Episodes, hold_out
+from edgefs.methods.meta.episodes import EpisodeSampler, hold_out
 from edgefs.methods.meta.network import embedding_network, own_backbone, projected
 from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
@@ -69,7 +69,7 @@ def adapt_meta(task: Task) -> Adapted:
         steps=task.steps,
     )
     learned, held_out, sentence = hold_out(tasks.classes, task.seed)
-    episodes = Episodes(
+    episodes = EpisodeSampler(
         learned,
         _ways(settings, defaults, learned),
         settings.episode_shots + settings.queries,
@@ -120,7 +120,7 @@ def _criterion(settings: MetaSettings) -> ProtoNet | Anil:
 
 
 def _objective(
-    task: Task, module: EpisodicNetwork, episodes: Episodes, held_out: list[TaskClass], defaults: _Defaults
+    task: Task, module: EpisodicNetwork, episodes: EpisodeSampler, held_out: list[TaskClass], defaults: _Defaults
 ) -> tuple[MetaObjective, TrainingSettings]:
     asked, settings = task.settings, task.settings.meta
     batch, epochs = asked.batch or defaults.batch, asked.epochs or defaults.epochs

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgefs.data import Sample
-from edgefs.pipelines.export.measuring import Measured
-from edgefs.pipelines.export.plan import Plan
+from edgefs.pipelines.export.measuring import BundleFigures
+from edgefs.pipelines.export.plan import ExportPlan
 from edgefs.report import Report
 from edgefs.runs.versions import versions
 from edgefs_export.onnx.graph import OPSET
@@ -18,7 +18,7 @@ from edgefs_runtime.decision.judge import budget_in_words
 _MIN_RUNTIME = "0.1.0"
 
 
-def manifest_fields(plan: Plan, dim: int, measured: Measured) -> dict[str, Any]:
+def manifest_fields(plan: ExportPlan, dim: int, measured: BundleFigures) -> dict[str, Any]:
     """The manifest, less what packing adds. Nothing in it tells when or where the bundle was made."""
     run, height, width = plan.run.record, *plan.preprocess.size
     backbone = run.backbone
@@ -65,7 +65,7 @@ def _counts(samples: Sequence[Sample]) -> dict[str, int]:
     return {label: sum(sample.label == label for sample in samples) for label in labels}
 
 
-def report_of(plan: Plan, measured: Measured) -> Report:
+def report_of(plan: ExportPlan, measured: BundleFigures) -> Report:
     """The bundle's report, in which nothing is shown of the images."""
     parity, evaluation, refined = measured.parity, measured.evaluation, measured.refined
     run = plan.run.record

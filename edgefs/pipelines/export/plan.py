@@ -24,7 +24,7 @@ _LARGEST_TEST = 5000  # images measured through the runtime
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportPlan:
     """What is exported; `blank` are the test images that show nothing, about which no device decides."""
 
     run: Run
@@ -51,7 +51,7 @@ class Plan:
         return Judge(snapshot, self.decision, trained=TrainedHead(self.head, snapshot) if self.head else None)
 
 
-def read_plan(run: Run, data: Path | None, name: str | None) -> Plan:
+def read_plan(run: Run, data: Path | None, name: str | None) -> ExportPlan:
     """Read a RUN for export.
 
     Args:
@@ -66,7 +66,7 @@ def read_plan(run: Run, data: Path | None, name: str | None) -> Plan:
     record = run.record
     root = data or Path(record.data.root)
     root = root.parent if root.is_file() else root
-    return Plan(
+    return ExportPlan(
         run=run,
         name=name or run.name,
         network=load_network(run),

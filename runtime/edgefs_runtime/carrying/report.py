@@ -90,7 +90,7 @@ class Carried:
         return sum(any(way in CARRIED for way in ways) for ways in self.ways.values())
 
 
-def ways_of(planned: Sequence[Planned]) -> dict[str, dict[Way, int]]:
+def images_by_way(planned: Sequence[Planned]) -> dict[str, dict[Way, int]]:
     """Images by class and way."""
     ways: dict[str, dict[Way, int]] = {}
     for one in planned:

@@ -17,7 +17,7 @@ from edgefs.cli import main
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
-from edgefs.report import render_report
+from edgefs.report import report_html
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.bundle.bundle import Bundle
@@ -41,9 +41,9 @@ def test_file_names_that_are_no_text_are_learned_from_reported_and_exported(tmp_
     assert all((root / image["path"]).is_file() for side in fields["images"].values() for image in side)
     assert fields["left_out"][0]["path"] == f"dots/{NO_TEXT}.png"
     assert "??.png" in (run.folder / "report.html").read_text(encoding="utf-8")
-    assert render_report(evaluate(run.folder, root).report).encode("utf-8")
+    assert report_html(evaluate(run.folder, root).report).encode("utf-8")
     export(run.folder, tmp_path / "b.edgefs")
-    assert render_report(evaluate(tmp_path / "b.edgefs", root).report).encode("utf-8")
+    assert report_html(evaluate(tmp_path / "b.edgefs", root).report).encode("utf-8")
 
 
 def test_brackets_and_colons_in_names_are_shown_as_they_are(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from textures import save, write_set
 
 from edgefs.backbones import load_backbone
 from edgefs.cli import main
-from edgefs.distilling.settings import DistillSettings
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.distill import distill
 from edgefs.pipelines.export import export
 from edgefs.runs.run import DistilledRun
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.distill import DistillSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import EdgefsError, RunError, WeightsError
 

@@ -18,7 +18,7 @@ from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
 from edgefs.methods.domain.dann import domain_loss
-from edgefs.methods.domain.guard import Candidate, judge
+from edgefs.methods.domain.guard import Adaptation, judge
 from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.pipelines.adapt import adapt
@@ -149,7 +149,7 @@ def test_a_collapse_is_never_shipped() -> None:
     one_direction = Spread.of(answers(even, 10, 1))
     assert sound.used == pytest.approx(10, abs=0.1)
     for collapsed in (few_classes, one_direction):
-        verdict = judge(Candidate(collapsed, 0.99), Candidate(sound, 0.5), 0.99, 10)
+        verdict = judge(Adaptation(collapsed, 0.99), Adaptation(sound, 0.5), 0.99, 10)
         assert not verdict.adapted
         assert "collapsed" in verdict.reason
 
@@ -162,7 +162,7 @@ def test_the_adapted_model_must_show_that_it_helped(reverse: float, source: floa
     spread = Spread.of(answers(np.arange(200) % 10, 10, 9))
     unsure = Spread(spread.entropy + 0.5, spread.used, spread.rank)
     adapted, plain = (spread, unsure) if surer else (unsure, spread)
-    assert judge(Candidate(adapted, reverse), Candidate(plain), source, 10).adapted is shipped
+    assert judge(Adaptation(adapted, reverse), Adaptation(plain), source, 10).adapted is shipped
 
 
 def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path, target: Path, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_target_images_kept_out_tell_what_is_usual_there(hazy: Path, tmp_path: P
 
 def test_few_target_images_are_not_kept_out_and_that_is_said(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source))
-    assert run.record.decision.crossfit is None
+    assert run.record.decision.correction is None
     assert any("Thresholds rest on the gallery alone" in note for note in run.record.notes)
 
 

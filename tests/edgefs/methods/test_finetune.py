@@ -67,7 +67,7 @@ def test_it_exports_decides_and_takes_a_new_class(data: Path, tmp_path: Path) ->
     assert not measured.curve  # the network has seen all shots: fewer would look too good
     export(tmp_path / "run", tmp_path / "b.edgefs")
     with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "g") as classifier:
-        assert classifier.bundle.manifest.decision.crossfit is not None
+        assert classifier.bundle.manifest.decision.correction is not None
         classifier.enroll("checks", [draw("checks", number) for number in range(5)], force=True)
         answers = classifier.predict([draw("checks", number) for number in range(10, 16)])
     assert sum(answer.nearest == "checks" for answer in answers) >= 5

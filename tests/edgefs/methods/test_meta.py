@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from edgefs.methods.meta.anil import Anil
-from edgefs.methods.meta.episodes import Episodes
+from edgefs.methods.meta.episodes import EpisodeSampler
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass
 from edgefs.pipelines.adapt import adapt
@@ -92,7 +92,7 @@ def test_a_turned_and_a_mirrored_class_are_classes_whose_images_are_changed_alik
     classes = [TaskClass("", "dark", dark), TaskClass("", "light", light)]
     seen = set()
     for number in range(60):
-        for drawn in Episodes(classes, 2, 6, False, True, True, 0).draw(number).numpy():
+        for drawn in EpisodeSampler(classes, 2, 6, False, True, True, 0).draw(number).numpy():
             original = dark if drawn.max() < 128 else light
             looked_at = {(turns, turn): set() for turns in range(4) for turn in (1, -1)}
             for turns, turn in looked_at:

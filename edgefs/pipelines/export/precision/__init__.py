@@ -9,7 +9,7 @@
 - `pictures` are what int8 ranges are measured on.
 """
 
-from edgefs.pipelines.export.precision.deploying import DeploySettings, Subject, deploy
+from edgefs.pipelines.export.precision.deploying import DeploySettings, FloatModel, deploy
 from edgefs.pipelines.export.precision.trials import Deployed, GateError, Trial
 
-__all__ = ["DeploySettings", "Deployed", "GateError", "Subject", "Trial", "deploy"]
+__all__ = ["DeploySettings", "Deployed", "FloatModel", "GateError", "Trial", "deploy"]

@@ -71,7 +71,7 @@ class DeploySettings:
 
 
 @dataclass(frozen=True)
-class Subject:
+class FloatModel:
     """A float32 network, and what it is measured on.
 
     Attributes:
@@ -97,7 +97,7 @@ class Subject:
     shots: int | None
 
 
-def deploy(subject: Subject, settings: DeploySettings, *, use_cache: bool, steps: Steps) -> Deployed:
+def deploy(subject: FloatModel, settings: DeploySettings, *, use_cache: bool, steps: Steps) -> Deployed:
     """Make the file for the device.
 
     Raises:
@@ -153,7 +153,7 @@ def _fastest(workshop: _Workshop) -> Deployed:
 class _Workshop:
     """Makes candidates and measures them; what they share is computed once."""
 
-    def __init__(self, subject: Subject, settings: DeploySettings, use_cache: bool, steps: Steps) -> None:
+    def __init__(self, subject: FloatModel, settings: DeploySettings, use_cache: bool, steps: Steps) -> None:
         self.subject, self.settings = subject, settings
         self._use_cache, self._steps = use_cache, steps
         self.trials: list[Trial] = []

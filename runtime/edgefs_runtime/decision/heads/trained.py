@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.base.wording import first_line
-from edgefs_runtime.decision.heads.base import Answer, Head, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, Head, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 PROBABILITIES, SCORES = "probabilities", "scores"  # what the output of `head.onnx` is called, and is
@@ -159,7 +159,7 @@ class _Over:
         """Scores of the one, strangeness of the other."""
         return Answer(self._trained.scores(vectors), self._fallback.answer(vectors).strangeness)
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Of the gallery's head: what was trained on its rows can't be asked what it would say without them."""
         return self._fallback.left_out()
 
