@@ -18,7 +18,7 @@ from edgefs.data.splits.parts import find_parts
 from edgefs.embedding.enrolments import Embedded
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
-from edgefs.pipelines.measure import Side, distribution_of, inside, mistakes_of
+from edgefs.pipelines.sides import Dispositions, Side, distribution_of, inside, mistakes_of
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.runs.run import DIGEST_START
@@ -121,9 +121,7 @@ def evaluate(
         progress(done, len(samples))
     named = {spelling_in(dataset.classes, label) for label in ok}
     strangers: dict[str, Disposition] = dict.fromkeys(named - judged.dispositions.keys(), "ok")
-    truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
-    evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
-    side = Side(samples, tuple(decisions), evaluation, judged.thresholds)
+    side = Side.of(samples, decisions, Dispositions(judged.dispositions, strangers), judged.thresholds)
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 
 

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgefs.data import Dataset, Sample, near_duplicates, scale_warning
 from edgefs.data.duplicates import NearDuplicates
-from edgefs.data.samples import relative_name
-from edgefs.embedding.enrolments import rows_of
-from edgefs.evaluation import Evaluation
 from edgefs.evaluation.curve import learning_curve
 from edgefs.methods import Adapted, Task
 from edgefs.methods.cross_validation import cross_validated, judge_of
-from edgefs.report import CurvePoint, Distribution, Group, LeftOut, Mistake, Report, describe_mistakes
+from edgefs.pipelines.sides import Dispositions, Side, distribution_of, inside, mistakes_of
+from edgefs.report import CurvePoint, LeftOut, Report
 from edgefs.settings.adapt import AdaptSettings
-from edgefs_calibration.statistics.rates import is_refused
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.decision.decision import Decision, Disposition
-from edgefs_runtime.decision.judge import Judge, budget_in_words, said_thresholds
-from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.decision.judge import budget_in_words, said_thresholds
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
-
-
-@dataclass(frozen=True)
-class Side:
-    """One set of images that were decided about, with the outcome.
-
-    Attributes:
-        samples: the images.
-        decisions: about them.
-        evaluation: the figures.
-        thresholds: the p-values in force, see `Judge.thresholds`.
-    """
-
-    samples: tuple[Sample, ...]
-    decisions: tuple[Decision, ...]
-    evaluation: Evaluation
-    thresholds: Mapping[Disposition, float]
 
 
 @dataclass(frozen=True)
@@ -86,8 +64,8 @@ class AdaptFigures:
 def measure(task: Task, adapted: Adapted, dataset: Dataset) -> AdaptFigures:
     """Decide about validation and test images; without either, cross-validate the support."""
     split, progress = task.split, task.steps("measure")
-    validation = _decide(split.validation, split.blank_validation, task, adapted)
-    test = _decide(split.test, split.blank_test, task, adapted)
+    validation = _decided(split.validation, split.blank_validation, task, adapted)
+    test = _decided(split.test, split.blank_test, task, adapted)
     held_out = split.test or split.validation
     curve = (
         learning_curve(
@@ -140,62 +118,21 @@ def adapt_report(
     )
 
 
-def mistakes_of(side: Side, root: Path, preprocess: Preprocess) -> tuple[Mistake, ...]:
-    """The worst mistakes with thumbnails, for a report."""
-    inner = [row for row, sample in enumerate(side.samples) if not relative_name(sample.path, root).startswith("..")]
-    if len(inner) < len(side.samples):  # a CSV may name files anywhere; a report names only what lies in its folder
-        return ()
-    truths = [sample.label for sample in side.samples]
-    paths = [sample.path for sample in side.samples]
-    return describe_mistakes(side.evaluation, truths, side.decisions, paths, root, preprocess)
-
-
-def distribution_of(side: Side) -> Distribution | None:
-    """The p-values of the images of known classes and of others, and the threshold in force."""
-    known = set(side.evaluation.confusion.labels)
-    groups: dict[str, list[Decision]] = {"known classes": [], "classes not taught": []}
-    for sample, decision in zip(side.samples, side.decisions, strict=True):
-        if decision.p_value is not None:
-            groups["known classes" if sample.label in known else "classes not taught"].append(decision)
-    filled = tuple(
-        Group(name, tuple(one.p_value for one in own if one.p_value is not None), sum(map(is_refused, own)))
-        for name, own in groups.items()
-        if own
-    )
-    if not filled:
-        return None
-    different = set(side.thresholds.values())
-    line = different.pop() if len(different) == 1 else None
-    return Distribution("p-value", filled, line, said_thresholds(side.thresholds))
-
-
-def inside(path: Path, root: Path) -> str:
-    """A path as a report may show it: relative to the data folder, or the bare name of a file outside."""
-    name = relative_name(path, root)
-    return path.name if name.startswith("..") or Path(name).is_absolute() else name
-
-
-def _decide(samples: Sequence[Sample], blank: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
-    """Decisions as a device makes them: about `samples`, and none about images that show nothing."""
+def _decided(samples: Sequence[Sample], blank: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:
+    """Images that were not learned from; None where there are none."""
     if not samples and not blank:
         return None
-    judge = judge_of(task, adapted)
-    decided = judge.decide(rows_of(samples, adapted.embedded)) if samples else []
-    undecided = [judge.no_decision(sample.blank) for sample in blank]
-    return _side((*samples, *blank), (*decided, *undecided), task, judge)
-
-
-def _side(samples: tuple[Sample, ...], decisions: tuple[Decision, ...], task: Task, judge: Judge) -> Side:
-    truths = [sample.label for sample in samples]
-    parts = [sample.group for sample in samples]
-    evaluation = Evaluation.of(truths, decisions, task.dispositions, task.strangers, parts)
-    return Side(samples, decisions, evaluation, judge.thresholds)
+    dispositions = Dispositions(task.dispositions, task.strangers)
+    return Side.decided(judge_of(task, adapted), samples, blank, adapted.embedded, dispositions)
 
 
 def _cross_validate(task: Task, adapted: Adapted) -> Side | None:
     judged = cross_validated(task, adapted, _FOLDS)
-    samples, decisions = (tuple(one) for one in zip(*judged, strict=True)) if judged else ((), ())
-    return _side(samples, decisions, task, judge_of(task, adapted)) if samples else None
+    if not judged:
+        return None
+    samples, decisions = zip(*judged, strict=True)
+    dispositions = Dispositions(task.dispositions, task.strangers)
+    return Side.of(samples, decisions, dispositions, judge_of(task, adapted).thresholds)
 
 
 def _data_notes(task: Task, dataset: Dataset, adapted: Adapted) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from edgefs.pipelines.export.plan import ExportPlan
 from edgefs.pipelines.export.precision import Deployed
 from edgefs.pipelines.export.refining import Refined
 from edgefs.pipelines.networks import load_gallery_network
+from edgefs.pipelines.sides import Dispositions, Side
 from edgefs.progress import Progress, Steps
 from edgefs.runs.run import WEIGHTS
 from edgefs.runs.versions import versions
@@ -92,14 +93,7 @@ def compare(plan: ExportPlan, judge: Judge, vectors: Embedded, expected: Embedde
 
 def evaluate_bundle(plan: ExportPlan, judge: Judge, vectors: Embedded) -> Evaluation | None:
     """The figures on the RUN's test images; None where there are none."""
-    samples = (*plan.test, *plan.blank)
-    if not samples:
+    if not plan.test and not plan.blank:
         return None
-    decided = judge.decide(rows_of(plan.test, vectors)) if plan.test else []
-    return Evaluation.of(
-        [sample.label for sample in samples],
-        [*decided, *(judge.no_decision(sample.blank) for sample in plan.blank)],
-        plan.dispositions,
-        plan.strangers,
-        [sample.group for sample in samples],
-    )
+    dispositions = Dispositions(plan.dispositions, plan.strangers)
+    return Side.decided(judge, plan.test, plan.blank, vectors, dispositions).evaluation

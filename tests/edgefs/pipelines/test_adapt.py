@@ -16,7 +16,7 @@ from textures import draw, save, write_set
 from edgefs.cli.show import command as show
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
-from edgefs.pipelines.measure import distribution_of
+from edgefs.pipelines.sides import distribution_of
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
