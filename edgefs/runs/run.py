@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edgefs.runs.record import DISTILLED, RUN, RUN_FORMAT, AdaptedRecord, DistilledRecord
 from edgefs_runtime.base.errors import BundleError, RunError
@@ -39,9 +39,12 @@ GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of
 DIGEST_START = 16  # hex digits: enough to tell an image by
 
 
+Record = TypeVar("Record", AdaptedRecord, DistilledRecord)
+
+
 @dataclass(frozen=True)
-class Run:
-    """An adapted model on the workstation.
+class RunFolder(Generic[Record]):
+    """What lies in a RUN folder, whoever made it.
 
     Attributes:
         folder: where it lies.
@@ -49,7 +52,22 @@ class Run:
     """
 
     folder: Path
-    record: AdaptedRecord
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.record.name
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        content: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        return content
+
+
+class Run(RunFolder[AdaptedRecord]):
+    """An adapted model on the workstation."""
 
     @classmethod
     def open(cls, folder: Path) -> Run:
@@ -64,15 +82,7 @@ class Run:
                 f"{folder}: a distilled backbone, which knows no classes yet; `edgefs adapt DATA --backbone {folder}` "
                 "makes a RUN of it"
             )
-        try:
-            return cls(folder, AdaptedRecord.from_json(fields))
-        except RunError as error:
-            raise RunError(f"{folder}: {error}") from error
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.record.name
+        return cls(folder, _read_record(folder, fields, AdaptedRecord.from_json))
 
     @property
     def identity(self) -> str:
@@ -89,11 +99,6 @@ class Run:
         """Of each image that shows nothing and tests nothing, `DIGEST LABEL`: a dead camera writes one file for all."""
         blank = self.record.no_decision
         return sorted(f"{image.sha256[:DIGEST_START]} {image.label}" for image in (*blank.train, *blank.validation))
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`."""
-        return _metrics(self.folder)
 
     @property
     def trained_head(self) -> TrainedHeadModel | None:
@@ -116,17 +121,8 @@ class Run:
         return unpack_gallery((self.folder / GALLERY).read_bytes())
 
 
-@dataclass(frozen=True)
-class DistilledRun:
-    """A distilled backbone on the workstation.
-
-    Attributes:
-        folder: where it lies.
-        record: what `run.json` says.
-    """
-
-    folder: Path
-    record: DistilledRecord
+class DistilledRun(RunFolder[DistilledRecord]):
+    """A distilled backbone on the workstation."""
 
     @classmethod
     def open(cls, folder: Path) -> DistilledRun:
@@ -140,20 +136,7 @@ class DistilledRun:
         fields = _checked_fields(folder)
         if fields.get("method") != DISTILLED:
             raise RunError(f"{folder}: not from `edgefs distill`; an adapted RUN is no backbone")
-        try:
-            return cls(folder, DistilledRecord.from_json(fields))
-        except RunError as error:
-            raise RunError(f"{folder}: {error}") from error
-
-    @property
-    def name(self) -> str:
-        """The student's name."""
-        return self.record.name
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`."""
-        return _metrics(self.folder)
+        return cls(folder, _read_record(folder, fields, DistilledRecord.from_json))
 
 
 def sha256(data: bytes) -> str:
@@ -190,6 +173,8 @@ def _read_fields(folder: Path) -> dict[str, Any]:
     return fields
 
 
-def _metrics(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    return content
+def _read_record(folder: Path, fields: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Record]) -> Record:
+    try:
+        return read(fields)
+    except RunError as error:
+        raise RunError(f"{folder}: {error}") from error

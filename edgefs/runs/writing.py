@@ -12,17 +12,15 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from edgefs.runs.record import RUN, AdaptedRecord, DistilledRecord
-from edgefs.runs.run import sha256
+from edgefs.runs.record import RUN
+from edgefs.runs.run import Record, sha256
 from edgefs_runtime.base.durable import sync_file, sync_folder
 from edgefs_runtime.base.errors import BundleError, RunError
 from edgefs_runtime.bundle.manifest import check_name
 
 _LONGEST = 200  # bytes of a RUN's name that its hidden name begins with
 _LONGEST_NAME = 240  # bytes: file systems take 255, and a training lies beside it
-Record = TypeVar("Record", AdaptedRecord, DistilledRecord)
 
 
 def write_run(folder: Path, record: Record, files: Mapping[str, bytes], *, overwrite: bool) -> Record:
