@@ -14,7 +14,7 @@ from edgefs_runtime.base.errors import BundleError, EdgefsError, ProviderError
 from edgefs_runtime.base.state import state_folder
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.bundle.golden import Agreement, Golden
+from edgefs_runtime.bundle.golden import Golden, GoldenAgreement
 from edgefs_runtime.embedders.backends import open_backend
 from edgefs_runtime.embedders.protocol import Backend, embed_each
 
@@ -59,7 +59,7 @@ def verify(path: str | Path, provider: str = "cpu") -> Verified:
         ProviderError: the provider does not work here, or computes something else.
     """
     bundle = Bundle.open(path)
-    found: list[Agreement] = []
+    found: list[GoldenAgreement] = []
     backend = open_backend(bundle, provider, test=lambda bundle, backend: found.append(run_self_test(bundle, backend)))
     agreement, inputs = found[-1], len(Golden.from_bytes(bundle.golden).inputs)
     return Verified(
@@ -86,7 +86,7 @@ def check_once(bundle: Bundle, backend: Backend) -> None:
         run_self_test(bundle, backend)
 
 
-def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
+def run_self_test(bundle: Bundle, backend: Backend) -> GoldenAgreement:
     """Run a bundle's self-test and note that it has passed.
 
     Raises:

@@ -27,7 +27,7 @@ class OtherFileError(ArchiveError):
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """One member: its content, and whether the CRC-32 that was stored with it is that of the content."""
 
     content: memoryview
@@ -38,7 +38,7 @@ class Member:
         return zlib.crc32(self.content) == self.crc
 
 
-def read_archive(data: bytes | memoryview) -> dict[str, Member]:
+def read_archive(data: bytes | memoryview) -> dict[str, ArchiveMember]:
     """The members by name, in the directory's order; contents are views, nothing is copied.
 
     Raises:
@@ -46,7 +46,7 @@ def read_archive(data: bytes | memoryview) -> dict[str, Member]:
     """
     view = memoryview(data)
     start, count = _end(view)
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     at = start
     for _ in range(count):
         if at + _ENTRY_SIZE > len(view) or view[at : at + 4] != _ENTRY:
@@ -75,7 +75,7 @@ def _end(view: memoryview) -> tuple[int, int]:
     return start, count
 
 
-def _member(view: memoryview, at: int, name: str, limit: int) -> Member:
+def _member(view: memoryview, at: int, name: str, limit: int) -> ArchiveMember:
     flags, method = _number(view, at + 8, 2), _number(view, at + 10, 2)
     crc, stored, size, local = (_number(view, at + offset, 4) for offset in (16, 20, 24, 42))
     if method or flags & _ENCRYPTED or stored != size:
@@ -85,7 +85,7 @@ def _member(view: memoryview, at: int, name: str, limit: int) -> Member:
     first = local + _LOCAL_SIZE + _number(view, local + 26, 2) + _number(view, local + 28, 2)
     if first + size > limit:
         raise ArchiveError(f"{name[:60]!r} claims more bytes than there are")
-    return Member(view[first : first + size], crc)
+    return ArchiveMember(view[first : first + size], crc)
 
 
 def _number(view: memoryview, at: int, size: int) -> int:

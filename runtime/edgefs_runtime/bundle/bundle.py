@@ -22,8 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs_runtime.base.archive import ArchiveError, OtherFileError, read_archive
-from edgefs_runtime.base.archive import Member as ArchiveMember
+from edgefs_runtime.base.archive import ArchiveError, ArchiveMember, OtherFileError, read_archive
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.bundle.identity import space_id
 from edgefs_runtime.bundle.manifest import Manifest, parse_manifest

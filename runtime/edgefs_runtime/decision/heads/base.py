@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutScores:
     """What the head would say of its own rows if their part were not in the gallery.
 
     Attributes:
@@ -47,6 +47,6 @@ class Head(Protocol):
         """Scores and strangeness of rows `[N,D]`, at one reading of what the head holds."""
         ...
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Leave-one-part-out over the gallery's own rows, exact."""
         ...
