@@ -187,7 +187,7 @@ def _head(task: Task, adapted: Adapted) -> str:
 def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Dataset) -> tuple[tuple[str, str], ...]:
     preprocess = adapted.preprocess
     shown = {
-        "method": f"{adapted.method}, chosen by auto" if adapted.method else settings.method,
+        "method": f"{adapted.method}, chosen by {settings.method}" if adapted.method else settings.method,
         "backbone": f"{task.backbone.name} ({task.backbone.origin})",
         "embedding": f"{adapted.network.plan.dim} numbers",
         "input": f"{preprocess.size[1]} x {preprocess.size[0]} pixels, {preprocess.resize}, {preprocess.channels}",
