@@ -14,12 +14,12 @@ import dataclasses
 from edgefs.backbones.weights import RANDOM
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
+from edgefs.methods.features.stage_embeddings import StageEmbeddings, shortened
+from edgefs.methods.features.stages import PlanTrial, choose_stages, columns_of
+from edgefs.methods.features.views import Views, choose_symmetries, symmetries_to_choose_from
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.methods.sklearn_heads import train_head
-from edgefs.methods.stage_embeddings import StageEmbeddings, shortened
-from edgefs.methods.stages import PlanTrial, choose_stages, columns_of
 from edgefs.methods.task import Adapted, Task
-from edgefs.methods.views import Views, choose_symmetries, symmetries_to_choose_from
 from edgefs.report import Candidate
 from edgefs_runtime.base.errors import WeightsError
 
