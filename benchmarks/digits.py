@@ -107,7 +107,7 @@ def shipped(folder: Path, seed: int, loss: str) -> tuple[float, str]:
         decisions = classifier.predict(paths)
     right = [decision.nearest == path.parent.name for decision, path in zip(decisions, paths, strict=True)]
     refused = 100 * float(np.mean([decision.label is None for decision in decisions]))
-    return 100 * float(np.mean(right)), f"{refused:.1f} % refused as unknown. {adapted.fields['notes'][-1]}"
+    return 100 * float(np.mean(right)), f"{refused:.1f} % refused as unknown. {adapted.record.notes[-1]}"
 
 
 def write(task: str, seed: int, folder: Path) -> None:

@@ -59,7 +59,7 @@ def methods(name: str, options: argparse.Namespace, folder: Path) -> None:
             accuracy = 100 * (exported.evaluation.nearest.balanced_accuracy or 0)
             refused = exported.evaluation.rates.refused.value
             found.setdefault(method, []).append(accuracy)
-            chose = f"  ({run.fields['method']})" if method == "auto" else ""
+            chose = f"  ({run.record.method})" if method == "auto" else ""
             print(
                 f"  {name} {shots} shots, seed {seed}, {method}{chose}: {accuracy:.1f}, refused {100 * refused:.1f} %",
                 flush=True,

@@ -137,7 +137,7 @@ def by_inner_loop(bundle: Path, questions: Path, plan: tuple[int, int], options:
 
 def _criterion(bundle: Path, shots: int) -> Anil:
     """ANIL with the rates that it has learned, which the RUN tells."""
-    notes = " ".join(Run.open(bundle.with_suffix("")).fields["notes"])
+    notes = " ".join(Run.open(bundle.with_suffix("")).record.notes)
     criterion = Anil(shots, MetaSettings().inner_steps)
     for name, pattern in (("log_scale", r"temperature (\d+(?:\.\d+)?)"), ("log_rate", r"inner rate (\d+(?:\.\d+)?)")):
         value = float(re.search(pattern, notes)[1])

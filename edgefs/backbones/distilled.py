@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from edgefs.backbones.students import STUDENTS, Student
 from edgefs.backbones.weights import Backbone, fill, state_digest
-from edgefs.runs.run import STUDENT, Run
+from edgefs.runs.run import STUDENT, DistilledRun
 from edgefs_runtime.base.errors import WeightsError
 
 
@@ -27,11 +27,9 @@ def load(name: str, weights: str | None = None) -> Backbone:
     if weights is not None:
         raise WeightsError(f"--weights {weights}: --backbone {name} is a RUN, which has weights of its own")
     folder = Path(name)
-    run = Run.open_distilled(folder)
-    told = run.fields["backbone"]
-    if told["name"] not in STUDENTS:
-        raise WeightsError(f"{folder}: a student {told['name']!r}, which this edgefs does not know; update it")
-    network = Student(told["name"]).eval()
+    told = DistilledRun.open(folder).record.backbone
+    if told.name not in STUDENTS:
+        raise WeightsError(f"{folder}: a student {told.name!r}, which this edgefs does not know; update it")
+    network = Student(told.name).eval()
     fill(network, load_file(folder / STUDENT), folder / STUDENT)
-    origin, digest = str(told["origin"]), state_digest(network)
-    return Backbone(told["name"], network, int(told["size"]), origin, digest)
+    return Backbone(told.name, network, told.size, told.origin, state_digest(network))

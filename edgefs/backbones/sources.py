@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from edgefs.runs.run import Run
+from edgefs.runs.run import DistilledRun
 
 if TYPE_CHECKING:
     from edgefs.backbones.weights import Backbone
@@ -80,8 +80,8 @@ def known_backbones() -> str:
     return f"{', '.join(others)}, or {last}"
 
 
-def _open_run(name: str) -> Run:
-    return Run.open_distilled(Path(name))
+def _open_run(name: str) -> DistilledRun:
+    return DistilledRun.open(Path(name))
 
 
 def _from(module: str, function: str, *first: str) -> Load:

@@ -20,7 +20,7 @@ from edgefs.settings.adapt import RUN
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
-    from edgefs.pipelines.measure import Measured
+    from edgefs.pipelines.measure import AdaptFigures
 
 
 @click.command("adapt", cls=AdaptCommand)
@@ -51,7 +51,7 @@ def command(
         _echo(run, measured, out, as_json=as_json, medical=medical)
 
 
-def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bool) -> None:
+def _echo(run: Run, measured: AdaptFigures, out: Path, *, as_json: bool, medical: bool) -> None:
     if as_json:
         echo_json({"run": str(out), "name": run.name, **measured.to_json()})
         return
@@ -64,10 +64,10 @@ def _echo(run: Run, measured: Measured, out: Path, *, as_json: bool, medical: bo
         click.echo(f"\nMeasured on {what}:\n\n{evaluation_text(side.evaluation, medical=medical)}\n")
     if measured.validation is not None:
         click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
-    if left_out := run.fields["left_out"]:
+    if left_out := run.record.left_out:
         first = left_out[0]
         click.echo(
-            f"Left out: {counted(len(left_out), 'file')} (the first: {first['path']}, {first['reason']}); run.json and "
+            f"Left out: {counted(len(left_out), 'file')} (the first: {first.path}, {first.reason}); run.json and "
             "the report list them."
         )
     click.echo(f"RUN: {out}   report: {out / REPORT}")

@@ -108,14 +108,14 @@ def command(
     """
     from edgefs.cli.bench_table import lines
     from edgefs_runtime.benchmarking.limits import Limits
-    from edgefs_runtime.benchmarking.measuring import Plan, bench
+    from edgefs_runtime.benchmarking.measuring import BenchPlan, bench
 
     _check_usage(images, camera_size, frames, deadline_ms, max_misses, max_p99_ms)
     shown = _frames(images, camera_size)
     echo_passed_over()
     if sys.stderr.isatty() and frames is None:
         click.echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
-    measured = bench(bundles, shown, Plan(seconds, frames, threads, gallery, deadline_ms))
+    measured = bench(bundles, shown, BenchPlan(seconds, frames, threads, gallery, deadline_ms))
     failures = Limits(max_p99_ms, max_misses).failures(measured)
     warnings = [measured.machine.warning, *(sentence for bundle in measured.bundles for sentence in bundle.warnings)]
     echo_warnings([sentence for sentence in warnings if sentence])

@@ -14,10 +14,10 @@ from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.sections import SectionedCommand, under
 from edgefs.cli.terminal import progress_bars
-from edgefs.distilling.settings import HEADINGS, DistillSettings
 from edgefs.pipelines.checking import check_distill
 from edgefs.runs.run import REPORT
 from edgefs.settings.adapt import RUN, TRAINING
+from edgefs.settings.distill import HEADINGS, DistillSettings
 
 
 @click.command("distill", cls=SectionedCommand, headings=HEADINGS)

@@ -154,9 +154,7 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
         echo_json({**advice.to_json(), "thumbnails": [str(path) for path in shown]})
         return
     kind = "a new class" if advice.is_new else "a class that is known"
-    click.echo(
-        f"{advice.label}: {kind}, {advice.shots} image{_s(advice.shots)} of {advice.parts} part{_s(advice.parts)}"
-    )
+    click.echo(f"{advice.label}: {kind}, {counted(advice.shots, 'image')} of {counted(advice.parts, 'part')}")
     for a, b in advice.duplicates:
         click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
     if advice.nearest is not None:
@@ -176,14 +174,10 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
     if advice.outlier is not None:
         click.echo(f"  {files[advice.outlier].name} does not fit the others")
     for label, rows in advice.taken.items():
-        click.echo(f"  takes {rows} image{_s(rows)} from {label}")
+        click.echo(f"  takes {counted(rows, 'image')} from {label}")
     for sentence in advice.challenge:
         click.echo(f"  challenge: {sentence}; enroll needs --force")
     click.echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _groups(files: list[Path], expression: str | None) -> list[str] | None:

@@ -105,7 +105,7 @@ def command(
     check_evaluate(subject, data, group_from=group_from, report=report)
     from edgefs.evaluation.episodes import EpisodePlan
     from edgefs.pipelines.evaluate import evaluate
-    from edgefs.report import render_report
+    from edgefs.report import report_html
 
     if episodes is not None:
         if gallery is not None:
@@ -116,7 +116,7 @@ def command(
     with progress_bars() as (steps, _):
         outcome = evaluate(subject, data, gallery=gallery, group_from=group_from, ok=ok, steps=steps)
     if report is not None:
-        _write(report, render_report(outcome.report))
+        _write(report, report_html(outcome.report))
     if as_json:
         echo_json({"subject": str(subject), "data": str(data), **outcome.evaluation.to_json()})
         return

@@ -74,12 +74,12 @@ def command(
     check_data(data)
     check_file("-o", out)
     from edgefs.cli.terminal import progress_bars
-    from edgefs.look import look_at, render_sheet
+    from edgefs.look import look_at, sheet_html
 
     with progress_bars() as (steps, _):
         choose = not given["window"]
         sheet = look_at(data, preprocess, choose_window=choose, images=images, ok=ok, seed=seed, steps=steps)
-    page = render_sheet(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
+    page = sheet_html(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
     try:
         out.write_text(page, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text
     except OSError as error:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.data.duplicates import thumbnail
+from edgefs.data.duplicates import fingerprint_of
 from edgefs.data.layouts.folders import Listed
 from edgefs.data.samples import LeftOut, Sample
 from edgefs.data.windows import choose_window, white_of
@@ -35,7 +35,7 @@ _THREADS = 2  # Pillow decodes outside the interpreter's lock; more gain little 
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadImages:
     """What came of some listed images.
 
     Attributes:
@@ -55,7 +55,7 @@ def read_images(
     preprocess: Preprocess | None = None,
     *,
     choose: bool = False,
-) -> Reading:
+) -> ReadImages:
     """Decode each image.
 
     Args:
@@ -68,12 +68,12 @@ def read_images(
     samples = [one for one in found if isinstance(one, Sample)]
     left_out = [one for one in found if isinstance(one, LeftOut)]
     if preprocess is None or not any(sample.bits > 8 for sample in samples):
-        return Reading(samples, left_out)
+        return ReadImages(samples, left_out)
     window = choose_window(samples) if choose else None
     if window is None or window == preprocess.window:
-        return Reading(samples, left_out, preprocess.window)
+        return ReadImages(samples, left_out, preprocess.window)
     chosen = dataclasses.replace(preprocess, window=window)
-    return Reading(_through(samples, chosen, progress), left_out, window)
+    return ReadImages(_through(samples, chosen, progress), left_out, window)
 
 
 def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progress | None) -> list[Sample]:
@@ -109,7 +109,7 @@ def read_unlabelled(
     preprocess: Preprocess | None = None,
     *,
     choose: bool = False,
-) -> Reading:
+) -> ReadImages:
     """Decode images that have no labels; blank ones are left out, too.
 
     Args:
@@ -132,7 +132,7 @@ def read_unlabelled(
         raise DataError(
             f"{folder}: {counted(len(images), 'usable image')}{why}; at least {fewest} are needed {purpose}"
         )
-    return Reading(images, left_out, found.window)
+    return ReadImages(images, left_out, found.window)
 
 
 def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
@@ -154,7 +154,7 @@ def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
         digest=hashlib.sha256(data).hexdigest(),
         size=(picture.height, picture.width),
         bits=picture.bits,
-        fingerprint=thumbnail(picture),
+        fingerprint=fingerprint_of(picture),
         blank=blank,
         white=0 if picture.bits == 8 else white_of(_in_region(picture.pixels, preprocess), picture.white),
     )

@@ -70,7 +70,7 @@ class ClassFigures:
 
 def score(answers: Answers) -> Scores:
     """Score the answers for images of known classes."""
-    tally = _Tally.of(answers)
+    tally = _ClassTally.of(answers)
     tested = sorted(tally.shown)
     return Scores(
         accuracy=Rate(sum(tally.right.values()), len(answers)),
@@ -99,7 +99,7 @@ def class_figures(
 ) -> tuple[ClassFigures, ...]:
     """Figures of the nearest class for each class of `known`, sorted, then of `strangers`, sorted."""
     pairs = list(zip(truths, decisions, strict=True))
-    tally = _Tally.of([(truth, decision.nearest) for truth, decision in pairs if truth in known])
+    tally = _ClassTally.of([(truth, decision.nearest) for truth, decision in pairs if truth in known])
     shown = Counter(truths)
     judged = Counter(truth for truth, decision in pairs if decision.verdict != "NO_DECISION")
     refused = Counter(truth for truth, decision in pairs if is_refused(decision))
@@ -120,7 +120,7 @@ def class_figures(
 
 
 @dataclass(frozen=True)
-class _Tally:
+class _ClassTally:
     """Images by true class, by answered class, and by class where the two agree."""
 
     shown: Counter[str]
@@ -128,7 +128,7 @@ class _Tally:
     right: Counter[str]
 
     @classmethod
-    def of(cls, answers: Answers) -> _Tally:
+    def of(cls, answers: Answers) -> _ClassTally:
         return cls(
             shown=Counter(truth for truth, _ in answers),
             answered=Counter(answer for _, answer in answers),

@@ -43,4 +43,4 @@ def cross_validated(task: Task, adapted: Adapted, n_folds: int) -> list[tuple[Sa
 
 def _judge(support: Sequence[Sample], task: Task, adapted: Adapted, head: TrainedHeadModel | None) -> Judge:
     snapshot = snapshot_of(support, adapted.embedded, task.dispositions)
-    return Judge(snapshot, task.decision, trained=TrainedHead(head, snapshot) if head else None)
+    return Judge(snapshot, adapted.decision, trained=TrainedHead(head, snapshot) if head else None)

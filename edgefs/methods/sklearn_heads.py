@@ -25,7 +25,7 @@ from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, TREES, Setting
 from edgefs.methods.task import Task
 from edgefs_export.onnx.head import check_head, sklearn_head_onnx
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.decision.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head
+from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, TrainedHeadModel, fit_head
 from edgefs_runtime.decision.heads.trained import PROBABILITIES, SCORES, as_scores
 from edgefs_runtime.decision.rejection import fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -112,7 +112,7 @@ def _choose(settings: Sequence[Setting], task: Task, embedded: Embedded) -> _Cho
     return _Choice(settings[number], len(settings), best.images, best.accuracy, best.temperature)
 
 
-class _Trial(NamedTuple):
+class _SettingTrial(NamedTuple):
     images: int
     accuracy: float
     loss: float
@@ -125,7 +125,7 @@ def _trial(
     parted: Sequence[tuple[list[int], list[int]]],
     task: Task,
     embedded: Embedded,
-) -> _Trial:
+) -> _SettingTrial:
     scores, classes = [], []
     for learned, held_out in parted:
         snapshot = snapshot_of([support[position] for position in learned], embedded, task.dispositions)
@@ -133,10 +133,11 @@ def _trial(
         scores.append(scores_of(fitted(setting.make(task.seed), snapshot), rows_of(asked, embedded)))
         classes += [snapshot.labels.index(sample.label) for sample in asked]
     pooled, truths = np.concatenate(scores), np.array(classes, np.int64)
-    temperature = fit_temperature(LeftOut(pooled, np.full(len(truths), np.nan)), truths, 1.0)
+    temperature = fit_temperature(LeftOutScores(pooled, np.full(len(truths), np.nan)), truths, 1.0)
     own = pooled[np.arange(len(truths)), truths]
     losses = np.log(np.exp((pooled - own[:, None]) / temperature).sum(axis=1))
-    return _Trial(len(truths), balanced_accuracy(truths, pooled.argmax(axis=1)), float(losses.mean()), temperature)
+    balanced = balanced_accuracy(truths, pooled.argmax(axis=1))
+    return _SettingTrial(len(truths), balanced, float(losses.mean()), temperature)
 
 
 def fitted(classifier: Any, snapshot: Snapshot) -> Any:

@@ -10,11 +10,12 @@ from pathlib import Path
 from edgefs.backbones.sources import check_backbone
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.layouts.groups import group_pattern
-from edgefs.distilling.settings import DistillSettings
 from edgefs.methods import METHODS
-from edgefs.runs.run import Run, check_place
+from edgefs.runs.run import Run
 from edgefs.runs.succession import predecessor
+from edgefs.runs.writing import check_place
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.distill import DistillSettings
 from edgefs_export.packing.pack import SUFFIX
 from edgefs_runtime.base.errors import DataError, EdgefsError, ExportError, RunError, WeightsError
 from edgefs_runtime.bundle.manifest import check_name

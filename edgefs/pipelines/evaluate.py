@@ -18,13 +18,13 @@ from edgefs.data.splits.parts import find_parts
 from edgefs.embedding.enrolments import Embedded
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
-from edgefs.pipelines.measure import Side, distribution_of, inside, mistakes_of
+from edgefs.pipelines.sides import Dispositions, Side, distribution_of, inside, mistakes_of
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.runs.run import DIGEST_START
 from edgefs_runtime.answering import Answering
 from edgefs_runtime.base.errors import DataError, GalleryError, ImageError
-from edgefs_runtime.base.labels import difference, spelling_in, twin_of
+from edgefs_runtime.base.labels import difference_in_words, spelling_in, twin_of
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.classifier import Classifier
@@ -127,9 +127,7 @@ def evaluate(
         progress(done, len(samples))
     named = {spelling_in(dataset.classes, label) for label in ok}
     strangers: dict[str, Disposition] = dict.fromkeys(named - judged.dispositions.keys(), "ok")
-    truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
-    evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
-    side = Side(samples, tuple(decisions), evaluation, judged.judge.thresholds)
+    side = Side.of(samples, decisions, Dispositions(judged.dispositions, strangers), judged.judge.thresholds)
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 
 
@@ -225,7 +223,11 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     if unknown:
         notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
-        notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
+        notes += [
+            f"{a} and the model's {b} differ {difference_in_words(a, b)} only: are they one class?"
+            for a, b in twins
+            if b
+        ]
     return samples, tuple(notes)
 
 
@@ -293,11 +295,11 @@ def _taught(classifier: Classifier) -> frozenset[str]:
     """Digests of what was enrolled on the device."""
     if classifier.gallery_path is None or not classifier.gallery_path.exists():
         return frozenset()
-    from edgefs_runtime.gallery.check import load
+    from edgefs_runtime.gallery.check import load_ledger
     from edgefs_runtime.gallery.database import connect_reader
 
     with connect_reader(classifier.gallery_path) as connection:
-        events = load(connection, classifier.gallery_path).events.values()
+        events = load_ledger(connection, classifier.gallery_path).events.values()
     return frozenset(digest for event in events if event.kind == "enroll" for digest in json.loads(event.digests))
 
 
@@ -305,11 +307,11 @@ def _run(folder: Path) -> _Subject:
     import torch
 
     from edgefs.embedding.torch_embedder import TorchEmbedder
-    from edgefs.pipelines.export import load_network, settings_of
+    from edgefs.pipelines.networks import load_network
     from edgefs.runs.run import Run
 
     run = Run.open(folder)
-    preprocess, decision, _ = settings_of(run)
+    preprocess, decision = run.record.preprocess, run.record.decision
     enrolments = run.enrolments()
     snapshot = build_snapshot(enrolments, 0, preprocess.views)
     model = run.trained_head

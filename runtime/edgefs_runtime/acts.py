@@ -178,12 +178,12 @@ class Acts:
             GalleryError: too few images can be judged, the estimate is not to be believed, a challenge part that passes
                 would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.realign.plan import plan, refuse_doubtful, usable
+        from edgefs_runtime.realign.plan import plan_realign, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
         with self._session.acting() as gallery:
             judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
-            planned = plan(judge, batch, kind)
+            planned = plan_realign(judge, batch, kind)
             refuse_doubtful("" if force else planned.doubt)
             gallery.align(planned.drafted(actor, reason), self._session.guard(force, "changed"))
             return planned.realigned(gallery.sequence)
@@ -198,10 +198,10 @@ class Acts:
         Raises:
             GalleryError: too few images can be judged, or the gallery holds no class.
         """
-        from edgefs_runtime.realign.plan import plan, usable
+        from edgefs_runtime.realign.plan import plan_realign, usable
 
         judge = self.judge
-        planned = plan(judge, usable(self._teaching, images), kind)
+        planned = plan_realign(judge, usable(self._teaching, images), kind)
         spoiled = self._session.spoiled_by(planned.after(judge.snapshot))
         return planned.realigned(judge.snapshot.sequence, spoiled)
 

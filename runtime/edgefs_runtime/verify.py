@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.bundle.golden import Agreement, Golden
+from edgefs_runtime.bundle.golden import Golden, GoldenAgreement
 from edgefs_runtime.embedders.backends import open_backend, warnings_of
 from edgefs_runtime.embedders.self_test import run_self_test
 
@@ -51,7 +51,7 @@ def verify(path: str | Path, provider: str = "cpu") -> Verified:
         ProviderError: the provider does not work here, or computes something else.
     """
     bundle = Bundle.open(path)
-    found: list[Agreement] = []
+    found: list[GoldenAgreement] = []
     backend = open_backend(bundle, provider, test=lambda bundle, backend: found.append(run_self_test(bundle, backend)))
     agreement, inputs = found[-1], len(Golden.from_bytes(bundle.golden).inputs)
     return Verified(

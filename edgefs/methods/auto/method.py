@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.evaluation.paired import balanced, clearly_best, standard_error
+from edgefs.evaluation.paired import balanced_shares, clearly_best, standard_error
 from edgefs.methods import METHODS
 from edgefs.methods.cross_validation import FOLDS, can_be_compared, cross_validated
 from edgefs.methods.task import Adapted, Task
@@ -116,13 +116,12 @@ def _choose(ways: list[_Way]) -> _Way:
 
 def _weighted(task: Task, adapted: Adapted) -> NDArray[np.float64]:
     """What each image of the folds adds to the balanced accuracy, in the order of the support."""
-    decision = dataclasses.replace(task.decision, head={**task.decision.head, **adapted.gallery_head})
-    answers = cross_validated(dataclasses.replace(task, decision=decision), adapted, FOLDS)
+    answers = cross_validated(task, adapted, FOLDS)
     right = {sample.digest: answer.nearest == sample.label for sample, answer in answers}
     judged = [sample for sample in task.split.train if sample.digest in right]
     labels = sorted(task.dispositions)
     classes = np.array([labels.index(sample.label) for sample in judged], np.int64)
-    return balanced(np.array([right[sample.digest] for sample in judged], bool), classes)
+    return balanced_shares(np.array([right[sample.digest] for sample in judged], bool), classes)
 
 
 def _explain(chosen: _Way, ways: list[_Way]) -> str:

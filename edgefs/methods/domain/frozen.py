@@ -28,7 +28,7 @@ from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
-from edgefs.methods.domain.thresholds import correction
+from edgefs.methods.domain.thresholds import correction_by_target
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.features.method import fit_projection
@@ -166,5 +166,13 @@ def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | No
     symmetries = task.symmetries or ()
     embedded = embed_all(task, network, symmetries, gallery)
     assert task.domains is not None  # noqa: S101 - as in `adapt_domain`
-    crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network.cpu(), embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)
+    correction, told = correction_by_target(task, network, embedded, task.domains.target_held_out)
+    return Adapted(
+        network=network.cpu(),
+        embedded=embedded,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(correction),
+        candidates=(),
+        notes=(*notes, told),
+        gallery=gallery,
+    )

@@ -24,7 +24,7 @@ def try_heads(task: Task) -> Iterator[tuple[str, Adapted]]:
         return
     for head in HEADS:
         if head != _FIRST:
-            yield f"features + {head}", dataclasses.replace(first, gallery_head={"kind": head})
+            yield f"features + {head}", dataclasses.replace(first, decision=task.deciding(head={"kind": head}))
     for head in TRAINED_HEADS if can_be_compared(task) else ():
         trained = train_head(head, base, first.embedded)
         notes = (*first.notes, trained.sentence)

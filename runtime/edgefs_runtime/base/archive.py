@@ -27,7 +27,7 @@ class OtherFileError(ArchiveError):
     """Nothing that ever was an archive: it neither begins nor ends as one."""
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """One member: its content, and whether the CRC-32 that was stored with it is that of the content."""
 
     content: memoryview
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 Reader = Callable[[int, int], "bytes | memoryview"]  # from where, and how many bytes; fewer where the archive ends
 
 
-def read_archive(data: bytes | memoryview) -> dict[str, Member]:
+def read_archive(data: bytes | memoryview) -> dict[str, ArchiveMember]:
     """The members by name, in the directory's order; contents are views, nothing is copied.
 
     Raises:
@@ -57,7 +57,7 @@ def read_archive(data: bytes | memoryview) -> dict[str, Member]:
     """
     view = memoryview(data)
     entries = read_directory(lambda start, size: view[start : start + size], len(view))
-    return {name: Member(view[at : at + size], crc) for name, (at, size, crc) in entries.items()}
+    return {name: ArchiveMember(view[at : at + size], crc) for name, (at, size, crc) in entries.items()}
 
 
 def read_directory(read: Reader, whole: int) -> dict[str, Entry]:

@@ -52,7 +52,7 @@ class TimedEmbedder:
         return vectors
 
 
-class Subject:
+class BenchSubject:
     """A bundle, its embedder, and a classifier whose gallery nobody needs.
 
     Args:
@@ -103,7 +103,7 @@ class Subject:
 
 
 @contextmanager
-def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> Iterator[list[Subject]]:
+def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> Iterator[list[BenchSubject]]:
     """The bundles, each over a gallery of its own that vanishes with the `with` block.
 
     Args:
@@ -112,8 +112,8 @@ def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> 
         threads: of one inference.
 
     Raises:
-        BundleError: as `Subject`.
-        GalleryError: as `Subject`, or there is no such gallery.
+        BundleError: as `BenchSubject`.
+        GalleryError: as `BenchSubject`, or there is no such gallery.
     """
     with scratch_folder() as folder, ExitStack() as open_ones:
         subjects = []
@@ -121,7 +121,7 @@ def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> 
             copy = folder / f"{number}.gallery"
             if gallery is not None:
                 copy_gallery(gallery, copy)
-            subject = Subject(path, copy, threads)
+            subject = BenchSubject(path, copy, threads)
             open_ones.callback(subject.classifier.close)
             subjects.append(subject)
         yield subjects

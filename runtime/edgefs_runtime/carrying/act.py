@@ -10,9 +10,9 @@ from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
-from edgefs_runtime.carrying.report import Carried, lost, notes_of, ways_of
+from edgefs_runtime.carrying.report import Carried, images_by_way, lost, notes_of
 from edgefs_runtime.carrying.watch import Watch
-from edgefs_runtime.carrying.ways import Planned, plan
+from edgefs_runtime.carrying.ways import Planned, plan_carrying
 from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.session import Session
@@ -36,7 +36,7 @@ def carry(
     earlier = read_earlier(source, bundle, session.path)
     agreement = earlier.agreement(bundle)
     if check:
-        planned = plan(earlier, session.known(), teaching, agreement)
+        planned = plan_carrying(earlier, session.known(), teaching, agreement)
         watch = Watch(session, earlier.path, force=True)
         if session.judge is not None:
             watch(session.judge.snapshot, _with(session.judge.snapshot, planned))
@@ -44,7 +44,7 @@ def carry(
     if not earlier.taught and session.challenge.of_other(challenge_folder(earlier.path)):
         return _guarded(session, earlier)
     with session.acting() as gallery:
-        planned = plan(earlier, gallery.known(), teaching, agreement)
+        planned = plan_carrying(earlier, gallery.known(), teaching, agreement)
         taught = [(one.enrolment, one.origin) for one in planned if one.enrolment is not None]
         if not force:
             _refuse_missing(planned)
@@ -100,4 +100,4 @@ def _told(
     notes = [*notes_of(planned), *earlier.notes]
     if earlier.alignment is not None and _alignment(earlier, agreement) is None:
         notes.append("the alignment to a changed camera, which is another network's: realign again where it is needed")
-    return Carried(earlier.path, ways_of(planned), agreement, tuple(notes), watch.sentences, parts, sequence)
+    return Carried(earlier.path, images_by_way(planned), agreement, tuple(notes), watch.sentences, parts, sequence)

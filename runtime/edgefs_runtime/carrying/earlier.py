@@ -17,7 +17,7 @@ from edgefs_runtime.carrying.succession import named_alike, unused
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.gallery.belonging import gallery_of
-from edgefs_runtime.gallery.check import broken_links, load
+from edgefs_runtime.gallery.check import broken_links, load_ledger
 from edgefs_runtime.gallery.database import connect_looking, gallery_errors, read_meta
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Meta
@@ -140,7 +140,7 @@ def read_earlier(source: Path | None, bundle: Bundle, own: Path) -> Earlier:
         raise GalleryError(f"nothing was taught under {source}: there is no gallery at {path}")
     _refuse_own(path, own)
     with gallery_errors(path), connect_looking(path) as connection:
-        meta, ledger = read_meta(connection, path), load(connection, path)
+        meta, ledger = read_meta(connection, path), load_ledger(connection, path)
         for problem in broken_links(ledger.records):
             raise GalleryError(f"gallery {path} was not carried over: {problem}")
         query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"

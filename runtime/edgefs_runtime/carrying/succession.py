@@ -58,13 +58,13 @@ def taught_in(gallery: Path) -> list[str]:
     Raises:
         GalleryError: it can't be read now.
     """
-    from edgefs_runtime.gallery.check import load
+    from edgefs_runtime.gallery.check import load_ledger
     from edgefs_runtime.gallery.database import connect_reader
 
     if not lies(gallery):
         return []
     with connect_reader(gallery) as connection:
-        return sorted({event.label for event in load(connection, gallery).taught()})
+        return sorted({event.label for event in load_ledger(connection, gallery).taught()})
 
 
 def unused(bundle: Bundle, gallery: Path) -> dict[Path, str]:

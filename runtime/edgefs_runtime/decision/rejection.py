@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.stats import student_t_upper_tail
-from edgefs_runtime.decision.heads import Answer, LeftOut
+from edgefs_runtime.decision.heads import Answer, LeftOutScores
 
 Rule = Literal["conformal", "student-t", "none"]
 
@@ -103,7 +103,7 @@ def _median(ascending: NDArray[np.float64]) -> float:
     return float((ascending[(n - 1) // 2] + ascending[n // 2]) / 2)
 
 
-def fit_rejection(left_out: LeftOut, classes: NDArray[np.int64], budget: float) -> Rejection:
+def fit_rejection(left_out: LeftOutScores, classes: NDArray[np.int64], budget: float) -> Rejection:
     """The reference and the rule that the number of rows allows.
 
     Args:
@@ -146,7 +146,7 @@ def _spreads(residuals: NDArray[np.float64], of: NDArray[np.int64], others: NDAr
     return np.asarray(np.sqrt((level + slope * error) / mean))
 
 
-def fit_temperature(left_out: LeftOut, classes: NDArray[np.int64], default: float) -> float:
+def fit_temperature(left_out: LeftOutScores, classes: NDArray[np.int64], default: float) -> float:
     """The temperature under which left-out rows are best predicted; `default` where none can be judged.
 
     Where every row is right, the likeliest temperature would be zero and every answer certain. n right answers don't

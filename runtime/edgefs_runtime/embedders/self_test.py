@@ -22,7 +22,7 @@ from edgefs_runtime.embedders.backends import warnings_of
 from edgefs_runtime.embedders.protocol import Backend, embed_each
 
 if TYPE_CHECKING:
-    from edgefs_runtime.bundle.golden import Agreement
+    from edgefs_runtime.bundle.golden import GoldenAgreement
 
 
 def check_once(bundle: Bundle, backend: Backend) -> None:
@@ -36,7 +36,7 @@ def check_once(bundle: Bundle, backend: Backend) -> None:
         run_self_test(bundle, backend)
 
 
-def run_self_test(bundle: Bundle, backend: Backend) -> Agreement:
+def run_self_test(bundle: Bundle, backend: Backend) -> GoldenAgreement:
     """Run a bundle's self-test and note that it has passed.
 
     Raises:

@@ -23,7 +23,7 @@ Tips = dict[str, tuple[int, str]]
 Step = Callable[[sqlite3.Connection, Path], Iterator[str]]
 
 
-def load(connection: sqlite3.Connection, path: Path) -> Ledger:
+def load_ledger(connection: sqlite3.Connection, path: Path) -> Ledger:
     """Read all rows, refusing the file when one of them is damaged or missing.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.bundle.bundle import is_bundle
-from edgefs_runtime.gallery.check import broken_links, load
+from edgefs_runtime.gallery.check import broken_links, load_ledger
 from edgefs_runtime.gallery.database import GalleryDamagedError, check_space, connect_reader, gallery_errors, read_meta
 from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, deed_of, is_deed, runs_of, said
 from edgefs_runtime.gallery.ledger import Ledger
@@ -73,7 +73,7 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     _refuse_other_kinds(path)
     with gallery_errors(path), connect_reader(path) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
-        ledger = load(connection, path)
+        ledger = load_ledger(connection, path)
         shots = [Shot._make(row) for row in connection.execute(select(Shot))]
     for problem in broken_links(ledger.records):
         raise GalleryDamagedError(f"gallery {path} was not merged: {problem}")

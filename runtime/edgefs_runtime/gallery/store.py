@@ -17,12 +17,12 @@ from types import TracebackType
 import numpy as np
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.base.labels import labels_of
+from edgefs_runtime.base.labels import labels_of, readable
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.carried import carried_rows
-from edgefs_runtime.gallery.check import check_connection, load
+from edgefs_runtime.gallery.check import check_connection, load_ledger
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import (
     check_space,
@@ -38,7 +38,7 @@ from edgefs_runtime.gallery.owner import forget_owner, note_owner
 from edgefs_runtime.gallery.reading import add_seed, known_images, view_of
 from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, seal
 from edgefs_runtime.gallery.schema import insert_rows
-from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, readable, shots_of
+from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.undoing import removal, undo_rows
 
@@ -63,7 +63,7 @@ class Gallery:
         self._seed = seed
         self._connection = connection
         self._lock = threading.RLock()
-        self._ledger = load(connection, path)
+        self._ledger = load_ledger(connection, path)
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
         self._snapshot: Snapshot | None = None
         self._has_written = False

@@ -127,10 +127,10 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     for _, found in walk(folder):
         images += [path for path in found.images if path.is_file() or not path.exists()]  # no pipes, which never end
         others += found.others
-    return in_order(images, folder), in_order(others, folder)
+    return in_natural_order(images, folder), in_natural_order(others, folder)
 
 
-def in_order(paths: Sequence[Path], folder: Path) -> list[Path]:
+def in_natural_order(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Paths below `folder` in natural order, folder by folder."""
     return sorted(paths, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 

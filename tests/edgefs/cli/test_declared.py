@@ -16,12 +16,12 @@ from edgefs.cli.adapt import command as adapt
 from edgefs.cli.adapt_options import settings_from
 from edgefs.cli.distill import command as distill
 from edgefs.cli.export import command as export
-from edgefs.distilling.settings import DistillSettings
 from edgefs.methods import METHODS, settings_by_method
 from edgefs.methods.domain import DomainSettings
 from edgefs.methods.finetune import FinetuneSettings
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.settings.deploy import DeploySettings
+from edgefs.settings.distill import DistillSettings
 from edgefs.settings.setting import settings_of
 
 pytestmark = pytest.mark.device

@@ -68,11 +68,11 @@ def test_it_exports_decides_and_takes_a_new_class(data: Path, tmp_path: Path) ->
     assert not measured.curve  # the network has seen all shots: fewer would look too good
     export(tmp_path / "run", tmp_path / "b.edgefs")
     with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "g") as classifier:
-        assert classifier.bundle.manifest.decision.crossfit is not None
+        assert classifier.bundle.manifest.decision.correction is not None
         classifier.enroll("checks", [draw("checks", number) for number in range(5)], force=True)
         answers = classifier.predict([draw("checks", number) for number in range(10, 16)])
     assert sum(answer.nearest == "checks" for answer in answers) >= 5
-    assert run.fields["method"] == "finetune"
+    assert run.record.method == "finetune"
 
 
 def test_without_a_test_set_the_figures_are_cross_fitted(tmp_path: Path) -> None:
@@ -84,14 +84,14 @@ def test_without_a_test_set_the_figures_are_cross_fitted(tmp_path: Path) -> None
 
 def test_the_report_compares_with_the_frozen_network(data: Path, tmp_path: Path) -> None:
     run, _ = adapt(data, tmp_path / "run", QUICK)
-    assert any("frozen network places" in note for note in run.fields["notes"])
+    assert any("frozen network places" in note for note in run.record.notes)
     assert "frozen network" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_with_everything_frozen_the_penalty_is_said_to_add_nothing(data: Path, tmp_path: Path) -> None:
     options = FinetuneSettings(folds=2, unfreeze=0, l2sp=1.0)
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, head="linear", own=(options,)))
-    assert any("L2-SP adds nothing" in note for note in run.fields["notes"])
+    assert any("L2-SP adds nothing" in note for note in run.record.notes)
 
 
 def test_the_worked_example_gives_the_same_numbers_as_a_script_by_hand(data: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: P
 
 def test_a_search_chooses_among_a_few_and_says_so(data: Path, tmp_path: Path) -> None:
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, epochs=1, own=(FinetuneSettings(folds=2, search=True),)))
-    assert any("chosen by the folds" in note for note in run.fields["notes"])
+    assert any("chosen by the folds" in note for note in run.record.notes)
 
 
 def test_a_rate_far_too_large_is_one_line(data: Path, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_class_with_a_single_part_is_learned_without_folds_of_it(tmp_path: Pat
     data = write_set(tmp_path / "few", 4)
     save(data / "checks", "checks", 0)
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, shots=None))
-    assert {entry["label"] for entry in run.fields["labels"]} == {"good", "stripes", "dots", "checks"}
+    assert set(run.record.labels) == {"good", "stripes", "dots", "checks"}
 
 
 ADAPT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads import Answer, LeftOut
+from edgefs_runtime.decision.heads import Answer, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 
@@ -24,13 +24,13 @@ class ToyHead:
         scores = self.scores(vectors)
         return Answer(scores, -scores.max(axis=1))
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         scores = np.empty((len(self._rows), len(self._snapshot.labels)))
         for part in np.unique(self._snapshot.parts):
             out = self._snapshot.parts == part
             scores[out] = _nearness(self._rows[out], self._means_of(~out))
         gone = np.isneginf(scores[np.arange(len(scores)), self._snapshot.classes])
-        return LeftOut(scores, np.where(gone, np.nan, -scores.max(axis=1)))
+        return LeftOutScores(scores, np.where(gone, np.nan, -scores.max(axis=1)))
 
     def _means_of(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """`[C,D]`; infinite for a class of which nothing is left."""

@@ -20,7 +20,7 @@ class Answer(NamedTuple):
     strangeness: NDArray[np.float64]
 
 
-class LeftOut(NamedTuple):
+class LeftOutScores(NamedTuple):
     """What the head would say of its own rows if their part were not in the gallery.
 
     Attributes:
@@ -45,6 +45,6 @@ class Head(Protocol):
         """Scores and strangeness of rows `[N,D]`, at one reading of what the head holds."""
         ...
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Leave-one-part-out over the gallery's own rows, exact."""
         ...

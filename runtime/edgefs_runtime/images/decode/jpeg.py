@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.images.decode.jpeg_segments import (
     LOSSLESS_STANDARD,
     Header,
@@ -98,7 +99,7 @@ def _strict(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
     try:
         pixels = simplejpeg.decode_jpeg(data, colour, strict=True)
     except ValueError as error:
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         if _ODD_SUBSAMPLING not in reason:
             mended = _mended(data, header, reason)
             if mended is None:

@@ -16,7 +16,7 @@ from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.depth import settle
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.decode.tiff_layout import Layout
+from edgefs_runtime.images.decode.tiff_layout import TiffLayout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.decode.tiff_rows import read_samples
 from edgefs_runtime.images.decode.tiff_whole import read_whole
@@ -65,7 +65,7 @@ def _pictures(pages: list[Page]) -> list[Page]:
 
 
 def _from_rows(file: BinaryIO, page: Page, photometric: int, counts: bool) -> Picture:
-    layout = Layout.of(page)
+    layout = TiffLayout.of(page)
     colours = 3 if photometric == _RGB else 1
     if layout.samples < colours:
         raise ImageError(f"damaged image ({layout.samples} samples of a pixel where colour has 3)")
@@ -102,7 +102,7 @@ def _cover(alpha: NDArray[Any], picture: Picture) -> NDArray[Any]:
     return cover
 
 
-def _alpha_sample(page: Page, layout: Layout, colours: int) -> int | None:
+def _alpha_sample(page: Page, layout: TiffLayout, colours: int) -> int | None:
     """Which sample says how much is seen; colours that are multiplied by theirs already need none."""
     extra = page.all(Tag.EXTRA)
     if layout.samples == colours or layout.format == _SIGNED:
@@ -112,7 +112,7 @@ def _alpha_sample(page: Page, layout: Layout, colours: int) -> int | None:
     return next((colours + n for n, kind in enumerate(extra) if kind not in (_UNSPECIFIED, _ASSOCIATED)), None)
 
 
-def _scaled(values: NDArray[Any], layout: Layout, counts: bool, *, inverted: bool) -> Picture:
+def _scaled(values: NDArray[Any], layout: TiffLayout, counts: bool, *, inverted: bool) -> Picture:
     """Samples as a picture in which more is brighter."""
     if layout.format == _FLOAT or layout.bits > 16:
         picture = settle(values, counts)
@@ -143,7 +143,7 @@ def _unsigned(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(f"u{values.dtype.itemsize}")
 
 
-def _through_palette(indices: NDArray[Any], page: Page, layout: Layout) -> Picture:
+def _through_palette(indices: NDArray[Any], page: Page, layout: TiffLayout) -> Picture:
     """Each entry has 16 bits; files that hold 8 there are common and meant as such."""
     table = np.array(page.all(Tag.COLOURS), np.uint32)
     if layout.bits > 16 or layout.format != _UNSIGNED or table.size != 3 * 2**layout.bits:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample
 from edgefs.embedding.enrolments import Embedded
-from edgefs.pipelines.export.precision.gate import Change, Gate, GatePlan, measure_gate
+from edgefs.pipelines.export.precision.gate import Change, Gate, measure_gate
+from edgefs.pipelines.export.precision.gate_plan import GatePlan
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.judge import DecisionSettings
 
