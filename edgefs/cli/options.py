@@ -59,7 +59,7 @@ class Described(click.Option):
         self.group = group
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Its line of the help; a default in words stands there as a default in figures does, without brackets."""
+        """Line of the help; a default in words stands there as a default in figures does, without brackets."""
         record = super().get_help_record(ctx)
         if record is None or not isinstance(self.show_default, str):
             return record

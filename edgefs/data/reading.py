@@ -77,7 +77,7 @@ def read_images(
 
 
 def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progress | None) -> list[Sample]:
-    """The same images, looked at through another window."""
+    """Look at the images again, through another window."""
 
     def looked_at(sample: Sample) -> Sample:
         picture = preprocess.open(sample.path)

@@ -39,7 +39,7 @@ class Device:
     loaded: str = ""
 
     def forget_all(self) -> None:
-        """As it was before an earlier demo; what else lies in its folder stays."""
+        """Forget what an earlier demo taught; what else lies in the device's folder stays."""
         for file in self.state.glob("demo*.gallery*"):
             file.unlink()
 

@@ -1,4 +1,4 @@
-"""From what `adapt` was told to the task that a method is given, and the data as it was read."""
+"""Preparing turns what `adapt` was told into the task that a method is given, and the data as it was read."""
 
 from __future__ import annotations
 

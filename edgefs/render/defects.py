@@ -80,7 +80,7 @@ def scale_mask(rng: Generator, size: int, centre: Point, radius: float, cover: f
 
 
 def darken(surface: Field, mask: Field, depth: float) -> Field:
-    """Less light by `depth` (0..1; negative brightens) where the mask is 1."""
+    """Darken by `depth` (0..1; negative brightens) where the mask is 1."""
     return np.asarray(surface * (1 - np.float32(depth) * mask), np.float32)
 
 

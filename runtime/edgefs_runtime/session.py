@@ -137,7 +137,7 @@ class Session:
 
     @property
     def dispositions(self) -> dict[str, Disposition]:
-        """Of the classes that the gallery holds."""
+        """Dispositions of the classes that the gallery holds."""
         snapshot = self.judge.snapshot if self.judge else None
         return dict(zip(snapshot.labels, snapshot.dispositions, strict=True)) if snapshot else {}
 

@@ -100,7 +100,7 @@ class Rates:
 
     @property
     def specificity(self) -> Rate:
-        """Ok parts not judged NG, of all ok parts: what overkill leaves."""
+        """Share of ok parts that are not judged NG: what overkill leaves."""
         return _others(self.overkill)
 
     def to_json(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of answers.
+    """How sure answers are and how widely they spread.
 
     Attributes:
         entropy: mean entropy of an answer, nats: 0 is sure.

@@ -50,7 +50,7 @@ class CrossFitted:
 
     @property
     def temperature(self) -> float:
-        """Of the head that decides."""
+        """Temperature of the head that decides."""
         return fit_temperature(LeftOutScores(self.decided, self.gallery.strangeness), self.classes, 1.0)
 
 

@@ -54,7 +54,7 @@ class Tuned(nn.Module):
         self._feature = feature_of(cut)
 
     def train(self, mode: bool = True) -> Tuned:
-        """As any module, but for the statistics that stay."""
+        """Set the mode as any module does, but for the statistics that stay."""
         super().train(mode)
         for module in self.cut.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -73,7 +73,7 @@ class Tuning:
 
     @property
     def kind(self) -> str:
-        """Of the head that is trained: `cosine` or `linear`."""
+        """Kind of the head that is trained: `cosine` or `linear`."""
         return self.task.settings.head or "cosine"
 
     @property

@@ -104,7 +104,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
 
 
 def read_bytes(model: onnx.ModelProto, name: str, signed: bool) -> None:
-    """Behind quantisation: the bytes go to the DequantizeLinear without becoming floats.
+    """Feed the bytes to the DequantizeLinear without their becoming floats; called after quantisation.
 
     Args:
         model: quantised, changed in place.

@@ -64,7 +64,7 @@ class MemoryFile:
         return copied
 
     def _hash(self) -> None:
-        """In one call, for which Python's lock is let go."""
+        """Hash the content in one call, during which Python's lock is let go."""
         if self._descriptor is None or not self.size:
             self._sha256 = hashlib.sha256(self._held).hexdigest()
             return

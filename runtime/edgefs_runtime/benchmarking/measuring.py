@@ -53,7 +53,7 @@ class BenchPlan:
 
     @property
     def budget(self) -> Budget:
-        """Of each bundle, all in all."""
+        """Budget of each bundle, for everything together."""
         return Budget(self.seconds, self.frames)
 
 

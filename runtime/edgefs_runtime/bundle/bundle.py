@@ -102,7 +102,7 @@ class Bundle:
         return again.model_file
 
     def without_model(self) -> Bundle:
-        """The same bundle without its model in memory; `model` reads it again."""
+        """A copy of the bundle without its model in memory; `model` reads it again."""
         return dataclasses.replace(self, _model=None)
 
     @property

@@ -1,4 +1,4 @@
-"""From embeddings to decisions: one gallery snapshot with the head, thresholds and temperature that follow from it.
+"""A judge turns embeddings into decisions: a gallery snapshot with the head, thresholds and temperature it leads to.
 
 A `Judge` is immutable and shared between threads. The workstation measures with the same class, so tested and deployed
 can't differ.
@@ -310,7 +310,7 @@ def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
 
 
 def _of_images(left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
-    """Without what rows say that are means: a mean looks less strange than any image of its class."""
+    """Leave out rows that are means: a mean looks less strange than any image of its class."""
     if not snapshot.means:
         return left_out
     means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))

@@ -42,7 +42,7 @@ class Picture:
 
     @property
     def bits(self) -> int:
-        """Of one channel of `pixels`: 8 or 16."""
+        """Bits of one channel of `pixels`: 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
 
 

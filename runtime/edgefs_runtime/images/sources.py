@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
     @property
     def path(self) -> Path | None:
-        """Of the file, where it was given by its path."""
+        """Path of the file, where the frame was given by one."""
         return Path(self.given) if isinstance(self.given, (str, os.PathLike)) else None
 
     @property

@@ -28,7 +28,7 @@ _CHUNK = 2_000_000  # numbers in the largest array that leave-one-out holds at a
 
 
 class Distances(NamedTuple):
-    """Of N rows.
+    """Squared distances and regression scores of N rows.
 
     Attributes:
         classes: squared distances `[N,K]`, infinite to a class that was gone.
@@ -103,7 +103,7 @@ class SharedGaussian(NamedTuple):
                 yield members[start : start + step]
 
     def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> Distances:
-        """As `left_out`, `[m,f,K]` and `[m,f]`, of the chosen f of each part's k rows."""
+        """Left-out distances `[m,f,K]` and `[m,f]` of the chosen f of each part's k rows."""
         m, k = members.shape
         label, each = self.classes[members[:, 0]], np.arange(m)
         remaining = self.counts[label] - k

@@ -1,4 +1,4 @@
-"""From the bytes of an ONNX model to a TensorRT plan for this GPU."""
+"""Build a TensorRT plan for this GPU from the bytes of an ONNX model."""
 
 from __future__ import annotations
 
