@@ -1,4 +1,4 @@
-"""`edgefs bench`."""
+"""`edgefs bench`: what is to be measured, and whether limits are kept."""
 
 from __future__ import annotations
 

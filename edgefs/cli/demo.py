@@ -1,4 +1,4 @@
-"""`edgefs demo`."""
+"""`edgefs demo`: the demo's steps, printed as they happen."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ WORKSTATION = (
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C."""
+    """The end of a command by Ctrl-C."""
 
     exit_code = INTERRUPTED
 

@@ -1,4 +1,4 @@
-"""`edgefs engine`."""
+"""`edgefs engine`: a bundle's TensorRT engine, built and told where it lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgefs enroll`."""
+"""`edgefs enroll`: a class taught from images, or looked at first with `--check`."""
 
 from __future__ import annotations
 

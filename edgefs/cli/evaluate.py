@@ -1,4 +1,4 @@
-"""`edgefs evaluate`."""
+"""`edgefs evaluate`: a RUN or a bundle on labelled images, or in episodes."""
 
 from __future__ import annotations
 

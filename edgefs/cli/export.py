@@ -1,4 +1,4 @@
-"""`edgefs export`."""
+"""`edgefs export`: what it can be told, and what the bundle became."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgefs look`."""
+"""`edgefs look`: a contact sheet of what would be learned, before anything is."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Described(click.Option):
 
 
 def apply(*groups: tuple[Option, ...]) -> Option:
-    """All options of some groups, in their order."""
+    """Add all options of some groups to a command, in their order."""
 
     def decorate(command: Any) -> Any:
         for option in reversed([option for group in groups for option in group]):
@@ -78,12 +78,12 @@ def apply(*groups: tuple[Option, ...]) -> Option:
 
 
 def bundle_argument(command: Command) -> Command:
-    """BUNDLE, a `.edgefs` file."""
+    """Add the argument BUNDLE, a `.edgefs` file."""
     return click.argument("bundle", type=PATH)(command)
 
 
 def gallery_option(command: Command) -> Command:
-    """--gallery FILE."""
+    """Add `--gallery FILE`."""
     return click.option(
         "--gallery",
         cls=Described,
@@ -94,7 +94,7 @@ def gallery_option(command: Command) -> Command:
 
 
 def provider_option(command: Command) -> Command:
-    """--provider."""
+    """Add `--provider`."""
     return click.option(
         "--provider",
         type=click.Choice(["auto", "cpu", "cuda", "tensorrt"]),
@@ -105,26 +105,26 @@ def provider_option(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
-    """--json."""
+    """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
 
 
 def actor_option(command: Command) -> Command:
-    """--actor NAME."""
+    """Add `--actor NAME`."""
     return click.option("--actor", default="", metavar="NAME", help="The name of who does this, for the audit log.")(
         command
     )
 
 
 def reason_option(command: Command) -> Command:
-    """--reason TEXT."""
+    """Add `--reason TEXT`."""
     return click.option("--reason", default="", metavar="TEXT", help="The reason for doing it, for the audit log.")(
         command
     )
 
 
 def wait_option(command: Command) -> Command:
-    """--wait SECONDS."""
+    """Add `--wait SECONDS`."""
     return click.option(
         "--wait",
         type=Number(min=0),

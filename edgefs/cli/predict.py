@@ -1,4 +1,4 @@
-"""`edgefs predict`."""
+"""`edgefs predict`: answers about images, printed, tabled, and saved by verdict."""
 
 from __future__ import annotations
 

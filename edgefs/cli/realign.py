@@ -1,4 +1,4 @@
-"""`edgefs realign`."""
+"""`edgefs realign`: an alignment after a change of camera or lamp, shown before it counts."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _load(
 
 
 def _check_classes(source: Sequence[str], target: Collection[str], place: Path, *, partly: bool = False) -> None:
-    """`partly`: the target may lack some, since its test images need not show every class."""
+    """Refuse classes that only one domain has; `partly` lets the target lack some, as its test images may."""
     missing = sorted(set(target) - set(source))
     surplus = [] if partly else sorted(set(source) - set(target))
     if missing or surplus:

@@ -53,7 +53,7 @@ class Device:
         return [json.loads(line) for line in self._run("predict", self.bundle, *images, "--json").splitlines()]
 
     def enroll(self, label: str, images: Sequence[Path]) -> None:
-        """`edgefs enroll`."""
+        """Run `edgefs enroll`."""
         self._run("enroll", self.bundle, label, *images, "--force", "--actor", "demo")
 
     def _run(self, *arguments: str | Path) -> str:

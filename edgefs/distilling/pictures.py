@@ -31,7 +31,7 @@ class Pictures(Protocol):
     kept: int  # never drawn
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
-        """The epoch's pictures, of several processes' the `part` (number, of how many)."""
+        """Pictures of an epoch, or one process's part of them: (number, of how many)."""
         ...
 
     def held_out(self) -> Iterator[Chunk]:
@@ -39,7 +39,7 @@ class Pictures(Protocol):
         ...
 
     def close(self) -> None:
-        """End what works on them."""
+        """End the processes that work on pictures."""
         ...
 
 

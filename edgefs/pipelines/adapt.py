@@ -1,4 +1,4 @@
-"""`edgefs adapt`: from a folder of images to a RUN, by one of the methods.
+"""`edgefs adapt`: a folder of images becomes a RUN, by one of the methods.
 
 The order is that of a careful engineer: read and check the data, divide it, look at the backbone, adapt on what may be
 learned from, measure on what may not, write it all down.

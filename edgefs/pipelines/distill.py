@@ -1,4 +1,4 @@
-"""`edgefs distill`: from unlabelled images and a large network to a small one that `adapt` takes as its backbone."""
+"""`edgefs distill`: a small network, which `adapt` takes as its backbone, learns from a large one without labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgefs evaluate`: a bundle through the runtime, or a RUN through torch, on labelled images."""
+"""`edgefs evaluate`: a bundle decides through the runtime, or a RUN through torch, about labelled images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Shapes of defects, as masks, and what a mask does to a surface.
 
 A mask is float32 `[size,size]`, 0 where the surface is sound and 1 in the core of the defect. Places and lengths are
-fractions of the image's side, angles are radians. `relief`, `darken` and `shine` turn a mask into light.
+fractions of the image's side, angles are radians. `relief` and `darken` turn a mask into light.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Rates:
 
     @property
     def sensitivity(self) -> Rate:
-        """Defective parts not judged OK, of all defective parts: what escapes leave."""
+        """Share of defective parts that are not judged OK: what escapes leave."""
         return _others(self.escapes)
 
     @property

@@ -163,7 +163,7 @@ def _learn_from_shots(sides: Sides, shots: int, seed: int) -> None:
 
 
 def _split_mvtec(sides: Sides, shots: int | None, seed: int) -> Split:
-    """Defects lie in test/ only, so some of their parts move to train."""
+    """Split MVTec's layout, whose defects lie in test/ only: some of their parts move to train."""
     defects = sorted(set(sides.labels("test")) - set(sides.labels("train")))
     positions = [p for p in sides.positions("test") if sides.samples[p].label in defects]
     if shots:

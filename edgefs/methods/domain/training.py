@@ -81,7 +81,7 @@ class Trainer:
         return self.with_statistics(model, source)
 
     def on_target(self, model: Classified, domains: Domains) -> Classified:
-        """Fine-tuned on the target's labelled images at a tenth of the rate."""
+        """Fine-tune on the target's labelled images at a tenth of the rate."""
         training = dataclasses.replace(
             self.training, epochs=max(1, self.training.epochs // 4), lr=self.training.lr * _LAST_RATE
         )

@@ -41,7 +41,7 @@ class CrossFitted:
 
     @property
     def accuracy(self) -> float:
-        """Balanced, of the head that decides."""
+        """Balanced accuracy of the head that decides."""
         return float(self.added(self.decided).sum())
 
     def added(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ class CosineHead(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score."""
+        """Scores `[n,C]` of features `[n,F]`."""
         cosines: Tensor = F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
         return self.log_scale.exp() * cosines
 

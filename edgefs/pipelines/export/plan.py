@@ -46,7 +46,7 @@ class ExportPlan:
         return [*enrolments_of(self.train, vectors, self.dispositions, jpegs), *refined]
 
     def judge(self, vectors: Embedded, refined: Sequence[Enrolment] = ()) -> Judge:
-        """Decides by that."""
+        """Judge that decides by these enrolments."""
         snapshot = build_snapshot(self.enrolments(vectors, refined), 0, vectors.views)
         return Judge(snapshot, self.decision, trained=TrainedHead(self.head, snapshot) if self.head else None)
 

@@ -161,5 +161,5 @@ def guess_text(raw: bytes) -> tuple[str, str] | None:
 
 
 def twin_key(label: str) -> str:
-    """Equal for labels that differ in case or width only; not by `casefold`, for which Maße is Masse."""
+    """Key that is equal for labels that differ in case or width only; not by `casefold`, for which Maße is Masse."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", normal_label(label)).lower())

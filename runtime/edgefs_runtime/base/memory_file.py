@@ -42,7 +42,7 @@ class MemoryFile:
 
     @property
     def sha256(self) -> str:
-        """Lower-case hex SHA-256 of it."""
+        """Lower-case hex SHA-256 of the bytes."""
         self._hashing.join()
         return self._sha256
 

@@ -73,7 +73,7 @@ class Misses:
 
     @property
     def share(self) -> float:
-        """0 to 1; 0 where nothing was measured."""
+        """Share of frames that missed the deadline, 0 to 1; 0 where nothing was measured."""
         return self.frames / self.samples if self.samples else 0.0
 
     def to_json(self) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class Judge:
         return self._defect(probabilities) > 1 / (1 + self.settings.escape_cost)
 
     def _defect(self, probabilities: list[float]) -> float:
-        """Probability of being a defect, as if good parts and defects came equally often.
+        """Probability of a defect, as if good parts and defects came equally often.
 
         Probabilities of classes take classes as equally likely: five kinds of defect beside one class of good parts
         would make nearly everything a defect.
@@ -249,7 +249,7 @@ class Judge:
         )
 
     def _decision(self, scores: list[float], strangeness: float, part_id: str | None, time: str) -> Decision:
-        """About one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
+        """Decision about one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
 
         Args:
             scores: of the classes.

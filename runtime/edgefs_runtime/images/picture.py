@@ -37,7 +37,7 @@ class Picture:
 
     @property
     def width(self) -> int:
-        """Columns, pixels."""
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property

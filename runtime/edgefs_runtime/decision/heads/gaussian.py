@@ -235,7 +235,7 @@ def fit_shared_gaussian(
 def _ridge(
     within: float, means: Matrix, counts: NDArray[np.int64], shrinkage: float, borrowed: float
 ) -> tuple[float, float]:
-    """α and β.
+    """Ridge of the pooled covariance: α and β.
 
     Args:
         within: the sum of squares within the classes.

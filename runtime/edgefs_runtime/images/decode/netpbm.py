@@ -38,7 +38,7 @@ class _Header:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the raster, as a binary one takes; a raster in text tells its own only by being read."""
+        """Bytes of a binary raster; how long a raster in text is, only reading it tells."""
         if self.kind == "4":
             return -(-self.width // 8) * self.height
         width = 4 if self.kind in "fF" else 1 if self.maxval < 256 else 2
