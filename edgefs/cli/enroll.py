@@ -53,9 +53,9 @@ _MOST_SHOWN = 5  # thumbnails
     "--unlabelled",
     type=PATH,
     metavar="DIR",
-    help="Then refine classes of few images by the images in DIR, as `edgefs gallery refine` does.",
+    help="Refine classes of few images afterwards, by the images in DIR, as `edgefs gallery refine` does.",
 )
-@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option("--check", is_flag=True, help="Say what enrolling would do, and change nothing.")
 @click.option(
     "--show", type=PATH, metavar="DIR", help="With --check: write the thumbnails kept of the nearest class to DIR."
 )

@@ -31,8 +31,16 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Count(click.IntRange):
+    """A whole number in a range, which help and errors call an integer: the range stands beside it."""
+
+    name = "integer"
+
+
 class Number(click.FloatRange):
     """A number in a range; `nan` lies in every one, and a limit of it would let anything pass."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number, where it is finite."""

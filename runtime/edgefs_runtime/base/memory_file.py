@@ -47,7 +47,7 @@ class MemoryFile:
         return self._sha256
 
     def read(self) -> bytes:
-        """All of it."""
+        """All of the bytes."""
         return self._held if self._descriptor is None else Path(self.path).read_bytes()
 
     def _copy(self, file: BinaryIO, start: int, size: int) -> int:

@@ -165,7 +165,7 @@ class Bundle:
             raise BundleError(f"{self.path}: {error}") from error
 
     def seed_judge(self, trained: TrainedHead | None) -> Judge:
-        """Decides by the seed gallery alone.
+        """Judge that decides by the seed gallery alone.
 
         Args:
             trained: `load_trained_head` of the bundle.

@@ -249,7 +249,7 @@ class Judge:
         )
 
     def _decision(self, scores: list[float], strangeness: float, part_id: str | None, time: str) -> Decision:
-        """Decision about one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
+        """Decision about one row, in plain numbers: after an inference each call of numpy costs as much as all of this.
 
         Args:
             scores: of the classes.
