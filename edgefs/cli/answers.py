@@ -33,7 +33,6 @@ COLUMNS = (
     "time",
     "warning",
 )  # of the table; new ones come last
-ORDERS = ("verdict", "probability", "p", "path")
 
 _COLOURS = {"OK": "green", "NG": "red", "RECHECK": "yellow", "NO_DECISION": "magenta", "error": "red"}
 _URGENCY = ("NG", "RECHECK", "NO_DECISION", "error", "OK")

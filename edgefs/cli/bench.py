@@ -142,7 +142,7 @@ def _check_usage(
 
     if images and camera_size:
         raise click.UsageError(
-            "--camera-size is for rendered frames, and those of --image have a size of their own; leave one of the two out."
+            "--camera-size is for rendered frames, and those of --image have their own size; leave one of the two out."
         )
     if max_misses is not None and deadline_ms is None:
         raise click.UsageError("--max-misses counts frames that miss a deadline; it needs --deadline-ms.")

@@ -143,7 +143,7 @@ def wait_option(command: Command) -> Command:
     )(command)
 
 
-# Of what changes a gallery: who does it and why, which gallery, and how long it waits for another owner.
+# Options of what changes a gallery: who does it and why, which gallery, and how long it waits for another owner.
 ACT: tuple[Option, ...] = (reason_option, actor_option, gallery_option, wait_option, json_option)
 
 

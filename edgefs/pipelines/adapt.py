@@ -49,7 +49,7 @@ def adapt(
     Args:
         data: folder or CSV file.
         out: place of the RUN.
-        settings: see there.
+        settings: what `adapt` is told; `AdaptSettings` explains each.
         overwrite: replace a RUN that stands at `out`.
         steps: told how the work goes on.
         tell: given one sentence for each thing that was decided.

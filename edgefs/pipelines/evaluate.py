@@ -44,7 +44,7 @@ class Evaluated:
         side: images, decisions and figures.
         dataset: what was read.
         notes: what was done, in sentences.
-        report: of it.
+        report: what the HTML shows of the evaluation.
     """
 
     side: Side

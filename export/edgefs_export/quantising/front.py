@@ -67,7 +67,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     Args:
         model: changed in place: transpose, cast, minus the centre, convolution; bytes are turned in a quarter of the
             time that floats take.
-        front: of this model.
+        front: what `find_front` saw in this model.
 
     Returns:
         The name of what the convolution reads now, of range (-centre, 255 - centre).

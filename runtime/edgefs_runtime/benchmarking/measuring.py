@@ -63,7 +63,7 @@ class Misses:
 
     Attributes:
         frames: how many did.
-        samples: of how many.
+        samples: frames that were timed.
         high: upper end of the exact 95 % interval of their share.
     """
 

@@ -44,7 +44,7 @@ def measure_throughput(
 
     Args:
         subjects: the bundles, whose own embedders have the first number of threads.
-        frames: in memory.
+        frames: the decoded ones are decided about.
         budget: of each bundle for all of it together.
         threads: of one inference.
     """

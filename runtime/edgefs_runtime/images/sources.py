@@ -105,7 +105,7 @@ def named_frames(images: Images, names: Iterable[Name] | None, what: str) -> Ite
     """Single frames, each with the name that the caller gives it, if it gives any.
 
     Args:
-        images: see above.
+        images: one frame or several, as `frames_of` takes them.
         names: one for each image; a text is the name of one.
         what: what the names are, for the message.
 

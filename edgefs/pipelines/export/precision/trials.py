@@ -21,7 +21,7 @@ class Trial:
     """A candidate and what was measured of it.
 
     Attributes:
-        precision: of most of it.
+        precision: of most of the network.
         gate: against float32.
         sqnr: of embeddings, dB.
         cosine: mean, of embeddings.

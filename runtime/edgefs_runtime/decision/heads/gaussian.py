@@ -242,7 +242,7 @@ def _ridge(
         means: M `[K,D]`.
         counts: `[K]`, rows of each class.
         shrinkage: λ.
-        borrowed: see `fit_shared_gaussian`.
+        borrowed: as in `fit_shared_gaussian`.
     """
     n, dim = int(counts.sum()), means.shape[1]
     lengths = float(counts @ np.einsum("kd,kd->k", means, means)) / n

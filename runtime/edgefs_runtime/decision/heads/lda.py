@@ -51,7 +51,7 @@ class LdaHead:
         )
         asked = np.arange(len(rows) * views) % views == 0
         self._left_out = model.left_out(np.repeat(snapshot.parts, views), asked)
-        # Without a second row in any class, or beside nothing else, the background is all there is.
+        # Where no class has a second row, or there is nothing else, the background is all there is.
         self._share = _BACKGROUND if len(snapshot.labels) < len(rows) * views else 0.0
         self._counts = np.bincount(snapshot.classes)  # images
         self._images_left = self._counts[snapshot.classes] - np.bincount(snapshot.parts)[snapshot.parts]

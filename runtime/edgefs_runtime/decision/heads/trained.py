@@ -85,7 +85,7 @@ class TrainedHead:
     """A trained head, loaded.
 
     Args:
-        model: as it travels.
+        model: the head as it travels.
         seed: the gallery that it was trained with.
 
     Raises:
