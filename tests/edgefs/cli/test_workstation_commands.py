@@ -19,7 +19,6 @@ pytest.importorskip("torch", reason="the workstation part is not installed")
 from edgefs.cli import main
 from edgefs.cli.group import COMMANDS
 
-pytestmark = pytest.mark.usefixtures("remembering")
 ROOT = Path(__file__).parents[3]
 
 
