@@ -1,12 +1,12 @@
 """Commands that are stopped at a moment of their own: just before they open, rename or remove a file.
 
-    with Launcher(tmp_path, "edgefs.cli") as launcher:
-        first = launcher.run("adapt", data, "-o", out)                    # to its end
-        launcher.run("adapt", data, "-o", out, stop=Stop(first.moments))  # kill -9 before its last moment
+    with Launcher("edgefs.cli.adapt") as launcher:
+        whole = launcher.run("adapt", data, "-o", out, stop=Stop(NEVER, at="/run"))           # to its end
+        launcher.run("adapt", data, "-o", out, stop=Stop(whole.moments, at="/run"))  # kill -9 before its last moment
 
-A moment is what Python tells an audit hook of a file below the test's folder, or an SQL statement that is run. It is
-counted in the process itself, which sends itself the signal: so every moment can be had, and none depends on how busy
-the machine is. The command runs in a fork of a process that has loaded the modules already.
+A moment is what Python tells an audit hook of a file, or an SQL statement that is run on one. It is counted in the
+process itself, which sends itself the signal: so every moment can be had, and none depends on how busy the machine is.
+The command runs in a fork of a process that has loaded the modules already.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SUPPORT = Path(__file__).parent
+NEVER = sys.maxsize
 _EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.listdir", "sqlite3.connect"}
 
 
@@ -30,13 +31,13 @@ class Stop(NamedTuple):
 
     Attributes:
         moment: the number of it, the first being 1; one that never comes lets the command end.
+        at: what stands in the path of a file whose moments count.
         how: the signal.
-        at: part of the name of the file that a moment must be about to count; any, where it is empty.
     """
 
     moment: int
+    at: str
     how: int = signal.SIGKILL
-    at: str = ""
 
 
 class Ended(NamedTuple):
@@ -46,7 +47,7 @@ class Ended(NamedTuple):
         status: its exit status, or the negative number of the signal that ended it.
         printed: what it wrote to standard output.
         said: what it wrote to standard error.
-        moments: it had; 0 where a signal ended it.
+        moments: that were counted; 0 where a signal ended it.
     """
 
     status: int
@@ -58,10 +59,9 @@ class Ended(NamedTuple):
 class Launcher:
     """Runs commands of edgefs, each in a fork of a process that has loaded `modules`."""
 
-    def __init__(self, folder: Path, *modules: str) -> None:
-        self._folder = folder
+    def __init__(self, *modules: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), *modules],
+            [sys.executable, __file__, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -83,27 +83,25 @@ class Launcher:
         return Ended(*json.loads(self._process.stdout.readline()))
 
 
-def _counting(folder: str, stop: Stop | None) -> Callable[[], int]:
+def _counting(stop: Stop) -> Callable[[], int]:
     """Counts moments from now on, sends this process the signal at the one asked for, and tells how many there were."""
     moments = 0
     connect = sqlite3.connect
 
-    def count(about: str) -> None:
+    def count(_statement: str = "") -> None:
         nonlocal moments
-        if stop is None or stop.at in about:
-            moments += 1
-            if stop is not None and moments == stop.moment:
-                os.kill(os.getpid(), stop.how)
+        moments += 1
+        if moments == stop.moment:
+            os.kill(os.getpid(), stop.how)
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:
-        paths = [one for one in map(str, arguments) if folder in one] if event in _EVENTS else []
-        if paths:
-            count(" ".join(paths))
+        if event in _EVENTS and any(stop.at in str(one) for one in arguments):
+            count()
 
     def traced(database: str, *arguments: Any, **options: Any) -> sqlite3.Connection:
         connection = connect(database, *arguments, **options)
-        if folder in str(database):
-            connection.set_trace_callback(lambda statement: count(f"{database} {statement}"))
+        if stop.at in str(database):
+            connection.set_trace_callback(count)
         return connection
 
     sys.addaudithook(audit)
@@ -111,14 +109,14 @@ def _counting(folder: str, stop: Stop | None) -> Callable[[], int]:
     return lambda: moments
 
 
-def _command(folder: str, arguments: list[str], stop: Stop | None, reports: Path) -> int:
+def _command(arguments: list[str], stop: Stop | None, reports: Path) -> int:
     """The exit status of a command, in the forked process, which leaves what was said and counted in files."""
     for stream, name in ((1, "printed"), (2, "said")):
         os.dup2(os.open(reports / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
     from edgefs.cli import main
 
-    moments = _counting(folder, stop)
+    moments = _counting(stop) if stop is not None else int
     try:
         main(arguments)
     except SystemExit as end:
@@ -128,7 +126,7 @@ def _command(folder: str, arguments: list[str], stop: Stop | None, reports: Path
     return 0
 
 
-def _serve(folder: str, reports: Path) -> None:
+def _serve(reports: Path) -> None:
     counted = reports / "moments"
     for line in sys.stdin:
         arguments, stop = json.loads(line)
@@ -137,7 +135,7 @@ def _serve(folder: str, reports: Path) -> None:
         if child == 0:
             status = 1
             try:
-                status = _command(folder, arguments, stop and Stop(*stop), reports)
+                status = _command(arguments, stop and Stop(*stop), reports)
             except BaseException:
                 sys.excepthook(*sys.exc_info())
             finally:
@@ -154,13 +152,13 @@ if __name__ == "__main__":
     import tempfile
 
     sys.path.insert(0, str(SUPPORT))
-    for module in sys.argv[2:]:
+    for module in sys.argv[1:]:
         importlib.import_module(module)
-    if "tiny" in sys.argv[2:]:  # makes `--backbone tiny` known
+    if "tiny" in sys.argv[1:]:  # makes `--backbone tiny` known
         from tiny import tiny_backbone
 
         from edgefs.backbones import BACKBONES
 
         BACKBONES["tiny"] = tiny_backbone
     with tempfile.TemporaryDirectory() as folder:
-        _serve(sys.argv[1], Path(folder))
+        _serve(Path(folder))

@@ -21,7 +21,7 @@ def trained_at_once_and_in_two_goes(folder: Path, *arguments: object, epochs: in
         What the undisturbed one wrote, and what the other did.
     """
     whole, killed = folder / "whole", folder / "killed"
-    with Launcher(folder, "tiny", f"edgefs.cli.{arguments[0]}", "edgefs.pipelines.distill") as launcher:
+    with Launcher("tiny", f"edgefs.cli.{arguments[0]}", "edgefs.pipelines.distill") as launcher:
         assert launcher.run(*arguments, "-o", whole).status == 0
         next_checkpoint = Stop(epochs + 1, at=".pt.")  # one that is about to get its name
         assert launcher.run(*arguments, "-o", killed, stop=next_checkpoint).status == -signal.SIGKILL

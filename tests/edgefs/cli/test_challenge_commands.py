@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bundles import remade
-from killing import Ended, Launcher, Stop
+from killing import NEVER, Ended, Launcher, Stop
 from shell import edgefs
 from textures import save
 
@@ -200,15 +200,16 @@ def test_a_damaged_index_is_one_line_everywhere(bundle: Path, pictures: Pictures
 def test_add_killed_at_any_moment_leaves_a_readable_index(bundle: Path, tmp_path: Path) -> None:
     """The parts are there all or not at all, and whole."""
     shots = [save(tmp_path / "shots", "dots", number) for number in range(5)]
-    with Launcher(tmp_path, "edgefs.cli.challenge", "onnxruntime") as launcher:
+    with Launcher("edgefs.cli.challenge", "onnxruntime") as launcher:
 
-        def add(gallery: Path, stop: Stop | None = None) -> Ended:
+        def add(gallery: Path, moment: int = NEVER) -> Ended:
+            stop = Stop(moment, str(tmp_path))
             return launcher.run("challenge", "add", bundle, *shots, "--expect", "NG", "--gallery", gallery, stop=stop)
 
         moments, found = add(tmp_path / "whole" / "g").moments, []
         for moment in [*range(1, moments, moments // 9), moments]:
             gallery = tmp_path / str(moment) / "g"
-            assert add(gallery, Stop(moment)).status == -signal.SIGKILL
+            assert add(gallery, moment).status == -signal.SIGKILL
             listed = launcher.run("challenge", "list", bundle, "--gallery", gallery, "--json")
             assert listed.status == 0
             parts = [json.loads(line) for line in listed.printed.splitlines()]

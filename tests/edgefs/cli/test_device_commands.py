@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import Ended, Launcher, Stop
+from killing import NEVER, Ended, Launcher, Stop
 from shell import RUN, edgefs
 from textures import save
 
@@ -190,9 +190,10 @@ def test_help_loads_nothing(bundle: Path) -> None:
 def test_enroll_killed_at_any_moment_leaves_a_whole_gallery(bundle: Path, tmp_path: Path, taught: bool) -> None:
     """In a gallery made for it, and in one that was taught: what is there holds all five images or none."""
     shots = [save(tmp_path / "shots", "checks", number) for number in range(5)]
-    with Launcher(tmp_path, "edgefs.cli.enroll", "onnxruntime") as launcher:
+    with Launcher("edgefs.cli.enroll", "onnxruntime") as launcher:
 
-        def enroll(gallery: Path, stop: Stop | None = None) -> Ended:
+        def enroll(gallery: Path, moment: int = NEVER) -> Ended:
+            stop = Stop(moment, str(tmp_path))
             return launcher.run("enroll", bundle, "checks", *shots, "--gallery", gallery, stop=stop)
 
         def begun(name: str) -> Path:
@@ -204,7 +205,7 @@ def test_enroll_killed_at_any_moment_leaves_a_whole_gallery(bundle: Path, tmp_pa
         moments, found = enroll(begun("whole")).moments, []
         for moment in range(1, moments + 1, moments // 9):
             gallery = begun(str(moment))
-            assert enroll(gallery, Stop(moment)).status == -signal.SIGKILL
+            assert enroll(gallery, moment).status == -signal.SIGKILL
             if gallery.exists():
                 assert check_gallery(gallery) == []
             with Classifier.open(bundle, gallery=gallery) as classifier:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killing import Launcher, Stop
+from killing import NEVER, Launcher, Stop
 
 from edgefs.runs.run import Run
 from edgefs_runtime import Bundle
@@ -21,19 +20,23 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's"
 OPTIONS = ("--backbone", "tiny", "--shots", "5", "--name", "parts")
 
 
-@pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[Launcher]:
-    with Launcher(tmp_path, "tiny", "edgefs.cli.adapt", "edgefs.cli.export", "onnxscript") as launcher:
-        yield launcher
+@pytest.fixture(scope="module")
+def launcher(session_cache: Path) -> Iterator[Launcher]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEFS_STATE", str(session_cache / "state"))
+        patch.setenv("EDGEFS_CACHE", str(session_cache))
+        started = Launcher("tiny", "edgefs.cli.adapt", "edgefs.cli.export", "onnxscript")
+    with started:
+        yield started
 
 
 def stops(launcher: Launcher, out: Path, *arguments: object, how: int = signal.SIGKILL) -> list[Stop]:
     """Two moments at which the images are read, and those at which something is done to `out`, above all the last."""
-    ended = launcher.run(*arguments, "-o", out, stop=Stop(sys.maxsize, at=out.name))
+    ended = launcher.run(*arguments, "-o", out, stop=Stop(NEVER, out.name))
     assert ended.status == 0, ended.said
     chosen = {1, 2, *range(3, ended.moments - 4, 3), *range(ended.moments - 4, ended.moments + 1)}
-    writing = [Stop(number, how, out.name) for number in sorted(chosen) if number > 0]
-    return [Stop(1, how), Stop(20, how), *writing]
+    writing = [Stop(number, out.name, how) for number in sorted(chosen) if number > 0]
+    return [Stop(1, ".png", how), Stop(20, ".png", how), *writing]
 
 
 def test_adapt_stopped_by_ctrl_c_leaves_nothing(launcher: Launcher, textures: Path, tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_adapt_killed_leaves_no_run_or_a_whole_one(launcher: Launcher, textures:
 
 def test_after_a_kill_the_same_command_works(launcher: Launcher, textures: Path, tmp_path: Path) -> None:
     arguments = ("adapt", textures, "-o", tmp_path / "line-run", *OPTIONS)
-    assert launcher.run(*arguments, stop=Stop(5, at="line-run")).status == -signal.SIGKILL
+    assert launcher.run(*arguments, stop=Stop(5, "line-run")).status == -signal.SIGKILL
     assert not (tmp_path / "line-run").exists()
     again = launcher.run(*arguments)
     assert Run.open(tmp_path / "line-run").name == "parts", again.said

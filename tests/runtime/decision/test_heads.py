@@ -9,6 +9,7 @@ import pytest
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.decision.heads import HEADS, fit_head
+from edgefs_runtime.decision.heads.gaussian import fit_shared_gaussian
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device

@@ -11,7 +11,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from killing import Launcher, Stop
+from killing import NEVER, Launcher, Stop
 
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import GalleryError
@@ -136,13 +136,13 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path, seed
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_kill_9_while_a_gallery_is_made_leaves_it_absent_or_whole(bundle, tmp_path):
-    with Launcher(tmp_path, "edgefs.cli.gallery", "onnxruntime") as launcher:
+    with Launcher("edgefs.cli.gallery", "onnxruntime") as launcher:
 
         def make(name, moment):
-            stop = Stop(moment, at=f"/.{name}.")  # the hidden file that becomes the gallery
+            stop = Stop(moment, f"/.{name}.")  # the hidden file that becomes the gallery
             return launcher.run("gallery", "forget", bundle, "dots", "--gallery", tmp_path / name, stop=stop)
 
-        last, found = make("whole", sys.maxsize).moments, []
+        last, found = make("whole", NEVER).moments, []
         for moment in (*range(1, last, 5), *range(last - 3, last + 1)):
             path = tmp_path / f"made{moment}"
             assert make(path.name, moment).status == -signal.SIGKILL
