@@ -8,12 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from places import GOLDEN, SHARED
 from textures import save
 
 import edgefs  # noqa: F401 - before a test imports onnxruntime: it keeps that from talking to its vendor
-
-GOLDEN = Path(__file__).parent / "golden" / "tiny.edgefs"
-SHARED = Path(os.environ.get("EDGEFS_SHARED") or Path(__file__).parents[2] / "shared")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from places import SUPPORT
 from resuming import trained_at_once_and_in_two_goes
 from safetensors.torch import load_file
 from textures import draw, save, write_set
@@ -186,9 +187,8 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_figures(da
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")
 def test_two_processes_train_together_and_one_writes(data: Path, tmp_path: Path) -> None:
-    support = str(Path(__file__).parents[2] / "support")
     script = tmp_path / "command.py"
-    script.write_text(ADAPT.replace("sys.argv[1]", repr(support)).replace("sys.argv[2:]", "sys.argv[1:]"))
+    script.write_text(ADAPT.replace("sys.argv[1]", repr(str(SUPPORT))).replace("sys.argv[2:]", "sys.argv[1:]"))
     flags = "--backbone tiny --shots 6 --method finetune --epochs 2 --folds 0 --dim 32 --device cpu --devices 2"
     command = [sys.executable, str(script), "adapt", str(data), "-o", str(tmp_path / "run"), *flags.split()]
     said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)

@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from places import GOLDEN
 from textures import KINDS, save, write_set
-from tiny import GOLDEN, make
+from tiny import make
 
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
