@@ -187,7 +187,7 @@ def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path,
 
 def test_where_the_source_alone_is_unsure_the_adapted_network_ships(source: Path, hazy: Path, tmp_path: Path) -> None:
     run, measured = adapt(hazy, tmp_path / "run", settings(source, epochs=2, seed=1))
-    (told,) = [note for note in run.fields["notes"] if note.startswith("Adapted (DANN")]
+    (told,) = [note for note in run.record.notes if note.startswith("Adapted (DANN")]
     after, before = map(float, re.findall(r"(-?\d\.\d+) nats of the class, (-?\d\.\d+) before", told)[0])
     assert after > before
     assert measured.test is not None
