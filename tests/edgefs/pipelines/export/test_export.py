@@ -124,7 +124,7 @@ def test_the_seed_gallery_is_embedded_by_the_exported_model(run: Path, data: Pat
     train = Run.open(run).record.images.train
     with Classifier.open(tmp_path / "b.edgefs", seed_only=True) as classifier:
         for enrolment in classifier.bundle.seed_enrolments():
-            paths = [data / image["path"] for image in train if image["label"] == enrolment.label]
+            paths = [data / image.path for image in train if image.label == enrolment.label]
             assert classifier.embed(paths, views=True).tobytes() == enrolment.vectors.tobytes()
 
 
