@@ -161,9 +161,10 @@ def _notes(
     notes = [understood]
     if shared:
         names = ", ".join("/".join(filter(None, name)) for name in sorted(shared)[:3])
-        notes.append(f"Not learned from, since DATA holds some of the same images: {len(shared)} classes ({names}).")
+        among = counted(len(shared), "class", "classes")
+        notes.append(f"Not learned from, since DATA holds some of the same images: {among} ({names}).")
     if small:
-        notes.append(f"Not learned from, with fewer than {images} images: {len(small)} classes.")
+        notes.append(f"Not learned from, with fewer than {images} images: {counted(len(small), 'class', 'classes')}.")
     if unusable:
         notes.append(f"Left out of the tasks: {counted(unusable, 'image')} that can't be read or show nothing.")
     return tuple(notes)
