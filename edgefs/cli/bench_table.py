@@ -69,8 +69,8 @@ def _bundle(bundle: BenchFigures, deadline: float | None) -> Iterator[str]:
             yield f"  {f'over {deadline:g} ms, {name}':<{_WIDTH}} {_misses(bundle.misses[when])}"
     yield (
         f"  {'enrolled meanwhile':<{_WIDTH}} {counted(meanwhile.images, 'image')} "
-        f"{counted(meanwhile.enrolments, 'time')}, {meanwhile.enrolment.percentiles[50.0] or 0:.0f} ms each; {meanwhile.by_old_snapshot} of "
-        f"{meanwhile.end_to_end.samples} frames decided by the gallery as it was before"
+        f"{counted(meanwhile.enrolments, 'time')}, {meanwhile.enrolment.percentiles[50.0] or 0:.0f} ms each; "
+        f"{meanwhile.by_old_snapshot} of {meanwhile.end_to_end.samples} frames decided by the gallery as it was before"
     )
     yield from _throughput(bundle.throughput)
     yield f"  {'peak memory':<{_WIDTH}} {_memory(bundle.memory)}"

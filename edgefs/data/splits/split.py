@@ -85,7 +85,8 @@ def _split_by_shots(sides: Sides, shots: int, seed: int) -> Split:
     sides.put(draw.rest, "test")
     sides.notes.append(
         f"Learned from: {counted(shots, 'shot')} of each of {counted(len(labels), 'class', 'classes')} (seed {seed}), "
-        f"with choices made by cross-validation among them. Tested on: {counted(len(draw.rest), 'image')} of other parts."
+        "with choices made by cross-validation among them. "
+        f"Tested on: {counted(len(draw.rest), 'image')} of other parts."
     )
     if draw.beside:
         sides.notes.append(f"Not used: {counted(len(draw.beside), 'image')} of the same parts as the shots.")
