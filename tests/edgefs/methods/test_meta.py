@@ -117,7 +117,7 @@ def test_classes_that_data_holds_are_not_learned_from(tasks: Path, data: Path, t
     shutil.copytree(tasks, tmp_path / "tasks")
     shutil.copy(data / "character001" / "05.png", tmp_path / "tasks" / "latin" / "character101" / "copy.png")
     run, _ = adapt(data, tmp_path / "run", settings(on(tmp_path / "tasks")))
-    assert "some of the same images: 1 classes (latin/character101)" in notes(run)
+    assert "some of the same images: 1 class (latin/character101)" in notes(run)
     with pytest.raises(DataError, match="share images with DATA"):
         adapt(data, tmp_path / "other", settings(on(data)))
 
