@@ -137,8 +137,8 @@ def _none_left(where: str, classes: int, shared: Collection[object], images: int
     if len(shared) == classes:
         return f"{where}: all {classes} classes share images with DATA; tasks must be of other classes"
     return (
-        f"{where}: none of {classes} classes has {images} different images, which an episode takes (shots and "
-        "queries); add images, or pass a smaller --queries or --episode-shots"
+        f"{where}: {counted(classes, 'class', 'classes')}, none with the {images} different images that an episode "
+        "takes (shots and queries); add images, or pass a smaller --queries or --episode-shots"
     )
 
 
