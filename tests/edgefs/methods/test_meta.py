@@ -175,7 +175,7 @@ def bad_tasks(tasks: Path, tmp_path: Path) -> dict[str, tuple[MetaSettings, str]
         "no tasks": (SHORT, "pass --tasks DIR"),
         "no such folder": (on(tasks / "nowhere"), "no such folder"),
         "empty": (on(tmp_path / "empty"), "no image in it"),
-        "too few images": (on(tasks, queries=9), "none of 24 classes has 10 different images"),
+        "too few images": (on(tasks, queries=9), "24 classes, none with the 10 different images"),
         "one image": (on(tmp_path / "one"), "1 class, none with the 3 different images"),
         "fewer classes than ways": (on(tasks, ways=30), r"--ways 30: .* pass --ways 22 or fewer"),
         "fewer in each task": (on(tasks, ways=9, within_tasks=True), r"--ways 9: the largest task holds [678] classes"),
