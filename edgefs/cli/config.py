@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import click
 
 from edgefs.cli.options import PATH
 from edgefs_runtime.base.errors import EdgefsError
+
+_NOT_TOLD = {"--config", "--out", "--help"}  # what a file can't tell
 
 
 def config_option(command: Any) -> Any:
@@ -41,19 +44,28 @@ def _take(ctx: click.Context, _config: click.Parameter, path: Path | None) -> No
     if path is None or ctx.resilient_parsing:
         return
     options = {param.name: param for param in ctx.command.get_params(ctx) if isinstance(param, click.Option)}
-    names = {flag.lstrip("-").replace("-", "_"): name for name, param in options.items() for flag in param.opts}
+    told = {name: param for name, param in options.items() if not _NOT_TOLD.intersection(param.opts)}
+    names = {flag.lstrip("-").replace("-", "_"): name for name, param in told.items() for flag in param.opts}
     found: dict[str, Any] = {}
     for key, value in _read(path).items():
         name = names.get(key.replace("-", "_"))
-        if name is None or name in ("config", "out", "help"):
-            near = difflib.get_close_matches(key, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else "--help lists them"
-            raise EdgefsError(f"--config {path}: {key} is no option of `edgefs {ctx.command.name}`; {hint}")
+        if name is None:
+            raise EdgefsError(f"--config {path}: {_not_an_option(ctx, key, names)}")
+        if name in found:
+            raise EdgefsError(f"--config {path}: {key} is told twice, with - and with _; keep one of the two")
         try:
             found[name] = _as_typed(ctx, options[name], value)
         except click.BadParameter as error:
             raise click.BadParameter(f"{error.message.rstrip('.')} (in --config {path})", ctx, options[name]) from error
     ctx.default_map = found
+
+
+def _not_an_option(ctx: click.Context, key: str, names: Iterable[str]) -> str:
+    if f"--{key}" in _NOT_TOLD:
+        return f"{key} is told on the command line only, as --{key}"
+    near = difflib.get_close_matches(key, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "--help lists them"
+    return f"{key} is no option of `edgefs {ctx.command.name}`; {hint}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def _as_typed(ctx: click.Context, option: click.Option, value: Any) -> Any:
     if option.is_flag:
         if not isinstance(value, bool):
             raise click.BadParameter("expected true or false", ctx, option)
-        return value != (option.flag_value is False)  # `--no-cache` says False
+        return value
     takes_list = option.multiple or option.nargs > 1
     if isinstance(value, list) != takes_list:
         expected = "a list" if takes_list else "one value"

@@ -89,8 +89,9 @@ def _option(name: str, hint: Any, default: Any, told: Setting, group: str, choic
 def _flag(name: str, written: str, default: bool | None, more: dict[str, Any], optional: bool) -> Described:
     """`--this` where it is off by itself, `--no-that` where that is all that can be said, else both."""
     if written.startswith("no-"):
-        more = {**more, "show_default": False}
-        return Described([f"--{written}", name], flag_value=False, default=True, type=bool, **more)
+        # A flag that says no; what click makes of `flag_value=False, default=True` differs from version to version.
+        more = {**more, "show_default": False, "callback": lambda _ctx, _option, off: not off}
+        return Described([f"--{written}", name], is_flag=True, **more)
     if default is False and not optional:
         return Described([f"--{written}", name], is_flag=True, **{**more, "show_default": False})
     return Described([f"--{written}/--no-{written}", name], default=default, **more)

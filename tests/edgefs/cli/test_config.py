@@ -38,6 +38,10 @@ def test_options_come_from_the_file_and_flags_win(tmp_path: Path, data: Path) ->
     ("config", "status", "says"),
     [
         ("shotz = 3\n", 1, "shotz is no option of `edgefs adapt`"),
+        ('out = "here"\n', 1, "out is told on the command line only, as --out"),
+        ('config = "other.toml"\n', 1, "config is told on the command line only, as --config"),
+        ("help = true\n", 1, "help is told on the command line only, as --help"),
+        ('group-from = "a(.)"\ngroup_from = "b(.)"\n', 1, "group_from is told twice"),
         ("shots = \n", 1, "not a TOML file"),
         ("shots = 0\n", 2, "--shots"),
         ('shots = "many"\n', 2, "--shots"),

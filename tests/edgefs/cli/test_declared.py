@@ -85,6 +85,30 @@ def test_a_file_says_what_the_command_line_would(tmp_path: Path) -> None:
     assert parsed("--config", str(tmp_path / "line.toml"), "--lr", "0.1") == parsed(*words.split())
 
 
+@pytest.mark.parametrize("line", ["self-training = {}", "self_training = {}"])
+@pytest.mark.parametrize("told_so", [True, False])
+def test_a_file_says_yes_and_no(tmp_path: Path, line: str, told_so: bool) -> None:
+    pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli", reason="it reads --config")
+    word = str(told_so).lower()
+    text = f'method = "domain"\nsource = "here"\nno-cache = {word}\nadapt_bn = {word}\n{line.format(word)}\n'
+    (tmp_path / "line.toml").write_text(text)
+    settings = parsed("--config", str(tmp_path / "line.toml"))
+    domain = settings.of(DomainSettings)
+    assert (settings.use_cache, domain.adapt_bn, domain.self_training) == (not told_so, told_so, told_so)
+
+
+def test_no_flag_is_on_by_itself() -> None:
+    """With click 8.3.0, `flag_value=False, default=True` was False though nobody had said so."""
+    flags = [
+        option
+        for command in (adapt, distill, export)
+        for option in command.params
+        if isinstance(option, click.Option) and option.is_flag and not option.secondary_opts
+    ]
+    assert "use_cache" in {flag.name for flag in flags}
+    assert [flag.name for flag in flags if flag.flag_value is False or flag.default is True] == []
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "1", "-0.1"])
 def test_a_number_has_its_limits(value: str) -> None:
     with pytest.raises(click.BadParameter, match=r"is not (in the range 0<=x<1|a finite number)"):
