@@ -78,7 +78,8 @@ def settings_from(ctx: click.Context, given: Mapping[str, Any]) -> AdaptSettings
     for name in sorted(told) if not METHODS[method].chooses else ():
         if name not in names.get(method, ()):
             of = " and ".join(sorted(owner for owner in owners if name in names[owner]))
-            raise click.UsageError(f"--{name.replace('_', '-')} is of --method {of}, and this is --method {method}")
+            written = next(option.opts[0] for option in ctx.command.get_params(ctx) if option.name == name)
+            raise click.UsageError(f"{written} is of --method {of}, and this is --method {method}")
     own = tuple(kind(**{name: given[name] for name in told & names[owner]}) for owner, kind in owners.items())
     return AdaptSettings(**{name: value for name, value in given.items() if name in shared}, own=own)
 

@@ -120,6 +120,20 @@ def test_a_source_opens_what_is_of_its_kind() -> None:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    of_renamed: int = setting(1, "Its option has another name than the field.", option="strength")
+
+
+def test_who_gave_a_methods_option_to_another_method_reads_what_was_typed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "renamed", Method("Renamed", "It renames.", adapt=TOY.adapt, settings=Renamed))
+    said = edgefs("adapt", data, "-o", tmp_path / "run", "--strength", 3)
+    assert said.exit_code == 2
+    assert "--strength is of --method renamed, and this is --method features" in said.stderr
+
+
+@dataclass(frozen=True)
 class Clashing:
     shots: float = setting(1.0, "It has the name of an option that every method has.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads import Answer, LeftOutScores
+from edgefs_runtime.decision.heads.base import Answer, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgefs.methods import Method
+from edgefs.methods.declaration import Method
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.settings.setting import setting
 from edgefs_runtime.base.errors import EdgefsError
