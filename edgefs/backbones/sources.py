@@ -55,8 +55,8 @@ class Source(NamedTuple):
 
 
 def is_place(name: str) -> bool:
-    """Whether a name is that of a folder: one that is there, or a path."""
-    return Path(name).is_dir() or Path(name).name != name
+    """Whether a name is that of a folder: one that is there, or a path; no name stands for the default network."""
+    return bool(name) and (Path(name).is_dir() or Path(name).name != name)
 
 
 def source_of(name: str) -> Source:

@@ -133,6 +133,8 @@ class DistilledRun(RunFolder[DistilledRecord]):
         """
         if not folder.exists():
             raise RunError(f"--backbone {folder}: no such folder; `edgefs distill` makes one")
+        if folder.is_dir() and not (folder / RUN).exists():
+            raise RunError(f"--backbone {folder}: a folder without {RUN}; expected a RUN, as `edgefs distill` makes it")
         fields = _checked_fields(folder)
         if fields.get("method") != DISTILLED:
             raise RunError(f"{folder}: not from `edgefs distill`; an adapted RUN is no backbone")

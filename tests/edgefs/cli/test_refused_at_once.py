@@ -105,6 +105,11 @@ CASES: dict[str, Case] = {
         1,
         "line.toml: Not a directory); choose another place with -o",
     ),
+    "a folder that is no backbone": (
+        lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--backbone", tmp / "d"],
+        1,
+        "a folder without run.json; expected a RUN, as `edgefs distill` makes it",
+    ),
     "an input too large for any network": (
         lambda tmp: ["adapt", tmp / "d", "-o", tmp / "run", "--size", 100000, 100000],
         2,
