@@ -119,6 +119,16 @@ CASES: dict[str, Case] = {
         1,
         "there is no folder",
     ),
+    "a report of episodes": (
+        lambda tmp: ["evaluate", tmp / "d", tmp / "d", "--episodes", 2, "--report", tmp / "r.html"],
+        2,
+        "--report plays no part in --episodes",
+    ),
+    "shots without episodes": (
+        lambda tmp: ["evaluate", tmp / "d", tmp / "d", "--shots", 1],
+        2,
+        "--shots says how --episodes measure; give --episodes N",
+    ),
     "nothing to export": (lambda tmp: ["export", tmp / "gone", "-o", tmp / "b.edgefs"], 1, "no such folder"),
     "export a file": (lambda tmp: ["export", config(tmp), "-o", tmp / "b.edgefs"], 1, "expected a RUN"),
     "export what is left of a RUN": (
