@@ -136,6 +136,11 @@ CASES: dict[str, Case] = {
         1,
         "run.json has no backbone, data,",
     ),
+    "a target of float32": (
+        lambda tmp: ["export", tmp / "d", "-o", tmp / "b.edgefs", "--target", "arm"],
+        2,
+        "--target plays no part in float32; give --precision int8, fp16 or auto",
+    ),
     "export to a folder": (lambda tmp: ["export", tmp / "d", "-o", tmp / "d"], 1, "a folder stands there"),
     "export under a bad name": (
         lambda tmp: ["export", tmp / "d", "-o", tmp / "b.edgefs", "--name", "a/b"],
