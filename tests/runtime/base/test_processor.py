@@ -66,8 +66,18 @@ SPOKEN: list[tuple[dict[str, str], str | None, str, str]] = [  # entry, processo
     ({**INT8, "isa": "avx2"}, NEW, "x86 without VNNI", "`edgefs export --precision int8 --target cpu --isa vnni`"),
     ({**INT8, "target": "arm"}, NEW, "made for Arm", "`edgefs export --precision int8 --target cpu --isa vnni`"),
     ({**INT8, "target": "arm"}, OLD, "made for Arm", "`edgefs export --precision int8 --target cpu --isa avx2`"),
-    ({**INT8, "target": "tensorrt"}, NEW, "made for TensorRT", "`edgefs export --precision int8 --target cpu --isa vnni`"),
-    ({"precision": "fp16", "target": "tensorrt"}, ARM, "made for TensorRT", "`edgefs export --precision int8 --target arm`"),
+    (
+        {**INT8, "target": "tensorrt"},
+        NEW,
+        "made for TensorRT",
+        "`edgefs export --precision int8 --target cpu --isa vnni`",
+    ),
+    (
+        {"precision": "fp16", "target": "tensorrt"},
+        ARM,
+        "made for TensorRT",
+        "`edgefs export --precision int8 --target arm`",
+    ),
 ]
 SILENT: list[tuple[dict[str, str], str | None]] = [
     ({"precision": "fp32"}, OLD),
