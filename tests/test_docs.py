@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 
@@ -129,3 +130,13 @@ def command_of(words: list[str]) -> click.Command:
         command = command.commands.get(words[1])
     assert command is not None, words
     return command
+
+
+def test_every_method_of_the_python_api_exists_with_its_arguments() -> None:
+    """The first cells of the page's tables: `predict(images, part_ids=None)`, `gallery`."""
+    cells = re.findall(r"^\| (`[a-z_]+\(.*?) \|", text_of("docs/python.md"), flags=re.MULTILINE)
+    calls = [call for cell in cells for call in re.findall(r"`(\w+)\(([^`]*)\)`", cell)]
+    assert len(calls) > 10
+    for name, arguments in calls:
+        has = inspect.signature(getattr(Classifier, name)).parameters
+        assert set(re.findall(r"(?<![=\w])[a-z_]+", arguments)) <= set(has), f"{name}({arguments})"

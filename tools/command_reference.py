@@ -26,8 +26,8 @@ Every command with its arguments and options, as `--help` has them; `python tool
   loss.
 - `edgefs -V` prints the version; `python -m edgefs` does what `edgefs` does.
 - Commands of the workstation have their `--help` on a device too.
-- Nothing talks to anybody but `adapt` and `distill` when they download weights: the telemetry of onnxruntime is off
-  before it is loaded.
+- Nothing talks to anybody but `adapt`, `distill` and `demo --data` when they download weights: the telemetry of
+  onnxruntime is off before it is loaded.
 """
 SECTIONS = (
     ("On the workstation", ON_THE_WORKSTATION, '\nThey need `pip install "edgefs[workstation]"`.\n'),

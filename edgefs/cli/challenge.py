@@ -11,7 +11,6 @@ import click
 from edgefs.cli.images import image_files
 from edgefs.cli.options import (
     PATH,
-    actor_option,
     bundle_argument,
     echo_json,
     gallery_option,
@@ -35,7 +34,7 @@ def command() -> None:
     """
 
 
-@command.command("add")
+@command.command("add", short_help="Keep images, and say what they get now.")
 @bundle_argument
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option(
@@ -47,7 +46,7 @@ def command() -> None:
     is_flag=True,
     help="The parts were photographed after a change of camera or lamp that `edgefs realign` is yet to meet.",
 )
-@actor_option
+@click.option("--actor", default="", metavar="NAME", help="The name of who does this; it is kept with the parts.")
 @gallery_option
 @provider_option
 @json_option
@@ -77,7 +76,7 @@ def add(
             click.echo(_said_of_added(one))
 
 
-@command.command("run")
+@command.command("run", short_help="Judge the parts; exit status 1 when one fails.")
 @bundle_argument
 @click.option("--accept", is_flag=True, help="Accept this bundle, although parts fail that passed under the last one.")
 @gallery_option

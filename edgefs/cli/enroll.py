@@ -87,6 +87,8 @@ def command(
     Five images of different parts are a good start. All are enrolled or none. `edgefs gallery undo` takes it back.
     """
     _refuse_forgotten(label)
+    if show is not None and not check:
+        raise click.UsageError("--show DIR is part of --check, which teaches nothing; give --check as well")
     files, others = image_files(images), unlabelled_files([unlabelled]) if unlabelled else []
     groups = _groups(files, group_from)
     with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
@@ -94,6 +96,8 @@ def command(
             advice = classifier.check(label, files, disposition=disposition, groups=groups)
             shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
             _advise(advice, files, shown, as_json)
+            if show and advice.nearest and not shown:
+                click.echo(f"--show: no thumbnail of {advice.nearest} is kept, so nothing was written.", err=True)
             return
         taught = classifier.enroll(
             label,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from edgefs.cli.declared import options_of
 from edgefs.cli.options import PATH, Count, echo_json, json_option
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 
 _DECIDING, _EPISODES = "Deciding", "Episodes"  # headings of the help
+# Options that play no part with --episodes, with the reason, and those that play none without.
+_IDLE: dict[bool, dict[str, str]] = {
+    True: {
+        "gallery": "each teaches a gallery of its own",
+        "medical": "they count no overkill and no escapes",
+        "report": "there is no report of them, but --json",
+    },
+    False: dict.fromkeys(("shots", "ways", "queries", "seed"), ""),
+}
 
 
 @click.command("evaluate", cls=SectionedCommand, headings=(_DECIDING, _EPISODES))
@@ -102,14 +112,13 @@ def command(
     its gallery: N times a gallery of a few images of each class is drawn from DATA, asked about others, and each class
     is left out in turn to see whether it is told as unknown.
     """
+    _refuse_idle_options(with_episodes=episodes is not None)
     check_evaluate(subject, data, group_from=group_from, report=report)
     from edgefs.evaluation.episodes import EpisodePlan
     from edgefs.pipelines.evaluate import evaluate
     from edgefs.report import report_html
 
     if episodes is not None:
-        if gallery is not None:
-            raise click.UsageError("--gallery plays no part in --episodes, each of which teaches a gallery of its own")
         plan = EpisodePlan(shots=shots, ways=ways, queries=queries, episodes=episodes, seed=seed)
         _episodes(subject, data, plan, group_from, ok, as_json)
         return
@@ -127,6 +136,16 @@ def command(
     click.echo(evaluation_text(outcome.evaluation, medical=medical))
     if report is not None:
         click.echo(f"\nReport: {report}")
+
+
+def _refuse_idle_options(*, with_episodes: bool) -> None:
+    """What would be passed over in silence: options of the other of the two ways to measure."""
+    given = click.get_current_context().get_parameter_source
+    idle = [name for name in _IDLE[with_episodes] if given(name) is not ParameterSource.DEFAULT]
+    if idle and with_episodes:
+        raise click.UsageError(f"--{idle[0]} plays no part in --episodes: {_IDLE[True][idle[0]]}")
+    if idle:
+        raise click.UsageError(f"--{idle[0]} says how --episodes measure; give --episodes N, or leave it out")
 
 
 def _episodes(

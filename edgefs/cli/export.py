@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from edgefs.cli.declared import options_of
 from edgefs.cli.images import echo_passed_over, unlabelled_files
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.precision import told, trial_table
 from edgefs.cli.program import this_program
 from edgefs.cli.sections import SectionedCommand, under
@@ -80,6 +81,8 @@ def command(
     bundle carries those figures. Nothing is written when the two disagree, nor when another precision loses more than
     --max-drop.
     """
+    if given["precision"] == "fp32":
+        _refuse_idle_options()
     check_export(run, out, name=name, data=data, calibration=given["calibration"])
     refining = unlabelled_files([unlabelled]) if unlabelled else None
     from edgefs.pipelines.export import export
@@ -107,6 +110,15 @@ def command(
         echo_json(_json(exported))
     else:
         _echo(exported)
+
+
+def _refuse_idle_options() -> None:
+    """What speaks of another precision alone would be passed over in silence, and a float32 file taken for int8."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        of_precision = isinstance(option, Described) and option.group == PRECISION and option.name != "precision"
+        if of_precision and context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{option.opts[0]} plays no part in float32; give --precision int8, fp16 or auto")
 
 
 def _json(exported: Exported) -> dict[str, Any]:

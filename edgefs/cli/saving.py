@@ -119,7 +119,8 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _is_copied(source: Path, target: Path) -> bool:
-    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+    # A link is no copy: who asked for copies may delete the originals.
+    return target.is_file() and not target.is_symlink() and filecmp.cmp(source, target, shallow=False)
 
 
 def _is_linked(source: Path, target: Path) -> bool:

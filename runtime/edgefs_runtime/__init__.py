@@ -53,3 +53,8 @@ def __getattr__(name: str) -> object:
     found: object = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    """The public names too that are not loaded yet, for `help` and for whoever presses Tab."""
+    return sorted({*globals(), *__all__})

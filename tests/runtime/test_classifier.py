@@ -7,6 +7,8 @@ import io
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -314,3 +316,11 @@ def test_all_is_what_the_package_shows() -> None:
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
     assert shown | {"__version__"} == set(edgefs_runtime.__all__)
+
+
+def test_the_public_names_are_seen_before_they_are_loaded() -> None:
+    code = "import sys, edgefs_runtime; print(*dir(edgefs_runtime), 'edgefs_runtime.classifier' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *names, is_loaded = run.stdout.split()
+    assert set(edgefs_runtime.__all__) <= set(names)
+    assert is_loaded == "False"

@@ -74,5 +74,5 @@ def choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: Views) 
     if best == 0:
         return choices[best], f"{sentence}; --symmetry none if a turned or mirrored part is of another class."
     more, fewer = (f"{100 * trials[number].sum():.1f} %" for number in (0, best))
-    why = f"with {1 + len(choices[0])}, {more} of the support are told rightly, so {fewer}"
+    why = f"{fewer} of the support are told rightly so, {more} with {1 + len(choices[0])}"
     return choices[best], f"{sentence}: {why}."

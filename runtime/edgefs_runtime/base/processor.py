@@ -74,7 +74,7 @@ def mismatch(embedder: Mapping[str, Any], processor: Processor) -> str:
     """
     made_for = _made_for_another(embedder, processor)
     return (
-        f"{made_for}; on this processor ({processor.name}) use `edgefs export {_options(processor)}`"
+        f"{made_for}; on this processor ({processor.name}) use `edgefs export --precision int8 {_options(processor)}`"
         if made_for
         else ""
     )

@@ -87,6 +87,17 @@ def test_an_image_in_the_place_of_the_label_names_no_class(bundle: Path, picture
     assert edgefs("enroll", bundle, "dent.png", *pictures("checks", 3)).exit_code == 0  # no such file: it is a name
 
 
+def test_show_looks_and_never_teaches(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:
+    shots = pictures("checks", 3)
+    forgotten = edgefs("enroll", bundle, "checks", *shots, "--show", tmp_path / "seen")
+    assert forgotten.exit_code == 2
+    assert "--show DIR is part of --check" in forgotten.stderr
+    assert "checks" not in edgefs("gallery", "classes", bundle).stdout
+    kept_none = edgefs("enroll", bundle, "checks", *shots, "--check", "--show", tmp_path / "seen")
+    assert kept_none.exit_code == 0
+    assert "--show: no thumbnail of " in kept_none.stderr
+
+
 def test_enroll_says_which_images_it_was_taught_before(bundle: Path, pictures: Pictures) -> None:
     shots = pictures("checks", 4)
     assert "before" not in edgefs("enroll", bundle, "checks", *shots[:2]).stdout

@@ -222,6 +222,14 @@ def test_links_lead_to_the_images(predict: Callable[..., Ran], shift: Path, tmp_
     assert link.samefile(shift / "dots-100.png")
 
 
+def test_a_link_is_no_copy_of_its_image(predict: Callable[..., Ran], shift: Path, tmp_path: Path) -> None:
+    predict(shift, "--save", tmp_path / "out", "--link")
+    predict(shift, "--save", tmp_path / "out")
+    copy = tmp_path / "out" / "NG" / "dots" / "dots-100-2.png"
+    assert not copy.is_symlink()
+    assert copy.read_bytes() == (shift / "dots-100.png").read_bytes()
+
+
 LABELS = ["../x", "a/b", "..", ".", ".hidden", "CON", "nul.txt", "end.", "缺" * 150, "a:b", "a\\b", "/etc"]
 
 

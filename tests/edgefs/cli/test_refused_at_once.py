@@ -124,12 +124,27 @@ CASES: dict[str, Case] = {
         1,
         "there is no folder",
     ),
+    "a report of episodes": (
+        lambda tmp: ["evaluate", tmp / "d", tmp / "d", "--episodes", 2, "--report", tmp / "r.html"],
+        2,
+        "--report plays no part in --episodes",
+    ),
+    "shots without episodes": (
+        lambda tmp: ["evaluate", tmp / "d", tmp / "d", "--shots", 1],
+        2,
+        "--shots says how --episodes measure; give --episodes N",
+    ),
     "nothing to export": (lambda tmp: ["export", tmp / "gone", "-o", tmp / "b.edgefs"], 1, "no such folder"),
     "export a file": (lambda tmp: ["export", config(tmp), "-o", tmp / "b.edgefs"], 1, "expected a RUN"),
     "export what is left of a RUN": (
         lambda tmp: ["export", run_in(tmp / "rest", '{"format_version": "1.0"}'), "-o", tmp / "b.edgefs"],
         1,
         "run.json has no backbone, data,",
+    ),
+    "a target of float32": (
+        lambda tmp: ["export", tmp / "d", "-o", tmp / "b.edgefs", "--target", "arm"],
+        2,
+        "--target plays no part in float32; give --precision int8, fp16 or auto",
     ),
     "export to a folder": (lambda tmp: ["export", tmp / "d", "-o", tmp / "d"], 1, "a folder stands there"),
     "export under a bad name": (

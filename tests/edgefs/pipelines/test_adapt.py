@@ -321,7 +321,7 @@ def test_parts_are_not_turned_where_that_makes_them_another_class(tmp_path: Path
     data = turned_set(tmp_path / "data", 12)
     run, measured = adapt(data, tmp_path / "run", tiny(shots=5))
     assert run.record.preprocess.symmetries in ((), ("h", "v", "hv"))
-    assert any("of the support are told rightly, so" in note for note in run.record.notes)
+    assert any("of the support are told rightly so, " in note for note in run.record.notes)
     assert measured.test is not None
     assert measured.test.evaluation.nearest.accuracy.value > 0.9
     _, turned = adapt(data, tmp_path / "turned", tiny(shots=5, symmetries=("t", "hvt")))

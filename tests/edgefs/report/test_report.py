@@ -161,6 +161,11 @@ def test_a_file_outside_the_data_folder_is_a_programming_error(name: str) -> Non
         Mistake(name, "good", "scratch", False, 0.9, 0.5)
 
 
+def test_a_p_value_reads_as_predict_prints_it() -> None:
+    mistake = Mistake("scratch/7.png", "scratch", "good", False, 0.97, 0.065, b"\xff\xd8jpeg")
+    assert "p&nbsp;0.065<" in report_html(dataclasses.replace(full_report(), mistakes=(mistake,)))
+
+
 def test_the_anonymous_report_tells_no_date_no_time_no_file_and_shows_no_image() -> None:
     html = report_html(dataclasses.replace(full_report(), anonymous=True))
     assert "img" not in Page(html).tags

@@ -60,14 +60,24 @@ def test_this_processor_is_of_this_machine() -> None:
 OLD, NEW, ARM, OTHER = "core-i7-8700", "core-i5-12400", "raspberry-pi-4", None
 INT8 = {"precision": "int8"}
 SPOKEN: list[tuple[dict[str, str], str | None, str, str]] = [  # entry, processor, what is wrong, what to export
-    ({**INT8, "isa": "vnni"}, OLD, "x86 with VNNI", "`edgefs export --target cpu --isa avx2`"),
-    ({**INT8, "target": "cpu", "isa": "vnni"}, ARM, "slower on Arm", "`edgefs export --target arm`"),
-    ({**INT8, "target": "cpu"}, ARM, "slower on Arm", "`edgefs export --target arm`"),
-    ({**INT8, "isa": "avx2"}, NEW, "x86 without VNNI", "`edgefs export --target cpu --isa vnni`"),
-    ({**INT8, "target": "arm"}, NEW, "made for Arm", "`edgefs export --target cpu --isa vnni`"),
-    ({**INT8, "target": "arm"}, OLD, "made for Arm", "`edgefs export --target cpu --isa avx2`"),
-    ({**INT8, "target": "tensorrt"}, NEW, "made for TensorRT", "`edgefs export --target cpu --isa vnni`"),
-    ({"precision": "fp16", "target": "tensorrt"}, ARM, "made for TensorRT", "`edgefs export --target arm`"),
+    ({**INT8, "isa": "vnni"}, OLD, "x86 with VNNI", "`edgefs export --precision int8 --target cpu --isa avx2`"),
+    ({**INT8, "target": "cpu", "isa": "vnni"}, ARM, "slower on Arm", "`edgefs export --precision int8 --target arm`"),
+    ({**INT8, "target": "cpu"}, ARM, "slower on Arm", "`edgefs export --precision int8 --target arm`"),
+    ({**INT8, "isa": "avx2"}, NEW, "x86 without VNNI", "`edgefs export --precision int8 --target cpu --isa vnni`"),
+    ({**INT8, "target": "arm"}, NEW, "made for Arm", "`edgefs export --precision int8 --target cpu --isa vnni`"),
+    ({**INT8, "target": "arm"}, OLD, "made for Arm", "`edgefs export --precision int8 --target cpu --isa avx2`"),
+    (
+        {**INT8, "target": "tensorrt"},
+        NEW,
+        "made for TensorRT",
+        "`edgefs export --precision int8 --target cpu --isa vnni`",
+    ),
+    (
+        {"precision": "fp16", "target": "tensorrt"},
+        ARM,
+        "made for TensorRT",
+        "`edgefs export --precision int8 --target arm`",
+    ),
 ]
 SILENT: list[tuple[dict[str, str], str | None]] = [
     ({"precision": "fp32"}, OLD),
@@ -107,7 +117,7 @@ def test_where_flags_are_hidden_an_isa_is_not_claimed_to_be_wrong() -> None:
     windows = Processor.parse("AMD64")
     assert mismatch({**INT8, "isa": "vnni"}, windows) == ""
     assert mismatch({**INT8, "isa": "avx2"}, windows) == ""
-    assert mismatch({**INT8, "target": "arm"}, windows).endswith("`edgefs export --target cpu`")
+    assert mismatch({**INT8, "target": "arm"}, windows).endswith("`edgefs export --precision int8 --target cpu`")
 
 
 @pytest.fixture

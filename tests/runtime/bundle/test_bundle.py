@@ -236,7 +236,9 @@ def test_a_self_test_that_fails_on_another_processor_says_what_to_export(bundle:
     golden["vectors"] = golden["vectors"][:, ::-1]  # int8 is compared by its direction
     entry = {**json.loads(members["manifest.json"])["embedder"], "precision": "int8", "target": "tensorrt"}
     write(bundle, described({**members, "golden.npz": npz(**golden)}, embedder=entry))
-    with pytest.raises(BundleError, match=r"self-test fails.*made for TensorRT.*`edgefs export --target "):
+    with pytest.raises(
+        BundleError, match=r"self-test fails.*made for TensorRT.*`edgefs export --precision int8 --target "
+    ):
         Classifier.open(bundle)
 
 
