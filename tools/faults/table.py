@@ -1,0 +1,41 @@
+"""Rows of the table that a run prints: `name | wanted | got`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what was tried, what is wanted of it, what came, and whether that is as wanted."""
+
+    name: str
+    wanted: str
+    got: str
+    holds: bool
+    examples: tuple[str, ...] = ()
+
+
+def tally(name: str, wanted: str, tried: int, problems: Sequence[str]) -> Row:
+    """The row of many tries, each problem said as `kind: what happened`."""
+    kinds = Counter(problem.partition(":")[0] for problem in problems)
+    got = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none of them"
+    first = {problem.partition(":")[0]: problem for problem in reversed(problems)}
+    return Row(name, f"{wanted} in {tried:,}", got, not problems, tuple(first.values()))
+
+
+def as_text(rows: Iterable[Row]) -> str:
+    """For a terminal, with an example of each kind of problem below."""
+    lines = []
+    for row in rows:
+        lines.append(f"{'ok  ' if row.holds else 'FAIL'} {row.name} | {row.wanted} | {row.got}")
+        lines += [f"       {example:.300}" for example in row.examples]
+    return "\n".join(lines)
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """For docs/reliability.md."""
+    lines = ["| test | wanted | got |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {row.name} | {row.wanted} | {row.got} |" for row in rows)])
