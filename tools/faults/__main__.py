@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+_TOOLS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_TOOLS), str(_TOOLS.parent / "tests" / "support")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from faults import shim  # noqa: E402 - it may replace this process

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from faults.flips_files import cache_flips, parts_flips, run_flips
+from faults.flips_gallery import gallery_flips, wal_flips
+from faults.full_disk import full_disk
 from faults.kills import kills
 from faults.power_cuts import power_cuts
 from faults.table import Row
@@ -22,4 +25,10 @@ class Part:
 PARTS = {
     "power_cuts": Part(power_cuts, 150, 2600),
     "kills": Part(kills, 60, 520),
+    "full_disk": Part(full_disk, 40, 400),
+    "gallery_flips": Part(gallery_flips, 40, 1000),
+    "wal_flips": Part(wal_flips, 40, 200),
+    "run_flips": Part(run_flips, 60, 200),
+    "parts_flips": Part(parts_flips, 60, 200),
+    "cache_flips": Part(cache_flips, 60, 200),
 }
