@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(PARTS), help="a part; may be given again")
     parser.add_argument("--small", action="store_true", help="the subset that the test suite runs")
     parser.add_argument("--count", type=int, help="tries, instead of the part's own number")
+    parser.add_argument("--examples", type=int, default=1, help="of each kind of problem that are printed")
     parser.add_argument("--seed", type=int, default=0, help="of every choice")
     parser.add_argument("-o", dest="out", type=Path, help="write the table as Markdown")
     options = parser.parse_args()
@@ -35,7 +36,7 @@ def main() -> int:
         started = time.monotonic()
         part = PARTS[name]
         rows += (found := part.run(options.count or (part.small if options.small else part.whole), options.seed))
-        print(as_text(found), f"       {name}: {time.monotonic() - started:.0f} s", sep="\n", flush=True)
+        print(as_text(found, options.examples), f"       {name}: {time.monotonic() - started:.0f} s", sep="\n", flush=True)
     if options.out:
         options.out.write_text(as_markdown(rows) + "\n", encoding="utf-8")
     return int(not all(row.holds for row in rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -64,6 +65,13 @@ class Line:
     def judge(self, gallery: Gallery) -> Judge:
         """Decides by what a gallery holds."""
         return Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
+
+
+@functools.cache
+def whole_line() -> Line:
+    """The golden bundle in use, alone."""
+    bundle = Bundle.open(BUNDLE)
+    return Line(bundle, OnnxEmbedder(bundle.model, threads=1), seed_of(bundle), ())
 
 
 def enrolment(label: str, count: int, dim: int, *, number: int = 0, thumbnail: int = 0) -> Enrolment:

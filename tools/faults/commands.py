@@ -10,6 +10,7 @@ import edgefs.cli.gallery
 import edgefs.cli.predict
 import edgefs.cli.show
 import edgefs.cli.verify  # noqa: F401 - imported now, so that a child need not
+import onnxruntime  # noqa: F401 - likewise
 from edgefs.cli import main
 from faults import forking
 

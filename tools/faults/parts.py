@@ -9,7 +9,10 @@ from faults.flips_files import cache_flips, parts_flips, run_flips
 from faults.flips_gallery import gallery_flips, wal_flips
 from faults.full_disk import full_disk
 from faults.kills import kills
+from faults.malformed import malformed_bundles, malformed_galleries
+from faults.parsers import parsers
 from faults.power_cuts import power_cuts
+from faults.soak import soak
 from faults.table import Row
 
 
@@ -31,4 +34,8 @@ PARTS = {
     "run_flips": Part(run_flips, 60, 200),
     "parts_flips": Part(parts_flips, 60, 200),
     "cache_flips": Part(cache_flips, 60, 200),
+    "bundles": Part(malformed_bundles, 60, 1000),
+    "galleries": Part(malformed_galleries, 30, 1000),
+    "parsers": Part(parsers, 1, 120),
+    "soak": Part(soak, 4, 300),
 }

@@ -15,23 +15,26 @@ class Row:
     wanted: str
     got: str
     holds: bool
-    examples: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def tally(name: str, wanted: str, tried: int, problems: Sequence[str]) -> Row:
     """The row of many tries, each problem said as `kind: what happened`."""
     kinds = Counter(problem.partition(":")[0] for problem in problems)
     got = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none of them"
-    first = {problem.partition(":")[0]: problem for problem in reversed(problems)}
-    return Row(name, f"{wanted} in {tried:,}", got, not problems, tuple(first.values()))
+    return Row(name, f"{wanted} in {tried:,}", got, not problems, tuple(problems))
 
 
-def as_text(rows: Iterable[Row]) -> str:
-    """For a terminal, with an example of each kind of problem below."""
+def as_text(rows: Iterable[Row], examples: int = 1) -> str:
+    """For a terminal, with some examples of each kind of problem below."""
     lines = []
     for row in rows:
         lines.append(f"{'ok  ' if row.holds else 'FAIL'} {row.name} | {row.wanted} | {row.got}")
-        lines += [f"       {example:.300}" for example in row.examples]
+        shown: Counter[str] = Counter()
+        for problem in row.problems:
+            kind = problem.partition(":")[0]
+            shown[kind] += 1
+            lines += [f"       {problem:.300}"] if shown[kind] <= examples else []
     return "\n".join(lines)
 
 
