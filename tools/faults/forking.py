@@ -19,7 +19,7 @@ class Ended:
     Attributes:
         status: exit status; negative for the signal that ended it.
         text: what it wrote to standard output and error, or passed to `tell`.
-        seconds: how long it took.
+        seconds: how long it computed: a machine that is busy elsewhere changes nothing.
         megabytes: its largest resident size, with what it inherited.
         timed_out: whether it was ended for taking too long.
     """
@@ -47,7 +47,7 @@ def run(case: Callable[[], None], limit: float = 60) -> Ended:
         os.kill(child, signal.SIGKILL)
     _, status, used = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    return Ended(code, text, time.monotonic() - started, used.ru_maxrss / 1024, timed_out)
+    return Ended(code, text, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, timed_out)
 
 
 def _be_the_case(case: Callable[[], None], writer: int) -> None:

@@ -15,7 +15,7 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "preprocess/rotation": (45, "90", HUGE),
     "preprocess/window": ([5, 5], [65535, 0], [0], Raw("[NaN,1]"), LONG),
     "preprocess/symmetries": (["x"], "hh", ["h"] * 1000, [["h"]], [3]),
-    "preprocess/interpolation": ("lanczos9", ["bilinear"], GONE),
+    "preprocess/interpolation": ("lanczos9", ["bilinear"]),
     "preprocess/channels": ("cmyk", 3),
     "preprocess/resize": (7, None),
     "preprocess/unheard": (1,),

@@ -22,54 +22,26 @@ def _changed(change: Callable[..., object]) -> Attack:
     return write
 
 
-def _fresh(nodes: Callable[..., list], *, dim: object = 96, dtype: int = 1, **initial: np.ndarray) -> Attack:
-    """A model of `nodes` between `images` and `embeddings`."""
+def _behind(nodes: Callable[..., list], **initial: np.ndarray) -> Attack:
+    """The golden network with `nodes` between its output `inner` and the end: many give what they get."""
 
-    def write(folder: Path) -> Path:
-        import onnx
-        from onnx import helper, numpy_helper
+    def change(onnx: object, model: object) -> None:
+        graph = model.graph
+        graph.node[-1].output[0] = "inner"
+        graph.node.extend(nodes(onnx.helper))
+        graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in initial.items())
+        model.opset_import.append(onnx.helper.make_opsetid("evil", 1))
 
-        graph = helper.make_graph(
-            nodes(helper),
-            "g",
-            [helper.make_tensor_value_info("images", 2, ["batch", 32, 32, 3])],
-            [helper.make_tensor_value_info("embeddings", dtype, ["batch", dim])],
-            [numpy_helper.from_array(array, name) for name, array in initial.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("evil", 1)])
-        model.ir_version = min(model.ir_version, 9)
-        return with_members(folder, embedder=onnx.ModelProto.SerializeToString(model))
-
-    return write
+    return _changed(change)
 
 
-def _plain(helper: object) -> list:
-    """A network that is as simple as may be: 96 means of the picture."""
-    return [
-        helper.make_node("Cast", ["images"], ["floats"], to=1),
-        helper.make_node("Flatten", ["floats"], ["flat"]),
-        helper.make_node("Slice", ["flat", "zero", "end", "one"], ["embeddings"]),
-    ]
+def _branch(helper: object) -> list:
+    info = helper.make_tensor_value_info("same", 1, None)
+    body = helper.make_graph([helper.make_node("Identity", ["inner"], ["same"])], "body", [], [info])
+    return [helper.make_node("If", ["yes"], ["embeddings"], then_branch=body, else_branch=body)]
 
 
-_SLICE = {"zero": np.array([0]), "end": np.array([96]), "one": np.array([1])}
-
-
-def _branch(helper: object, kind: str) -> list:
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["flat"], [f"{kind}-out"])],
-        kind,
-        [],
-        [helper.make_tensor_value_info(f"{kind}-out", 1, None)],
-    )
-    return [
-        *_plain(helper)[:2],
-        helper.make_node("If", ["yes"], ["branched"], then_branch=body, else_branch=body),
-        helper.make_node("Slice", ["branched", "zero", "end", "one"], ["embeddings"]),
-    ]
-
-
-def _loop(helper: object, turns: str) -> list:
+def _loop(helper: object) -> list:
     info = helper.make_tensor_value_info
     body = helper.make_graph(
         [helper.make_node("Identity", ["going"], ["goes"]), helper.make_node("Identity", ["before"], ["after"])],
@@ -77,11 +49,7 @@ def _loop(helper: object, turns: str) -> list:
         [info("turn", 7, []), info("going", 9, []), info("before", 1, None)],
         [info("goes", 9, []), info("after", 1, None)],
     )
-    return [
-        *_plain(helper)[:2],
-        helper.make_node("Loop", [turns, "yes", "flat"], ["looped"], body=body),
-        helper.make_node("Slice", ["looped", "zero", "end", "one"], ["embeddings"]),
-    ]
+    return [helper.make_node("Loop", ["turns", "yes", "inner"], ["embeddings"], body=body)]
 
 
 def _scan(helper: object) -> list:
@@ -89,27 +57,16 @@ def _scan(helper: object) -> list:
     body = helper.make_graph(
         [helper.make_node("Identity", ["row"], ["seen"])], "body", [info("row", 1, None)], [info("seen", 1, None)]
     )
-    return [
-        *_plain(helper)[:2],
-        helper.make_node("Scan", ["flat"], ["scanned"], body=body, num_scan_inputs=1),
-        helper.make_node("Slice", ["scanned", "zero", "end", "one"], ["embeddings"]),
-    ]
+    return [helper.make_node("Scan", ["inner"], ["embeddings"], body=body, num_scan_inputs=1)]
 
 
-def _then(kind: str, domain: str = "", **attributes: object) -> Callable[..., list]:
-    """The plain network with one more node before its end."""
-    return lambda helper: [
-        *_plain(helper)[:2],
-        helper.make_node(kind, ["flat", "extra"][: 2 if kind in ("Expand", "Tile", "Resize") else 1], ["more"],
-                         domain=domain, **attributes),
-        helper.make_node("Slice", ["more", "zero", "end", "one"], ["embeddings"]),
-    ]  # fmt: skip
+def _node(kind: str, domain: str = "", inputs: tuple[str, ...] = ("inner",)) -> Callable[..., list]:
+    return lambda helper: [helper.make_node(kind, inputs, ["embeddings"], domain=domain)]
 
 
 def _long(helper: object) -> list:
-    names = ["flat", *(f"v{number}" for number in range(60_000))]
-    chain = [helper.make_node("Identity", [one], [two]) for one, two in zip(names, names[1:], strict=False)]
-    return [*_plain(helper)[:2], *chain, helper.make_node("Slice", [names[-1], "zero", "end", "one"], ["embeddings"])]
+    names = ["inner", *(f"v{number}" for number in range(60_000)), "embeddings"]
+    return [helper.make_node("Identity", [one], [two]) for one, two in zip(names, names[1:], strict=False)]
 
 
 def _external(location: str) -> Attack:
@@ -159,6 +116,8 @@ def _second_input(onnx: object, model: object) -> None:
 def _function(onnx: object, model: object) -> None:
     h = onnx.helper
     body = [h.make_node("Identity", ["x"], ["y"])]
+    model.graph.node[-1].output[0] = "inner"
+    model.graph.node.append(h.make_node("F", ["inner"], ["embeddings"], domain="evil"))
     model.functions.append(h.make_function("evil", "F", ["x"], ["y"], body, [h.make_opsetid("", 18)]))
     model.opset_import.append(h.make_opsetid("evil", 1))
 
@@ -176,15 +135,15 @@ NETWORKS: dict[str, Attack] = {
     "onnx: text": lambda folder: with_members(folder, embedder=b"hello"),
     "onnx: the first half": lambda folder: with_members(folder, embedder=members()["embedder.onnx"][:20_000]),
     "onnx: a length of 2^63": lambda folder: with_members(folder, embedder=b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
-    "onnx: If": _fresh(lambda h: _branch(h, "then"), **_SLICE, **_YES),
-    "onnx: Loop without end": _fresh(lambda h: _loop(h, "turns"), **_SLICE, **_YES, turns=np.array(2**62)),
-    "onnx: Loop of one turn": _fresh(lambda h: _loop(h, "one_turn"), **_SLICE, **_YES, one_turn=np.array(1)),
-    "onnx: Scan": _fresh(_scan, **_SLICE),
-    "onnx: another domain": _fresh(_then("Custom", "evil"), **_SLICE),
-    "onnx: an operator that is none": _fresh(_then("Exfiltrate"), **_SLICE),
-    "onnx: a gigantic Expand": _fresh(_then("Expand"), **_SLICE, extra=np.array([10**9, 3072])),
-    "onnx: a gigantic Tile": _fresh(_then("Tile"), **_SLICE, extra=np.array([10**6, 100])),
-    "onnx: 60,000 nodes": _fresh(_long, **_SLICE),
+    "onnx: If": _behind(_branch, **_YES),
+    "onnx: Loop without end": _behind(_loop, **_YES, turns=np.array(2**62)),
+    "onnx: Loop of one turn": _behind(_loop, **_YES, turns=np.array(1)),
+    "onnx: Scan": _behind(_scan),
+    "onnx: another domain": _behind(_node("Custom", "evil")),
+    "onnx: an operator that is none": _behind(_node("Exfiltrate")),
+    "onnx: a gigantic Expand": _behind(_node("Expand", inputs=("inner", "to")), to=np.array([10**9, 1, 96])),
+    "onnx: a gigantic Tile": _behind(_node("Tile", inputs=("inner", "to")), to=np.array([10**7, 100])),
+    "onnx: 60,000 nodes": _behind(_long),
     "onnx: a function": _changed(_function),
     "onnx: 25 graphs deep": _changed(_nested),
     "onnx: external data beside it": _external("canary"),
