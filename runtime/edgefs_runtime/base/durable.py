@@ -93,4 +93,4 @@ def sweep(*paths: Path) -> None:
         for entry in entries:
             if hidden.fullmatch(entry.name):
                 with suppress(OSError):
-                    os.unlink(entry.path)
+                    Path(entry.path).unlink()

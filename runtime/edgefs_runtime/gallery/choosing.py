@@ -7,7 +7,7 @@ import re
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
-from edgefs_runtime.gallery.records import Event, Key
+from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key
 
 _ACT = re.compile(r"(?:([0-9a-f]{4,32}):)?([0-9]{1,9})(?:\.([0-9]{1,6}))?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -48,6 +48,12 @@ def pending_of(ledger: Ledger, what: str, seed_device: str) -> list[Event]:
     return found
 
 
+def _unnamed(ledger: Ledger) -> set[str]:
+    """The devices that a number without one means: this one, and another where it is the only one."""
+    devices = {device for device in ledger.tips if not device.startswith(SEED_PREFIX)}
+    return devices if len(devices) == 1 else {ledger.device}
+
+
 def _number_of(ledger: Ledger, event: Event) -> str:
     device, seq = event.origin
     return str(seq) if device == ledger.device else f"{device[:8]}:{seq}"
@@ -56,7 +62,7 @@ def _number_of(ledger: Ledger, event: Event) -> str:
 def _is_of_act(ledger: Ledger, event: Event, number: re.Match[str]) -> bool:
     device, seq = event.origin
     origin = ledger.events.get(event.origin)
-    is_device = device.startswith(number[1]) if number[1] else device == ledger.device
+    is_device = device.startswith(number[1]) if number[1] else device in _unnamed(ledger)
     return is_device and int(number[2]) in (seq, origin.operation if origin else seq)
 
 

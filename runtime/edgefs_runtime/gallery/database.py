@@ -173,7 +173,7 @@ def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
             with closing(connect_owner(path)) as connection:
                 yield connection
         else:
-            with _raw_copy(path) as copy, closing(connect_owner(copy)) as connection:
+            with copied(path) as copy, closing(connect_owner(copy)) as connection:
                 yield connection
 
 
@@ -214,7 +214,7 @@ def connect_looking(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             connection = stack.enter_context(connect_reader(path))
         except GalleryBusyError:
-            copy = stack.enter_context(_raw_copy(path))
+            copy = stack.enter_context(copied(path))
             connection = stack.enter_context(closing(connect_owner(copy)))
         yield connection
 
@@ -311,7 +311,8 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _raw_copy(path: Path) -> Iterator[Path]:
+def copied(path: Path) -> Iterator[Path]:
+    """A copy of a gallery with its log, for the length of a `with` block."""
     import tempfile  # rarely needed, and not free for `edgefs predict`
 
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:

@@ -54,6 +54,7 @@ class Ledger:
         formerly: under which names earlier owners of a restored file numbered their acts.
         blobs: embeddings by digest, of the events that name theirs.
         lost: rows that a repair says are lost.
+        apart: events of which the row is what was written, and the embeddings are lost.
         problems: what is damaged or missing; rows that it is about are not among the events and removals.
         is_torn: whether SQLite can't read some of the file: then nothing may be written to it.
     """
@@ -63,6 +64,7 @@ class Ledger:
         self.formerly = tuple(formerly)
         self.blobs: dict[str, bytes] = {}
         self.lost: set[Key] = set()
+        self.apart: dict[Key, Event] = {}
         self.problems: list[Problem] = []
         self.is_torn = False
         self.events: dict[Key, Event] = {}
@@ -89,7 +91,7 @@ class Ledger:
         further = Ledger(self.records, self.device, self.formerly)
         further.blobs = {**self.blobs, **(blobs or {})}
         further.tips = dict(self.tips)
-        further.lost, further.problems = set(self.lost), list(self.problems)
+        further.lost, further.problems, further.apart = set(self.lost), list(self.problems), dict(self.apart)
         further._enrolments = dict(self._enrolments)
         further._alignments = dict(self._alignments)
         further.add(records)
@@ -143,12 +145,9 @@ class Ledger:
         """The rows that are lost, or can't be read."""
         return self.lost.union(*(problem.keys for problem in self.problems))
 
-    def set_apart(self, problems: Iterable[Problem]) -> None:
-        """Let rows count no more, since they can't be read."""
-        for problem in problems:
-            self.problems.append(problem)
-            for key in problem.keys:
-                self.events.pop(key, None)
+    def set_apart(self, keys: Iterable[Key]) -> None:
+        """Let events count no more, since what they taught can't be read."""
+        self.apart |= {key: self.events.pop(key) for key in list(keys) if key in self.events}
         self._state = None
 
     def _brought_in_vain(self) -> set[Key]:

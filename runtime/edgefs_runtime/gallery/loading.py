@@ -56,7 +56,9 @@ def ledger_of(stored: Stored, mark: Mark | None, own: tuple[str, ...]) -> Ledger
     if stored.is_torn:
         ledger.is_torn = True
         ledger.problems.append(Problem((), "some of the file's pages can't be read"))
-    ledger.set_apart(_without_blobs(ledger, stored.blobs))
+    unread = _without_blobs(ledger, stored.blobs)
+    ledger.problems += [problem for key, problem in unread.items() if key not in ledger.lost]
+    ledger.set_apart(unread)
     return ledger
 
 
@@ -169,9 +171,9 @@ def _still_removes(record: Removed, whole: dict[Key, Record]) -> Removed | None:
         return None
 
 
-def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> list[Problem]:
+def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> dict[Key, Problem]:
     """Events that would count and whose embeddings are gone or changed; which others lack them is no matter."""
-    problems = []
+    problems: dict[Key, Problem] = {}
     for event in ledger.standing():
         wanted = event.vectors_digest
         if not wanted:
@@ -180,7 +182,7 @@ def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> list[Problem]:
         if found is None or hashlib.sha256(found).hexdigest() != wanted:
             fault = "lost" if found is None else "damaged"
             sentence = f"the embeddings of {name_of(event)} are {fault}, it does not count: {told_of(event)}"
-            problems.append(Problem((event.key,), plain(sentence), True))
+            problems[event.key] = Problem((event.key,), plain(sentence), True)
     return problems
 
 

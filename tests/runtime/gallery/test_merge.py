@@ -240,7 +240,10 @@ def test_a_damaged_gallery_is_not_merged(tmp_path, seed, teach):
         a.enroll(taught)
     data = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(data.replace(taught.vectors.tobytes(), (-taught.vectors).tobytes()))
-    with Gallery.open(tmp_path / "b", seed) as b, pytest.raises(GalleryError, match="not merged: the embeddings of event 1 .* are damaged"):
+    with (
+        Gallery.open(tmp_path / "b", seed) as b,
+        pytest.raises(GalleryError, match="not merged: the embeddings of event 1 .* are damaged"),
+    ):
         b.merge(tmp_path / "a")
 
 

@@ -129,7 +129,9 @@ def test_a_damaged_embedding_is_named_with_the_way_to_learn_more(tmp_path, seed,
     path.write_bytes(data.replace(taught.vectors.tobytes(), (-taught.vectors).tobytes()))
     snapshot = read_snapshot(path, seed)
     assert snapshot.counts == {"dent": 3, "good": 4}
-    assert f"the embeddings of event 1 of device {device} are damaged, it does not count: 3 images" in snapshot.warnings[0]
+    assert (
+        f"the embeddings of event 1 of device {device} are damaged, it does not count: 3 images" in snapshot.warnings[0]
+    )
     assert snapshot.warnings[-1].endswith("`edgefs gallery repair` mends it")
     with Gallery.open(path, seed) as gallery:
         assert gallery.health == snapshot.warnings
