@@ -56,6 +56,25 @@ class Holding:
                 self._owned.close()
                 self._owned = None
 
+    def released(self) -> Path:
+        """The gallery's file, which this process does not own any more.
+
+        Raises:
+            GalleryError: there is only the bundle's seed.
+        """
+        if self.path is None:
+            raise GalleryError("opened with the bundle's seed alone, which has no file; pass a gallery")
+        self.close()
+        return self.path
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """Sentences, one for each thing of the gallery that should be mended."""
+        with self.lock:
+            if self._owned is not None:
+                return self._owned.health
+            return self.judge.snapshot.warnings if self.judge is not None else ()
+
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
 

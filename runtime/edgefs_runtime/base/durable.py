@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LONGEST = 200  # bytes of a name that its hidden name begins with: file systems take 255
@@ -79,3 +80,17 @@ def locked_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # and with it the lock
+
+
+def sweep(*paths: Path) -> None:
+    """Remove the hidden files that killed processes left while they wrote these files, which lie in one folder.
+
+    For the one process that may write them: another's file that is being written would be lost.
+    """
+    starts = "|".join(re.escape(os.fsdecode(os.fsencode(path.name)[:_LONGEST])) for path in paths)
+    hidden = re.compile(rf"\.({starts})\.[0-9a-f]{{12}}\.new(-wal|-journal)?", re.DOTALL)
+    with suppress(OSError), os.scandir(paths[0].parent) as entries:
+        for entry in entries:
+            if hidden.fullmatch(entry.name):
+                with suppress(OSError):
+                    Path(entry.path).unlink()

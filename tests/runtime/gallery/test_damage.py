@@ -45,6 +45,10 @@ def test_a_flipped_bit_never_gives_a_wrong_snapshot(tmp_path, seed, whole, data)
         snapshot = read_snapshot(path, seed)
     except GalleryError:
         return
+    if snapshot.warnings:  # the event that was hit counts no more, and the others as they did
+        taught = {row.tobytes() for row in expected.vectors}
+        assert {row.tobytes() for row in snapshot.vectors} <= taught
+        return
     assert snapshot.vectors.tobytes() == expected.vectors.tobytes()
     assert snapshot.classes.tobytes() == expected.classes.tobytes()
     assert snapshot.parts.tobytes() == expected.parts.tobytes()
@@ -86,8 +90,11 @@ def test_a_lost_last_row_is_noticed(tmp_path, seed, teach):
         gallery.enroll(teach("scratch"))
         gallery.forget("scratch")
     rewritten(path, "DELETE FROM removed")
-    with pytest.raises(GalleryError, match="should have rows 1 to 2 once each and has 1"):
-        Gallery.open(path, seed)
+    with Gallery.open(path, seed) as gallery:
+        assert f"row 2 of device {gallery.device}" in gallery.health[0]
+        assert "lost" in gallery.health[0]
+        assert gallery.enroll(teach("crack")) == 2
+    assert any("row 2 of device" in line for line in check_gallery(path))
 
 
 TEACHER = """

@@ -157,15 +157,25 @@ def test_what_only_tells_of_a_merge_goes_with_the_rows_before_it(tmp_path, seed,
         assert gallery.snapshot().counts == {"dent": 3, "good": 4}
 
 
-def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed):
+def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed, teach, write_schema_1):
     two.close()
     connection = sqlite3.connect(tmp_path / "b")
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
-    Gallery.open(tmp_path / "new", seed).close()
-    connection = sqlite3.connect(tmp_path / "new")
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)  # without one it opens as ever
-    connection.close()
+    with Gallery.open(write_schema_1(tmp_path / "old", seed), seed) as old:
+        old.enroll(teach("dust"))
+        assert schema_of(old.path) == 1  # an older edgefs opens it as ever
+        write_schema_1(tmp_path / "older", seed, teach("fleck"))
+        old.merge(tmp_path / "older")
+        assert schema_of(old.path) == 2
+        assert old.undo().startswith("took back the merge of older")
+        assert old.undo().startswith("took back the enrollment of 3 images of 'dust'")
+    assert check_gallery(tmp_path / "old") == []
+
+
+def schema_of(path):
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    return 0 if connection is None else connection.execute("PRAGMA user_version").fetchone()[0]
 
 
 def test_an_undo_of_several_classes_says_how_many(tmp_path, seed, teach):
@@ -230,7 +240,10 @@ def test_a_damaged_gallery_is_not_merged(tmp_path, seed, teach):
         a.enroll(taught)
     data = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(data.replace(taught.vectors.tobytes(), (-taught.vectors).tobytes()))
-    with Gallery.open(tmp_path / "b", seed) as b, pytest.raises(GalleryError, match="is damaged"):
+    with (
+        Gallery.open(tmp_path / "b", seed) as b,
+        pytest.raises(GalleryError, match="not merged: the embeddings of event 1 .* are damaged"),
+    ):
         b.merge(tmp_path / "a")
 
 
