@@ -5,7 +5,7 @@ DEVICE = .venv-device/bin
 ORT ?= onnxruntime
 JOBS ?= 2
 
-.PHONY: demo test check typecheck-tensorrt device arm nano nightly bench clean
+.PHONY: demo test check typecheck-tensorrt device arm nano nightly faults bench clean
 
 demo: .venv/ready
 	$(BIN)/edgefs demo
@@ -41,6 +41,11 @@ nano: .venv/ready
 
 nightly: .venv/ready
 	$(BIN)/python -m pytest
+	$(BIN)/python tools/faults
+
+# Power cuts, kills, flipped bits, full disks, strangers' files, a soak (Linux with cc, half an hour): make faults SEED=7
+faults: .venv/ready
+	$(BIN)/python tools/faults --seed $(or $(SEED),0)
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/device.py

@@ -125,7 +125,7 @@ def time_adapt(classes: list[int]) -> None:
     for count in sorted({100, *classes}):
         with tempfile.TemporaryDirectory() as folder:
             draw(Path(folder) / "data", count)
-            words = "adapt data -o run --backbone nano --shots 2".split()
+            words = ["adapt", "data", "-o", "run", "--backbone", "nano", "--shots", "2"]
             command = [sys.executable, "-m", "edgefs", *words]
             started = time.perf_counter()
             environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "EDGEFS_CACHE": folder}

@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from faults.acts import GALLERY, Line, enrolment, state_of
-
 from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
+from faults.acts import GALLERY, Line, enrolment, state_of
 
 _LEFTOVER = re.compile(r"\..*|.*(\.new|-wal|-journal|-shm|\.owner|\.tmp)")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import onnxruntime  # noqa: F401 - likewise
+
 import edgefs.cli.enroll
 import edgefs.cli.gallery
 import edgefs.cli.predict
 import edgefs.cli.show
 import edgefs.cli.verify  # noqa: F401 - imported now, so that a child need not
-import onnxruntime  # noqa: F401 - likewise
 from edgefs.cli import main
 from faults import forking
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from faults.flipping import flipped
-from faults.places import scratch
-from faults.table import Row, tally
 
 from edgefs.embedding.cache import EmbeddingCache
 from edgefs.runs.run import Run
 from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.challenge.parts import read_index, write_index
+from faults.flipping import flipped
+from faults.places import scratch
+from faults.table import Row, tally
 
 _GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 _DIM = 96

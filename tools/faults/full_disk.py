@@ -9,14 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edgefs_runtime.base.errors import EdgefsError
+from edgefs_runtime.gallery import Gallery, read_snapshot
 from faults import forking, shim
 from faults.acts import GALLERY, Line, enrolment, photograph, state_of
 from faults.checking import problems_after
 from faults.places import scratch
 from faults.table import Row, tally
-
-from edgefs_runtime.base.errors import EdgefsError
-from edgefs_runtime.gallery import Gallery, read_snapshot
 
 Acts = Callable[[Line, Path, Callable[[dict[str, object]], object]], None]
 

@@ -1,4 +1,4 @@
-"""Every named attack in a process of its own: one line, status 1, quick, small, nothing written, nothing read outside."""
+"""Every named attack in a process of its own: one line, status 1, quick, small, nothing written or read outside."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edgefs_runtime.gallery import Gallery
 from faults import forking
 from faults.acts import BUNDLE, GALLERY, enrolment, photograph, whole_line
 from faults.attacks import BUNDLES, GALLERIES
@@ -19,10 +20,9 @@ from faults.places import scratch
 from faults.table import Row, tally
 from faults.watching import watched
 
-from edgefs_runtime.gallery import Gallery
-
 SECONDS, MEGABYTES = 2.0, 200.0
 _LIMIT = 8  # seconds until a hanging one is ended
+_LARGEST = 100_000_000  # bytes that are looked into
 _LARGE = "900 MB"  # such attacks are left to `make faults`
 _WANTED = "one line, exit 1, < 2 s, < 200 MB, nothing written or read outside"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -38,7 +38,9 @@ def malformed_galleries(count: int, seed: int) -> list[Row]:
     return _row("malformed galleries", GALLERIES, count, seed, _of_gallery)
 
 
-def _row(name: str, attacks: dict[str, Attack], count: int, seed: int, of: object) -> list[Row]:
+def _row(
+    name: str, attacks: dict[str, Attack], count: int, seed: int, of: Callable[[Path, Path], Iterator[str]]
+) -> list[Row]:
     names = [name for name in attacks if count >= len(attacks) or _LARGE not in name]
     chosen = names if count >= len(names) else random.Random(seed).sample(names, count)
     problems: list[str] = []
@@ -64,18 +66,16 @@ def _of_gallery(other: Path, place: Path) -> Iterator[str]:
     line = whole_line()
     with Gallery.open(mine, line.seed) as gallery:
         gallery.enroll(enrolment("mine", 2, line.seed.dim))
-    before = _digest(mine)
-    yield from (f"merge: {problem}" for problem in _run(place, "gallery", "merge", BUNDLE, other, "--gallery", mine))
     picture = place / "picture.png"
     picture.write_bytes(photograph(5))
+    for problem in _run(place, "gallery", "merge", BUNDLE, other, "--gallery", mine):
+        yield f"{problem}, by merging"
     after = edgefs_command("predict", BUNDLE, picture, "--gallery", mine, cwd=place, limit=_LIMIT)
-    if after.status not in (0, 1) or "Traceback" in after.text or after.timed_out:
-        yield f"bricked: {after.text.strip()[-200:]}"
-    elif _digest(mine) != before and after.text.startswith("Error"):
-        yield f"bricked: {after.text.strip()[-200:]}"
-    if other.exists():
+    if after.status or "Traceback" in after.text or after.timed_out:
+        yield f"bricked by merging: {after.text.strip().splitlines()[-1:]}"
+    if os.path.lexists(other):
         own = edgefs_command("predict", BUNDLE, picture, "--gallery", other, cwd=place, limit=_LIMIT)
-        yield from (f"used as one's own: {problem}" for problem in _ended_badly(own, may_work=True))
+        yield from (f"{problem}, as one's own gallery" for problem in _ended_badly(own, may_work=True))
 
 
 def _run(place: Path, *words: object) -> Iterator[str]:
@@ -92,8 +92,8 @@ def _run(place: Path, *words: object) -> Iterator[str]:
     yield from _ended_badly(ended)
     if read:
         yield f"read outside: {', '.join(read)}"
-    if strange := sorted(_listing(place.parent) ^ before):
-        yield f"written: {strange[0]}"
+    if ended.status > 0 and (strange := sorted(name for name, _ in _listing(place.parent) ^ before)):
+        yield f"written although refused: {strange[0]}"
 
 
 def _ended_badly(ended: forking.Ended, *, may_work: bool = False) -> Iterator[str]:
@@ -119,8 +119,10 @@ def _ended_badly(ended: forking.Ended, *, may_work: bool = False) -> Iterator[st
         yield f"large: {ended.megabytes:.0f} MB"
 
 
-def _listing(folder: Path) -> set[tuple[str, int]]:
-    return {(str(path.relative_to(folder)), os.lstat(path).st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+def _listing(folder: Path) -> set[tuple[str, str]]:
+    """Names and digests of what lies there, but for what can be made again."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".snapshot")
+    return {(str(path.relative_to(folder)), _digest(path)) for path in files if path.stat().st_size < _LARGEST}
 
 
 def _digest(path: Path) -> str:

@@ -10,14 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
-from faults import forking
-from faults.acts import BUNDLE, enrolment, photograph, whole_line
-from faults.attacks.galleries import foreign
-from faults.attacks.making import members
-from faults.malformed import MEGABYTES, SECONDS
-from faults.places import scratch
-from faults.spoiling import spoilt, spoilt_json
-from faults.table import Row, tally
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,6 +21,14 @@ from edgefs_runtime.bundle.seed import unpack_gallery
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.gallery import Gallery
 from edgefs_runtime.images import open_image
+from faults import forking
+from faults.acts import BUNDLE, enrolment, photograph, whole_line
+from faults.attacks.galleries import foreign
+from faults.attacks.making import members
+from faults.malformed import MEGABYTES, SECONDS
+from faults.places import scratch
+from faults.spoiling import spoilt, spoilt_json
+from faults.table import Row, tally
 
 _BATCH = 50  # examples between two looks at the clock
 _IMAGES = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", "GIF")

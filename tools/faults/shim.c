@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -190,6 +192,19 @@ static int sized(int fd, off_t size) {
 int ftruncate(int fd, off_t size) { return sized(fd, size); }
 int ftruncate64(int fd, off64_t size) { return sized(fd, size); }
 
+static int sized_at(const char *path, off_t size) {
+    char full[PATH_MAX]; const char *name = below(AT_FDCWD, path, full);
+    struct stat s;
+    if (name && !stat(full, &s)) {
+        if (count()) die();
+        if (mode == FULL && size < s.st_size) free_bytes += up(s.st_size) - up(size);
+        if (mode == RECORD) put('t', s.st_ino, name, "", (uint64_t)size, NULL, 0);
+    }
+    return (int)syscall(SYS_truncate, path, size);
+}
+int truncate(const char *path, off_t size) { return sized_at(path, size); }
+int truncate64(const char *path, off64_t size) { return sized_at(path, size); }
+
 static int reserved(int fd, off_t offset, off_t n) {
     const char *name = name_of(fd);
     struct stat s;
@@ -256,3 +271,18 @@ static int made(int dir, const char *path, mode_t rights) {
 }
 int mkdir(const char *path, mode_t rights) { return made(AT_FDCWD, path, rights); }
 int mkdirat(int dir, const char *path, mode_t rights) { return made(dir, path, rights); }
+
+/* How much room there is, as whoever wants to warn in time asks. */
+int statvfs(const char *path, struct statvfs *out) {
+    struct statfs s;
+    if (syscall(SYS_statfs, path, &s)) return -1;
+    memset(out, 0, sizeof *out);
+    out->f_bsize = out->f_frsize = (unsigned long)s.f_bsize;
+    out->f_blocks = s.f_blocks; out->f_bfree = s.f_bfree; out->f_bavail = s.f_bavail;
+    out->f_files = s.f_files; out->f_ffree = out->f_favail = s.f_ffree; out->f_namemax = (unsigned long)s.f_namelen;
+    char full[PATH_MAX];
+    if (mode == FULL && is_full && below(AT_FDCWD, path, full))
+        out->f_bfree = out->f_bavail = (fsblkcnt_t)free_bytes / out->f_frsize;
+    return 0;
+}
+int statvfs64(const char *path, struct statvfs64 *out) { return statvfs(path, (struct statvfs *)out); }

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from edgefs_runtime import Classifier
 from faults import forking
 from faults.acts import BUNDLE, GALLERY, photograph
 from faults.places import scratch
 from faults.table import Row
-
-from edgefs_runtime import Classifier
 
 _SAMPLES = 300  # at most, evenly spread
 _SETTLED = 600  # seconds below which a slope by the hour says nothing, and growth in itself counts

@@ -10,10 +10,23 @@ from typing import Any
 from hypothesis import strategies as st
 
 _EDITS = 4  # at most
-_ODD = [b"\xff" * 4, b"\0" * 8, b"\x7f\xff\xff\xff", b"\x80", b"9" * 400, b"[" * 2000, b"\xff\xff\xff\xff\xff\xff\xff\x7f"]
+_ODD = [
+    b"\xff" * 4,
+    b"\0" * 8,
+    b"\x7f\xff\xff\xff",
+    b"\x80",
+    b"9" * 400,
+    b"[" * 2000,
+    b"\xff\xff\xff\xff\xff\xff\xff\x7f",
+]
 _VALUES = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from([10**400, -1, 2**63])
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=20),
+        st.sampled_from([10**400, -1, 2**63]),
     ),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=6,

@@ -38,7 +38,11 @@ def as_text(rows: Iterable[Row], examples: int = 1) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(rows: Iterable[Row]) -> str:
-    """For docs/reliability.md."""
-    lines = ["| test | wanted | got |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {row.name} | {row.wanted} | {row.got} |" for row in rows)])
+def table_row(row: Row) -> str:
+    """A line of docs/reliability.md."""
+    return f"| {row.name} | {row.wanted} | {row.got} |\n"
+
+
+def table_of(rows: Iterable[str]) -> str:
+    """The table of these lines, in Markdown."""
+    return "".join(["| test | wanted | got |\n", "|---|---|---|\n", *rows])

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults.attacks.making import Attack, members, with_members
 
 from edgefs_runtime.base.arrays import pack_arrays
+from faults.attacks.making import Attack, members, with_members
 
 Arrays = dict[str, np.ndarray]
 

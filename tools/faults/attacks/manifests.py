@@ -10,7 +10,16 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "decision/overkill": (NOT_A_NUMBER, HUGE, "x"),
     "decision/escape_cost": (HUGE, -1),
     "decision/crossfit": ("x", {"a": 1}, DEEP),
-    "preprocess/size": ([10**9, 10**9], [100_000, 100_000], [0, 0], [-1, -1], [32], "32", [32.5, 32], Raw("[1e999,32]")),
+    "preprocess/size": (
+        [10**9, 10**9],
+        [100_000, 100_000],
+        [0, 0],
+        [-1, -1],
+        [32],
+        "32",
+        [32.5, 32],
+        Raw("[1e999,32]"),
+    ),
     "preprocess/roi": ("all", [0, 0, 0, 0], [-1, 0, 5, 5], [0, 0, 1, "x"], Raw("[0,0,1e999,5]")),
     "preprocess/rotation": (45, "90", HUGE),
     "preprocess/window": ([5, 5], [65535, 0], [0], Raw("[NaN,1]"), LONG),
@@ -57,7 +66,9 @@ def _said(value: object) -> str:
 
 
 MANIFESTS: dict[str, Attack] = {
-    **{f"manifest: {place} = {_said(value)}": with_field(place, value) for place in _VALUES for value in _VALUES[place]},
+    **{
+        f"manifest: {place} = {_said(value)}": with_field(place, value) for place in _VALUES for value in _VALUES[place]
+    },
     **{f"manifest: {name}": with_manifest(lambda _fields, data=data: data) for name, data in _WHOLE.items()},
     "manifest: a hundred thousand labels": with_field(
         "labels", [{"label": f"c{number}", "disposition": "ok", "images": 1} for number in range(100_000)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from faults.attacks.making import Attack, members, with_members
 
 # onnx is imported in the process that makes an attack, and not where its memory is measured.
@@ -66,7 +68,7 @@ def _node(kind: str, domain: str = "", inputs: tuple[str, ...] = ("inner",)) -> 
 
 def _long(helper: object) -> list:
     names = ["inner", *(f"v{number}" for number in range(60_000)), "embeddings"]
-    return [helper.make_node("Identity", [one], [two]) for one, two in zip(names, names[1:], strict=False)]
+    return [helper.make_node("Identity", [one], [two]) for one, two in itertools.pairwise(names)]
 
 
 def _external(location: str) -> Attack:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from faults.attacks.galleries import foreign, unlocked
@@ -16,10 +14,9 @@ _ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELE
 def _sql(*statements: str) -> Attack:
     def write(folder: Path) -> Path:
         path = foreign(folder)
-        with closing(unlocked(path)) as connection:
+        with unlocked(path) as connection:
             for statement in statements:
                 connection.execute(statement)
-            connection.commit()
         return path
 
     return write
@@ -56,15 +53,6 @@ def _zeroed(at: int, count: int) -> Attack:
     return _bytes(change)
 
 
-def _with_log(data: bytes) -> Attack:
-    def write(folder: Path) -> Path:
-        path = foreign(folder)
-        path.with_name(path.name + "-wal").write_bytes(data)
-        return path
-
-    return write
-
-
 _SHOT = "x AS device, 1 AS seq, 1 AS position, '' AS digest, '' AS part, NULL AS roi, x'' AS jpeg"
 _TIP = "x AS device, 1 AS seq, '' AS hash"
 SCHEMAS: dict[str, Attack] = {
@@ -84,13 +72,18 @@ SCHEMAS: dict[str, Attack] = {
     "schema: a computed column": _sql("ALTER TABLE shot ADD COLUMN more AS (hex(zeroblob(100000000)))"),
     "schema: a column more": _sql("ALTER TABLE event ADD COLUMN more TEXT DEFAULT 'x'"),
     "schema: a column less": _sql("ALTER TABLE event DROP COLUMN reason"),
-    "schema: a default that is an expression": _rewritten("event", "reason TEXT NOT NULL", "reason TEXT DEFAULT (hex(1))"),
+    "schema: a default that is an expression": _rewritten(
+        "event", "reason TEXT NOT NULL", "reason TEXT DEFAULT (hex(1))"
+    ),
     "schema: an index with a function": _sql("CREATE INDEX evil ON event (hex(label))"),
     "schema: a full-text table": _sql("CREATE VIRTUAL TABLE evil USING fts5(x)"),
     "schema: nonsense": _rewritten("shot", "CREATE TABLE", "CREATE FABLE"),
     "schema: version 99": _sql("PRAGMA user_version = 99"),
     "schema: version -1": _sql("PRAGMA user_version = -1"),
     "schema: of another program": _sql("PRAGMA application_id = 7"),
+    "schema: a blob that is a view without end": _sql(
+        "DROP TABLE IF EXISTS blob", f"CREATE VIEW blob AS {_ENDLESS} x AS sha256, x'' AS data FROM c"
+    ),
     "schema: tips of text": _sql("UPDATE tip SET seq = 'x'"),
     "schema: tips of 2^62": _sql("UPDATE tip SET seq = 4611686018427387904"),
     "schema: no tips": _sql("DELETE FROM tip"),
@@ -100,6 +93,4 @@ SCHEMAS: dict[str, Attack] = {
     "schema: the first half": _bytes(lambda data: data[: len(data) // 2]),
     "schema: a header alone": _bytes(lambda data: data[:100]),
     "schema: nothing": _bytes(lambda _data: b""),
-    "schema: a log of junk": _with_log(os.urandom(100_000)),
-    "schema: an empty log": _with_log(b""),
 }
