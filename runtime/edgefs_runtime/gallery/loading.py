@@ -145,9 +145,7 @@ def _of_missing(device: str, missing: list[int], mark: Mark | None) -> Iterator[
         numbers = f"row {first}" if one else f"rows {first} to {last}"
         is_marked = mark is not None and mark.device == device and last == mark.seq
         when = f", acknowledged at the latest {mark.time}," if mark is not None and is_marked else ""
-        sentence = (
-            f"{numbers} of device {device:.50}{when} {'is' if one else 'are'} lost, what was done by it is not known"
-        )
+        sentence = f"{numbers} of device {device:.50}{when} {'is' if one else 'are'} lost: what was taught by it does not count, and what was taken away may count again"
         yield Problem(tuple((device, seq) for seq in range(first, last + 1)), plain(sentence))
 
 

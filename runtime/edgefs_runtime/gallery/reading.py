@@ -148,6 +148,8 @@ def seed_snapshot(seed: Seed) -> Snapshot:
 def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
     """Add the bundle's seed to the rows that a file holds, and return what the file lacks of it."""
     if seed.device in ledger.tips:
+        if any(device == seed.device for device, _ in ledger.absent):  # the bundle has what the file lost of it
+            ledger.add(event for event in seed.events() if event.key not in ledger.events)
         return []
     events = seed.events()
     ledger.add(events)

@@ -86,7 +86,10 @@ class Writer:
         is_due = at_once or self._acts % _EVERY == 0
         if self.version < SCHEMA_VERSION or ledger.problems or not is_due:
             return Freed(0, 0)
-        return let_go(self.connection, ledger, keep_days)
+        freed = let_go(self.connection, ledger, keep_days)
+        if freed.bytes:
+            self._brought_home()  # only then the file gets shorter, and the log too
+        return freed
 
     def compact(self, ledger: Ledger, meta: Meta) -> Freed:
         """Set how long what was forgotten is kept, let go of the rest, and make the file as short as it can be.
