@@ -102,8 +102,9 @@ def _shape_problems(event: Event, meta: Meta) -> Iterator[str]:
 
 def _alignment_problems(event: Event, meta: Meta) -> Iterator[str]:
     try:
-        if meta.dim % event.alignment().dim:
-            yield f"{name_of(event)} aligns embeddings of {event.alignment().dim} dimensions, the gallery has {meta.dim}"
+        dim = event.alignment().dim
+        if meta.dim % dim:
+            yield f"{name_of(event)} aligns embeddings of {dim} dimensions, the gallery has {meta.dim}"
     except GalleryError as error:
         yield str(error)
 
