@@ -146,5 +146,6 @@ def compact(bundle: Path, keep: int | None, gallery: Path | None, wait: float, a
         echo_json({"path": str(path), "images": freed.images, "bytes": freed.bytes, "size": after, "before": before})
     else:
         click.echo(
-            f"Compacted {path}: let go of {counted(freed.images, 'forgotten image')}; {before:,} bytes before, {after:,} now"
+            f"Compacted {path}: let go of {counted(freed.images, 'forgotten image')}; "
+            f"{before:,} bytes before, {after:,} now"
         )

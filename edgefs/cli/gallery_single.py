@@ -54,9 +54,10 @@ def remove(
 def approve(
     bundle: Path, act: str, force: bool, reason: str, actor: str, gallery: Path | None, wait: float, as_json: bool
 ) -> None:
-    """Let the pending images of ACT decide, a number that `edgefs gallery log` shows; `edgefs gallery undo` is possible.
+    """Let the pending images of ACT decide, a number that `edgefs gallery log` shows.
 
-    What `edgefs enroll --pending` taught waits for somebody else than who taught it.
+    What `edgefs enroll --pending` taught waits for somebody else than who taught it. `edgefs gallery undo` takes the
+    approval back.
     """
     with open_classifier(bundle, gallery, wait=wait) as classifier:
         label, images = classifier.approve(act, force=force, actor=actor, reason=reason)

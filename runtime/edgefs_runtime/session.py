@@ -73,7 +73,13 @@ class Holding:
         with self.lock:
             if self._owned is not None:
                 return self._owned.health
-            return self.judge.snapshot.warnings if self.judge is not None else ()
+            found = self.judge.snapshot.warnings if self.judge is not None else ()
+            if self.path is None or not lies(self.path):
+                return found
+        from edgefs_runtime.gallery.mark import room_warning
+
+        full = room_warning(self.path)
+        return (*found, full) if full else found
 
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.

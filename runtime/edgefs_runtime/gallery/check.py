@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import plain
 from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, read_meta
-from edgefs_runtime.gallery.decrees import approved_by
+from edgefs_runtime.gallery.decrees import approved_by, lost_pictures
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.loading import load, name_of
 from edgefs_runtime.gallery.records import NO_HASH, Blob, Event, Key, Meta, Record, Shot, follows, is_intact
@@ -71,8 +72,9 @@ def _until_unreadable(step: Step, connection: sqlite3.Connection, path: Path) ->
 
 def _structure_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     for (line,) in connection.execute("PRAGMA quick_check(20)"):
-        if line != "ok":
-            yield f"structure: {line}"
+        for part in line.splitlines():
+            if part != "ok" and not part.startswith("***"):
+                yield plain(f"structure: {part}")
     found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     for name, sql in schema_objects(version_of(connection)).items():
         if found.get(name) != sql:
@@ -100,8 +102,9 @@ def _shape_problems(event: Event, meta: Meta) -> Iterator[str]:
 
 def _alignment_problems(event: Event, meta: Meta) -> Iterator[str]:
     try:
-        if meta.dim % event.alignment().dim:
-            yield f"{name_of(event)} aligns embeddings of {event.alignment().dim} dimensions, the gallery has {meta.dim}"
+        dim = event.alignment().dim
+        if meta.dim % dim:
+            yield f"{name_of(event)} aligns embeddings of {dim} dimensions, the gallery has {meta.dim}"
     except GalleryError as error:
         yield str(error)
 
@@ -119,7 +122,9 @@ def _payload_problems(event: Event) -> Iterator[str]:
 def _stored_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     """Thumbnails and blobs; those of what was forgotten may have been let go, and then none of them is there."""
     version = version_of(connection)
-    counting = {event.key for event in load(connection, path).standing()}
+    ledger = load(connection, path)
+    counting = {event.key for event in ledger.standing()}
+    missed = lost_pictures(ledger.records)
     shots = [Shot._make(row) for row in connection.execute(select(Shot, version))]
     found = {(shot.device, shot.seq, shot.position): shot for shot in shots}
     for event in filter(is_intact, map(Event._make, connection.execute(select(Event, version)))):
@@ -127,7 +132,7 @@ def _stored_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str
         rows = zip(json.loads(event.shots), json.loads(event.digests), json.loads(event.parts), strict=False)
         for position, (sha, digest, part) in enumerate(rows):
             shot = found.pop((event.device, event.seq, position), None)
-            if shot is None and sha and is_needed:
+            if shot is None and sha and is_needed and (*event.key, position) not in missed:
                 yield f"{name_of(event)}: thumbnail {position} is missing"
             elif shot is not None and not sha:
                 yield f"{name_of(event)}: thumbnail {position} is not one that was taught"

@@ -26,8 +26,8 @@ def images_of(ledger: Ledger, what: str, seed_device: str) -> tuple[str, dict[Ke
         found = _of_digest(ledger, events, what)
     if not found:
         raise GalleryError(
-            f"nothing that was taught and counts is meant by {what!r}; expected the number of an act as `edgefs gallery "
-            "log` shows it, one of its images (7.2), an image's file or its SHA-256"
+            f"nothing that was taught and counts is meant by {what!r}; expected the number of an act as "
+            "`edgefs gallery log` shows it, one of its images (7.2), an image's file or its SHA-256"
         )
     labels = sorted({event.label for event in events if event.origin in found})
     return ", ".join(labels), found

@@ -1,8 +1,8 @@
 """Letting go of what was forgotten long ago: embeddings and pictures go, rows and their hashes stay.
 
-What counts, and what an undo may still bring back, stays. A site sets for how many days (`Meta.keep_days`); where it has
-set nothing these are DAYS, and of what was forgotten no more than MOST bytes, the oldest going first. What the device's
-latest act took away always stays. A row of before schema 3 carries its embeddings, and keeps them.
+What counts, and what an undo may still bring back, stays. A site sets for how many days (`Meta.keep_days`); where it
+has set nothing these are DAYS, and of what was forgotten no more than MOST bytes, the oldest going first. What the
+device's latest act took away always stays. A row of before schema 3 carries its embeddings, and keeps them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def let_go(connection: sqlite3.Connection, ledger: Ledger, keep_days: int | None
         raise
     for digest in blobs:
         del ledger.blobs[digest]
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.executescript("PRAGMA incremental_vacuum")  # of `execute` it would be one page alone
     return Freed(images, size)
 
 

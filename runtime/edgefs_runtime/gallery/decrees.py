@@ -3,18 +3,22 @@
 Each is an `event` without vectors of a kind of its own, which schema 3 brought. Its payload:
 
     approve   {"approves": [[device, seq], ...]}         pending events by origin, that count from now on
-    repair    {"lost": [[device, seq], ...], "kept": F}  rows that could not be read and are missed no more
+    repair    {"lost": [[device, seq], ...], "kept": F}  rows that could not be read and are missed no more; and
+              "pictures": [[device, seq, position], ...] thumbnails
     restore   {"source": F, "device": D}                 the backup's file, and who numbered its acts before
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.records import Act, Event, Key, Record, json_list
 from edgefs_runtime.gallery.seed import Seed
+
+Picture = tuple[str, int, int]  # device, seq and position of an image
 
 APPROVE, REPAIR, RESTORE = "approve", "repair", "restore"
 LASTING = (REPAIR, RESTORE)  # what no undo takes back
@@ -36,9 +40,10 @@ def approve_event(events: Sequence[Event], images: int, seed: Seed, act: Act) ->
     return _event(APPROVE, label, images, f'{{"approves":{origins}}}', seed, act)
 
 
-def repair_event(lost: Iterable[Key], kept: str, seed: Seed, act: Act) -> Event:
-    """The row, not yet sealed, by which rows are missed no more."""
-    return _event(REPAIR, "", 0, json.dumps({"kept": kept, "lost": sorted(lost)}), seed, act)
+def repair_event(lost: Iterable[Key], pictures: Iterable[Picture], kept: str, seed: Seed, act: Act) -> Event:
+    """The row, not yet sealed, by which rows and thumbnails are missed no more."""
+    payload = {"kept": kept, "lost": sorted(lost), "pictures": sorted(pictures)}
+    return _event(REPAIR, "", 0, json.dumps(payload), seed, act)
 
 
 def restore_event(source: str, device: str, seed: Seed, act: Act) -> Event:
@@ -53,8 +58,18 @@ def approved_by(event: Event) -> list[Key]:
 
 def lost_of(records: Iterable[Record]) -> set[Key]:
     """The rows that a repair says are lost."""
-    repairs = [record for record in records if isinstance(record, Event) and record.kind == REPAIR]
-    return {(device, seq) for event in repairs for device, seq in json.loads(event.payload or "{}").get("lost", ())}
+    return {(device, seq) for device, seq in _said_by_repairs(records, "lost")}
+
+
+def lost_pictures(records: Iterable[Record]) -> set[Picture]:
+    """The thumbnails that a repair says are lost."""
+    return {(device, seq, position) for device, seq, position in _said_by_repairs(records, "pictures")}
+
+
+def _said_by_repairs(records: Iterable[Record], name: str) -> Iterator[Any]:
+    for record in records:
+        if isinstance(record, Event) and record.kind == REPAIR:
+            yield from json.loads(record.payload or "{}").get(name, ())
 
 
 def _event(kind: str, label: str, n: int, payload: str, seed: Seed, act: Act) -> Event:

@@ -1,7 +1,7 @@
 """What another device's rows must be before anything of them is written here.
 
-A checksum tells that a row is what its writer wrote, and nothing of whether the writer meant well. Everything that a row
-says is parsed here once, before the merge: what is parsed later need not expect anything else.
+A checksum tells that a row is what its writer wrote, and nothing of whether the writer meant well. Everything that a
+row says is parsed here once, before the merge: what is parsed later need not expect anything else.
 """
 
 from __future__ import annotations

@@ -173,8 +173,10 @@ class Ledger:
     @property
     def sequence(self) -> int:
         """Number of rows that are not a seed's."""
-        seeded = sum(tip[0] for device, tip in self.tips.items() if device.startswith(SEED_PREFIX))
-        return len(self.events) + len(self.removals) - seeded
+        rows = len(self.events) + len(self.removals)
+        if self.lost or self.problems:  # then a seed's may be among those that are not here
+            return rows - sum(device.startswith(SEED_PREFIX) for device, _ in self.events)
+        return rows - sum(tip[0] for device, tip in self.tips.items() if device.startswith(SEED_PREFIX))
 
     def standing(self) -> list[Event]:
         """Taught events that nothing removes, pending ones and those of every seed too."""

@@ -1,7 +1,8 @@
 """From a file's rows to a ledger: what is damaged is set apart and named, and the rest decides and teaches on.
 
-Opening looks at every row's CRC, at gaps in the numbers, at the tips, at the mark beside the file, and at the digest of
-every blob that counts. A damaged row counts no more than a lost one; what it was about is told as far as it can be read.
+Opening looks at every row's CRC, at gaps in the numbers, at the tips, at the mark beside the file, and at the digest
+of every blob that counts. A damaged row counts no more than a lost one; what it was about is told as far as it can be
+read.
 """
 
 from __future__ import annotations
@@ -146,7 +147,8 @@ def _of_missing(device: str, missing: list[int], mark: Mark | None) -> Iterator[
         is_marked = mark is not None and mark.device == device and last == mark.seq
         when = f", acknowledged at the latest {mark.time}," if mark is not None and is_marked else ""
         sentence = (
-            f"{numbers} of device {device:.50}{when} {'is' if one else 'are'} lost, what was done by it is not known"
+            f"{numbers} of device {device:.50}{when} {'is' if one else 'are'} lost: "
+            "what was taught there does not count, what was taken away may count again"
         )
         yield Problem(tuple((device, seq) for seq in range(first, last + 1)), plain(sentence))
 
@@ -162,7 +164,7 @@ def _of_tips(ledger: Ledger, whole: dict[Key, Record], tips: dict[str, Tip]) -> 
 
 
 def _still_removes(record: Removed, whole: dict[Key, Record]) -> Removed | None:
-    """A damaged removal goes on to remove where what it names is there: to count again needs more certainty than not."""
+    """A damaged removal, where what it names is there: that is certain enough to go on not to count."""
     try:
         keys = record.target_keys
         is_sure = bool(keys) and all(key in whole for key in keys)

@@ -4,10 +4,10 @@ SQLite drops the tail of its write-ahead log where a checksum is wrong, without 
 after a flipped bit it loses acts that were acknowledged. The mark is written and synced behind every act, before it is
 acknowledged, so that whoever opens the gallery can tell.
 
-Rules: `<gallery>.mark` begins with two slots of 512 bytes, a sector of a disk each, written in turns, so that a power cut
-tears one at most; the whole one of the higher `written` holds. A slot is a JSON object, a space, the CRC-32 of its text as
-8 hex digits, and spaces. Behind them lie RESERVE bytes that mean nothing: they are given back where the disk is full, so
-that an act that takes something away, and the closing, succeed. A gallery without a mark is as good as any.
+Rules: `<gallery>.mark` begins with two slots of 512 bytes, a sector of a disk each, written in turns, so that a power
+cut tears one at most; the whole one of the higher `written` holds. A slot is a JSON object, a space, the CRC-32 of its
+text as 8 hex digits, and spaces. Behind them lie RESERVE bytes that mean nothing: they are given back where the disk is
+full, so that an act that takes something away, and the closing, succeed. A gallery without a mark is as good as any.
 """
 
 from __future__ import annotations
@@ -59,6 +59,21 @@ def read_mark(gallery: Path) -> Mark | None:
         return None
     slots = [mark for mark in (_parsed(data[:_SLOT]), _parsed(data[_SLOT:])) if mark is not None]
     return max(slots, key=lambda mark: mark.written, default=None)
+
+
+def room_warning(gallery: Path, needed: int = 4 * RESERVE) -> str:
+    """A sentence, where the gallery's disk has fewer bytes free than are needed; else empty."""
+    try:
+        room = os.statvfs(gallery.parent) if hasattr(os, "statvfs") else None
+    except OSError:
+        return ""
+    free = needed if room is None else room.f_bavail * room.f_frsize
+    if free >= needed:
+        return ""
+    return (
+        f"the disk of {gallery} is nearly full: {free // 1024:,} KB are free, {needed // 1024:,} KB should be; "
+        "make room, or let go of what was forgotten with `edgefs gallery compact`"
+    )
 
 
 class MarkFile:

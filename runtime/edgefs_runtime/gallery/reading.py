@@ -96,7 +96,14 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
 def thumbnails_of(
     connection: sqlite3.Connection, ledger: Ledger, event: Event, shots: Sequence[Shot] = ()
 ) -> list[bytes]:
-    """The pictures kept of an event's images that count, in their order; `shots` are those of a seed not in the file."""
+    """The pictures kept of an event's images that count, in their order.
+
+    Args:
+        connection: to the file.
+        ledger: of its rows.
+        event: whose pictures.
+        shots: of a seed that is not in the file yet.
+    """
     key = ledger.pictures(event)
     query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"
     stored = dict(connection.execute(query, key))
@@ -148,6 +155,8 @@ def seed_snapshot(seed: Seed) -> Snapshot:
 def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
     """Add the bundle's seed to the rows that a file holds, and return what the file lacks of it."""
     if seed.device in ledger.tips:
+        if any(device == seed.device for device, _ in ledger.absent):  # the bundle has what the file lost of it
+            ledger.add(event for event in seed.events() if event.key not in ledger.events)
         return []
     events = seed.events()
     ledger.add(events)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.gallery.check import is_thumbnail
+from edgefs_runtime.gallery.check import check_gallery, is_thumbnail
 from edgefs_runtime.gallery.database import (
     check_space,
     connect_looking,
@@ -32,6 +32,7 @@ from edgefs_runtime.gallery.database import (
     gallery_errors,
     read_meta,
 )
+from edgefs_runtime.gallery.decrees import Picture
 from edgefs_runtime.gallery.foreign import parse_row, refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import ledger_of, load
@@ -102,22 +103,24 @@ def repair(
     salvaged = _salvaged(path, seed)
     check_space(path, salvaged.meta, seed.space_id, seed.dim)
     before = salvaged.ledger
-    if not before.problems:
+    problems = [problem.sentence for problem in before.problems] or check_gallery(path)
+    if not problems:
         return Repaired(None)
     unread = _unread(salvaged, before)
+    _bring_seed(salvaged, seed)
     brought = sum(_bring(salvaged, other, seed) for other in others)
     after = salvaged.ledger
     again = list(_taught_again(salvaged, after, unread, embed)) if embed is not None else []
     lost = sorted(after.absent - after.lost)
-    kept = replace(path, _contents(salvaged, after), "damaged")
+    contents = _contents(salvaged, after)
+    pictures = _missing_pictures(after, contents.shots)
+    kept = replace(path, contents, "damaged")
     with Gallery.open(path, seed) as gallery:
-        name = readable(kept.name) if kept else ""
-        if lost or again or gallery.health:
-            gallery.mend(again, lost, name, actor=actor, reason=reason)
+        gallery.mend(again, lost, pictures, readable(kept.name) if kept else "", actor=actor, reason=reason)
     taught: dict[str, int] = {}
     for enrolment, _ in again:
         taught[enrolment.label] = taught.get(enrolment.label, 0) + len(enrolment.vectors)
-    return Repaired(kept, tuple(problem.sentence for problem in before.problems), brought, taught, len(lost))
+    return Repaired(kept, tuple(problems), brought, taught, len(lost))
 
 
 def back_up(path: Path, out: Path) -> None:
@@ -184,6 +187,17 @@ def _unread(salvaged: _Salvaged, ledger: Ledger) -> list[Event]:
     keys = {key for problem in ledger.problems if problem.is_stored for key in problem.keys}
     events = [record for record in salvaged.stored.records if isinstance(record, Event) and record.key in keys]
     return [event for event in events if event.kind == "enroll"]
+
+
+def _bring_seed(salvaged: _Salvaged, seed: Seed) -> None:
+    """Take what the file lost of the bundle's seed from the bundle."""
+    absent = salvaged.ledger.absent
+    events = [event for event in seed.events() if event.key in absent]
+    keys = {event.key for event in events}
+    there = {(shot.device, shot.seq, shot.position) for shot in salvaged.shots}
+    records = [record for record in salvaged.stored.records if record.key not in keys]
+    salvaged.stored = salvaged.stored._replace(records=[*records, *events])
+    salvaged.shots += [shot for shot in seed.shots() if (shot.device, shot.seq, shot.position) not in there]
 
 
 def _bring(salvaged: _Salvaged, other: Path, seed: Seed) -> int:
@@ -286,6 +300,17 @@ def _rows(ledger: Ledger) -> list[Record]:
 
 def _sound(blobs: Mapping[str, bytes]) -> dict[str, bytes]:
     return {digest: data for digest, data in blobs.items() if hashlib.sha256(data).hexdigest() == digest}
+
+
+def _missing_pictures(ledger: Ledger, shots: Iterable[Shot]) -> list[Picture]:
+    """Pictures of images that count and that the mended file lacks."""
+    there = {(shot.device, shot.seq, shot.position) for shot in shots}
+    return [
+        (*event.key, position)
+        for event in ledger.standing()
+        for position, digest in enumerate(json.loads(event.shots))
+        if digest and (*event.key, position) not in there
+    ]
 
 
 def _is_of(shot: Shot, event: Event) -> bool:

@@ -4,9 +4,9 @@ A new file has schema 3. One of schema 1 or 2 is read and written as it is, with
 older edgefs still opens it; the first row that it can't hold makes its tables those of schema 3 (`upgrade`). Schema 2
 is 1 with rows of `deeds`, which an edgefs that does not know them would take for something else.
 
-All but `tip` and `meta` are append-only, and triggers hold that against every program that opens the file; what is stored
-of forgotten images (`shot`, `blob`) may be let go by whoever takes those triggers away for it. `tip` names each device's last row: without it a lost
-last row would look like a row that never was.
+All but `tip` and `meta` are append-only, and triggers hold that against every program that opens the file; what is
+stored of forgotten images (`shot`, `blob`) may be let go by whoever takes those triggers away for it. `tip` names each
+device's last row: without it a lost last row would look like a row that never was.
 """
 
 from __future__ import annotations

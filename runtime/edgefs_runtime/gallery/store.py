@@ -36,7 +36,7 @@ from edgefs_runtime.gallery.database import (
     read_meta,
     wal_of,
 )
-from edgefs_runtime.gallery.decrees import approve_event, repair_event, restore_event
+from edgefs_runtime.gallery.decrees import Picture, approve_event, repair_event, restore_event
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
 from edgefs_runtime.gallery.loading import load
 from edgefs_runtime.gallery.log import LogEntry, log_entries
@@ -335,13 +335,21 @@ class Gallery:
             return freed
 
     def mend(
-        self, restored: Sequence[tuple[Enrolment, Key]], lost: Sequence[Key], kept: str, *, actor: str, reason: str
+        self,
+        restored: Sequence[tuple[Enrolment, Key]],
+        lost: Sequence[Key],
+        pictures: Sequence[Picture],
+        kept: str,
+        *,
+        actor: str,
+        reason: str,
     ) -> None:
         """Write that rows are lost, and what could be taught again of them, in one act that no undo takes back.
 
         Args:
             restored: embeddings with the row that they were taught by.
             lost: rows that are missed no more.
+            pictures: thumbnails that are missed no more.
             kept: name of the copy of the damaged file.
             actor: who does it.
             reason: why.
@@ -351,7 +359,7 @@ class Gallery:
         """
         with self._lock:
             act = self._act(actor, reason)
-            rows, shots = [repair_event(lost, kept, self._seed, act)], []
+            rows, shots = [repair_event(lost, pictures, kept, self._seed, act)], []
             for seq, (enrolment, origin) in enumerate(restored, start=act.seq + 1):
                 event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=act.time)
                 rows.append(event._replace(operation=act.seq, restores=json_list(origin)))
@@ -408,9 +416,10 @@ class Gallery:
             if not found.new and not found.counts:
                 return Merged()
             rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
+            blobs = blobs_of(self._ledger, theirs, rows)
             if guard is not None:
-                self._ask(guard, rows)
-            self._write(rows, shots_of_rows(shots, rows), blobs_of(self._ledger, theirs, rows), takes_away=False)
+                self._ask(guard, rows, blobs)
+            self._write(rows, shots_of_rows(shots, rows), blobs, takes_away=False)
             return Merged(found.rows, deed.added, deed.removed)
 
     def log(self) -> list[LogEntry]:
@@ -451,8 +460,8 @@ class Gallery:
             plain_text("reason", reason),
         )
 
-    def _ask(self, guard: Guard, rows: Sequence[Record]) -> None:
-        guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows)))
+    def _ask(self, guard: Guard, rows: Sequence[Record], blobs: Mapping[str, bytes] | None = None) -> None:
+        guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows, blobs)))
 
     def _append(
         self,

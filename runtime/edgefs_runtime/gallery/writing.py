@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from edgefs_runtime.base.durable import sweep
 from edgefs_runtime.gallery.compacting import Freed, let_go
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.mark import RESERVE, Mark, MarkFile
+from edgefs_runtime.gallery.mark import RESERVE, Mark, MarkFile, room_warning
 from edgefs_runtime.gallery.owner import owner_path
 from edgefs_runtime.gallery.records import Meta, Record, Shot, seal
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, insert_rows, replace_meta, upgrade, version_of
@@ -73,7 +72,7 @@ class Writer:
             self._mark.write(mark)
         except OSError as error:
             _logger.warning("%s: the mark of what was taught can't be written (%s)", self._path, error)
-        if not self._mark.has_reserve() and self._free() > 4 * RESERVE:
+        if not self._mark.has_reserve() and not room_warning(self._path):
             self._mark.keep_reserve()
 
     def forget_long_ago(self, ledger: Ledger, keep_days: int | None, *, at_once: bool = False) -> Freed:
@@ -86,7 +85,10 @@ class Writer:
         is_due = at_once or self._acts % _EVERY == 0
         if self.version < SCHEMA_VERSION or ledger.problems or not is_due:
             return Freed(0, 0)
-        return let_go(self.connection, ledger, keep_days)
+        freed = let_go(self.connection, ledger, keep_days)
+        if freed.bytes:
+            self._brought_home()  # only then the file gets shorter, and the log too
+        return freed
 
     def compact(self, ledger: Ledger, meta: Meta) -> Freed:
         """Set how long what was forgotten is kept, let go of the rest, and make the file as short as it can be.
@@ -110,14 +112,8 @@ class Writer:
         return freed
 
     def warning(self) -> str:
-        """A sentence, where the disk will soon have no room; else empty."""
-        free, needed = self._free(), _ACTS_AHEAD * max(self._latest, 4096)
-        if free >= needed and (self._mark.has_reserve() or not self.has_written):
-            return ""
-        return (
-            f"the disk of {self._path} is nearly full: {free // 1024:,} KB are free and {max(needed, RESERVE) // 1024:,} "
-            "KB should be; make room, or let go of what was forgotten with `edgefs gallery compact`"
-        )
+        """A sentence, where the disk will soon have no room for acts like the latest one; else empty."""
+        return room_warning(self._path, max(_ACTS_AHEAD * self._latest, 4 * RESERVE))
 
     def close(self) -> None:
         """Bring the log home and let the file go. On a full disk the log stays beside it, whole and synced."""
@@ -144,12 +140,6 @@ class Writer:
             _logger.warning("%s: its log can't be brought home now and stays beside it (%s)", self._path, error)
             return False
         return not busy
-
-    def _free(self) -> int:
-        try:
-            return shutil.disk_usage(self._path.parent).free
-        except OSError:
-            return 0
 
 
 def _is_full(error: sqlite3.Error) -> bool:
