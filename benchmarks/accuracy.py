@@ -70,7 +70,7 @@ def enrolment(backbone: str, data: Path, shots: int, options: argparse.Namespace
             export(folder / "run", folder / "e.edgefs")
             images = find_images(data / label)
             images.sort(key=lambda path: draw_key(seed, content_digest(path)))
-            others = [(data / image["path"], image["label"]) for image in run.fields["images"]["test"]]
+            others = [(data / image.path, image.label) for image in run.record.images.test]
             for name, value in taught(folder, label, images, others).items():
                 figures.setdefault(name, {}).setdefault(label, []).append(value)
     print(f"{backbone}, {shots} shots of five classes, a sixth enrolled from 5 images, {options.seeds} seeds")

@@ -23,9 +23,10 @@ from accuracy import interval
 from data import data_folder
 from PIL import Image
 
+from edgefs.methods.domain import DomainSettings
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
-from edgefs.settings.adapt import AdaptSettings, DomainSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 
 LEARNED, TESTED = 6000, 2000
@@ -97,7 +98,7 @@ def shipped(folder: Path, seed: int, loss: str) -> tuple[float, str]:
         backbone="pico",
         head="lda",
         seed=seed,
-        domain=DomainSettings(source=str(folder / "source"), domain_loss=loss),  # type: ignore[arg-type]
+        own=(DomainSettings(source=str(folder / "source"), domain_loss=loss),),  # type: ignore[arg-type]
     )
     adapted, _ = adapt(folder / "target", folder / "run", settings, overwrite=True)
     export(folder / "run", folder / "digits.edgefs", use_cache=False)
@@ -106,7 +107,7 @@ def shipped(folder: Path, seed: int, loss: str) -> tuple[float, str]:
         decisions = classifier.predict(paths)
     right = [decision.nearest == path.parent.name for decision, path in zip(decisions, paths, strict=True)]
     refused = 100 * float(np.mean([decision.label is None for decision in decisions]))
-    return 100 * float(np.mean(right)), f"{refused:.1f} % refused as unknown. {adapted.fields['notes'][-1]}"
+    return 100 * float(np.mean(right)), f"{refused:.1f} % refused as unknown. {adapted.record.notes[-1]}"
 
 
 def write(task: str, seed: int, folder: Path) -> None:

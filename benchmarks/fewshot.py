@@ -49,6 +49,7 @@ from edgefs.render import write_line
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.heads import HEADS
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.rejection import fit_rejection
@@ -100,7 +101,7 @@ def main() -> None:
                     fewer = options.peer_episodes if part == "peers" else None
                     asked = [dataclasses.replace(plan, episodes=fewer or plan.episodes) for plan in plans]
                     rows = pool.map(PARTS[part], [material] * len(plans), asked)
-                    TABLES[part](f"{name}, {k} shot{'s' if k > 1 else ''}", merged(rows))
+                    TABLES[part](f"{name}, {counted(k, 'shot')}", merged(rows))
 
 
 def made(name: str, data: Path, folder: Path) -> Path:
@@ -131,7 +132,7 @@ def embedded(data: Path, backbone: str, folder: Path, turned: bool) -> Material:
             views = classifier.bundle.manifest.preprocess.views
             taught = {sample.digest: classifier.embed([sample.path], views=True)[0] for sample in dataset.samples}
         found.append(Embedded.of_views(taught, views))
-    plan = EmbeddingPlan.from_json(Run.open(folder / "run").fields["plan"])
+    plan = EmbeddingPlan.from_json(Run.open(folder / "run").record.plan)
     span = next(span for tap, pooling, span in plan.blocks if tap == plan.taps[-1] and pooling == "avg")
     last = {digest: vector[span] for digest, vector in found[1].asked.items()}
     return Material(dataset.samples, found[0], Embedded(last, last))

@@ -19,9 +19,10 @@ import numpy as np
 from accuracy import interval
 from data import data_folder
 
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
-from edgefs.settings.adapt import AdaptSettings, FinetuneSettings
+from edgefs.settings.adapt import AdaptSettings
 
 _PLACES = {"magnetic_tile": Path("magnetic_tile/parts.csv"), "neu_steel": Path("neu_steel")}
 _METHODS = {"magnetic_tile": (20, ("features", "finetune", "auto")), "neu_steel": (5, ("features", "finetune", "auto"))}
@@ -58,7 +59,7 @@ def methods(name: str, options: argparse.Namespace, folder: Path) -> None:
             accuracy = 100 * (exported.evaluation.nearest.balanced_accuracy or 0)
             refused = exported.evaluation.rates.refused.value
             found.setdefault(method, []).append(accuracy)
-            chose = f"  ({run.fields['method']})" if method == "auto" else ""
+            chose = f"  ({run.record.method})" if method == "auto" else ""
             print(
                 f"  {name} {shots} shots, seed {seed}, {method}{chose}: {accuracy:.1f}, refused {100 * refused:.1f} %",
                 flush=True,
@@ -79,7 +80,7 @@ def penalties(name: str, shots: int, seeds: list[int], folder: Path) -> None:
                 backbone="mobilenet_v2",
                 shots=shots,
                 seed=seed,
-                finetune=FinetuneSettings(folds=0, l2sp=strength),
+                own=(FinetuneSettings(folds=0, l2sp=strength),),
             )
             _, measured = adapt(data_folder() / _PLACES[name], folder / "run", settings, overwrite=True)
             assert measured.test is not None

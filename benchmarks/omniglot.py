@@ -29,12 +29,13 @@ from data import data_folder
 
 from edgefs.data import load_dataset
 from edgefs.evaluation.episodes import EpisodePlan, draw_episodes
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate_episodes
 from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
-from edgefs.settings.adapt import AdaptSettings, MetaSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 
 PLANS = ((5, 1), (5, 5), (20, 1), (20, 5))  # ways, shots
@@ -97,7 +98,7 @@ def made(algorithm: str, tasks: Path, questions: Path, folder: Path, options: ar
         episodes=options.training_episodes,
     )
     settings = AdaptSettings(
-        method="meta", backbone="conv4", shots=1, meta=meta, precision=options.precision, name="omniglot"
+        method="meta", backbone="conv4", shots=1, own=(meta,), precision=options.precision, name="omniglot"
     )
     wall, cpu = time.monotonic(), time.process_time()
     adapt(questions, run, settings, overwrite=True, tell=print)
@@ -136,7 +137,7 @@ def by_inner_loop(bundle: Path, questions: Path, plan: tuple[int, int], options:
 
 def _criterion(bundle: Path, shots: int) -> Anil:
     """ANIL with the rates that it has learned, which the RUN tells."""
-    notes = " ".join(Run.open(bundle.with_suffix("")).fields["notes"])
+    notes = " ".join(Run.open(bundle.with_suffix("")).record.notes)
     criterion = Anil(shots, MetaSettings().inner_steps)
     for name, pattern in (("log_scale", r"temperature (\d+(?:\.\d+)?)"), ("log_rate", r"inner rate (\d+(?:\.\d+)?)")):
         value = float(re.search(pattern, notes)[1])

@@ -58,7 +58,7 @@ def main() -> None:
                     run, _ = adapt(data / SETS[name], Path(folder) / "run", settings, overwrite=True)
                     export(Path(folder) / "run", Path(folder) / "b.edgefs")
                     root = data / SETS[name] if (data / SETS[name]).is_dir() else (data / SETS[name]).parent
-                    images = [(root / image["path"], image["label"]) for image in run.fields["images"]["test"]]
+                    images = [(root / image.path, image.label) for image in run.record.images.test]
                     measure(figures, Path(folder), name, images, seed, options)
                     report(f"{name}, {shots} shots, seeds up to {seed}", figures)
 

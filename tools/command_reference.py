@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from edgefs.cli import main
 from edgefs.cli.group import ON_THE_DEVICE, ON_THE_WORKSTATION
+from edgefs.cli.sections import SectionedCommand
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 HEAD = """# Command reference
@@ -60,9 +61,19 @@ def described(name: str, command: click.Command) -> str:
     options = [p for p in command.params if isinstance(p, click.Option)]
     usage = " ".join(["edgefs", name, *(spelled(argument) for argument in arguments)])
     text = re.sub(r"[ \t]*\n(?!\n)[ \t]*(?=\S)", " ", inspect.cleandoc(command.help or "")).replace("\n ", "\n\n")
+    if isinstance(command, SectionedCommand):
+        tables = "".join(
+            f"\n**{escaped(heading)}**\n" + (f"\n{escaped(preface)}\n" if preface else "") + table(below)
+            for heading, preface, below in command.sections()
+        )
+    else:
+        tables = table(options)
+    return f"\n### edgefs {name}\n\n`{usage}`\n\n{text}\n{tables}"
+
+
+def table(options: Sequence[click.Option]) -> str:
     rows = "".join(row(option) for option in options)
-    table = f"\n| option | does |\n|---|---|\n{rows}" if rows else ""
-    return f"\n### edgefs {name}\n\n`{usage}`\n\n{text}\n{table}"
+    return f"\n| option | does |\n|---|---|\n{rows}" if rows else ""
 
 
 def spelled(argument: click.Argument) -> str:
@@ -73,8 +84,9 @@ def spelled(argument: click.Argument) -> str:
 def row(option: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     takes = "" if option.is_flag else f" {escaped(taken(option))}"
-    default = f" Default: {said(option.default)}." if option.show_default is True and said(option.default) else ""
-    return f"| {names}{takes} | {escaped(option.help or '')}{default} |\n"
+    shown = option.default if option.show_default is True else option.show_default or ""
+    default = f" Default: {said(shown)}." if said(shown) else ""
+    return f"| {names}{takes} | {escaped((option.help or '') + default)} |\n"
 
 
 def taken(option: click.Option) -> str:

@@ -12,15 +12,16 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from edgefs.backbones.nano import NANO_WEIGHTS, pack_nano
-from edgefs.runs.run import STUDENT, Run
+from edgefs.runs.run import STUDENT, DistilledRun
 
 
 def main() -> None:
-    run = Run.open_distilled(Path(sys.argv[1]))
-    if run.fields["backbone"]["name"] != "nano":
-        sys.exit(f"{run.folder}: a {run.fields['backbone']['name']}, and only nano is packaged")
+    run = DistilledRun.open(Path(sys.argv[1]))
+    if run.record.backbone.name != "nano":
+        sys.exit(f"{run.folder}: a {run.record.backbone.name}, and only nano is packaged")
     packed = pack_nano(load_file(run.folder / STUDENT))
-    told = {key: run.fields[key] for key in ("teacher", "data", "settings", "seed", "notes", "versions")}
+    said = run.record.to_json()
+    told = {key: said[key] for key in ("teacher", "data", "settings", "seed", "notes", "versions")}
     NANO_WEIGHTS.write_bytes(packed)
     content = json.dumps({**told, **run.metrics}, indent=1, sort_keys=True, ensure_ascii=False)
     NANO_WEIGHTS.with_suffix(".json").write_text(f"{content}\n", encoding="utf-8")

@@ -1,21 +1,12 @@
-"""Backbones by name. A backbone of one's own is one function here and one line in `BACKBONES`."""
+"""Loads a backbone by its name, from whichever source opens it (`sources`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from safetensors.torch import load_file
 from torch import nn
 
-from edgefs.backbones.conv4 import load_conv4
-from edgefs.backbones.nano import load_nano
-from edgefs.backbones.pico import PICO_MEAN, PICO_SIZE, PICO_STD, untrained_pico
-from edgefs.backbones.students import STUDENTS, Student, untrained_student
-from edgefs.backbones.torchvision_models import is_cached, load_torchvision
-from edgefs.backbones.weights import RANDOM, Backbone, fill, from_file, state_digest
-from edgefs.runs.run import STUDENT, Run
-from edgefs.settings.choices import STUDENT_SIZE
+from edgefs.backbones.sources import BACKBONES, source_of
+from edgefs.backbones.torchvision_models import is_cached
+from edgefs.backbones.weights import RANDOM, Backbone
 from edgefs_runtime.base.errors import WeightsError
 
 PREFERRED = "mobilenet_v2"
@@ -25,7 +16,7 @@ def load_backbone(name: str, weights: str | None = None) -> Backbone:
     """The backbone called `name`, ready to embed.
 
     Args:
-        name: a key of `BACKBONES`, one of torchvision's classification networks, or a RUN of `edgefs distill`.
+        name: a key of `BACKBONES`, or what one of the `SOURCES` opens: a torchvision network, a RUN of `distill`.
         weights: a `.pth` or `.safetensors` file, or the name of one of torchvision's sets; None takes the usual one.
 
     Raises:
@@ -34,11 +25,7 @@ def load_backbone(name: str, weights: str | None = None) -> Backbone:
     """
     if name in BACKBONES:
         return BACKBONES[name](weights)
-    if Path(name).is_dir() or Path(name).name != name:
-        if weights is not None:
-            raise WeightsError(f"--weights {weights}: --backbone {name} is a RUN, which has weights of its own")
-        return _distilled(Path(name))
-    return load_torchvision(name, weights)
+    return source_of(name).file().load(name, weights)
 
 
 def architecture(name: str) -> nn.Module:
@@ -47,7 +34,7 @@ def architecture(name: str) -> nn.Module:
     Raises:
         WeightsError: no such backbone.
     """
-    return BACKBONES[name](None).network if name in BACKBONES else load_torchvision(name, RANDOM).network
+    return load_backbone(name, RANDOM).network
 
 
 def default_backbone() -> tuple[Backbone, str]:
@@ -64,40 +51,3 @@ def default_backbone() -> tuple[Backbone, str]:
         )
     how = "cached" if cached else "downloaded now"
     return backbone, f"Backbone: {PREFERRED} with ImageNet weights ({how})."
-
-
-def _distilled(folder: Path) -> Backbone:
-    run = Run.open_distilled(folder)
-    told = run.fields["backbone"]
-    if told["name"] not in STUDENTS:
-        raise WeightsError(f"{folder}: a student {told['name']!r}, which this edgefs does not know; update it")
-    network = Student(told["name"]).eval()
-    fill(network, load_file(folder / STUDENT), folder / STUDENT)
-    origin, digest = str(told["origin"]), state_digest(network)
-    return Backbone(told["name"], network, int(told["size"]), origin, digest)
-
-
-def _student(size: str) -> Callable[[str | None], Backbone]:
-    """`nano` comes with its weights, the other sizes have none before they are distilled."""
-
-    def load(weights: str | None) -> Backbone:
-        packaged = size == "nano" and weights is None
-        network = load_nano() if packaged else untrained_student(size)
-        origin = "packaged weights" if packaged else "random weights: `edgefs distill` trains it"
-        backbone = Backbone(size, network, STUDENT_SIZE, origin, state_digest(network), trained=packaged)
-        return from_file(backbone, weights)
-
-    return load
-
-
-def _pico(weights: str | None) -> Backbone:
-    network, origin = untrained_pico(), "random weights: for methods that train every layer"
-    digest = state_digest(network)
-    return from_file(Backbone("pico", network, PICO_SIZE, origin, digest, PICO_MEAN, PICO_STD, trained=False), weights)
-
-
-BACKBONES: dict[str, Callable[[str | None], Backbone]] = {
-    "conv4": load_conv4,
-    "pico": _pico,
-    **{size: _student(size) for size in STUDENTS},
-}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgefs.backbones.weights import Backbone, from_file, state_digest
+
 PICO_SIZE = 28  # pixels, height and width; any from 16 on works
 PICO_MEAN = (0.5, 0.5, 0.5)
 PICO_STD = (0.5, 0.5, 0.5)
@@ -56,3 +58,14 @@ def untrained_pico() -> Pico:
     network = Pico().eval()
     torch.set_rng_state(state)
     return network
+
+
+def load_pico(weights: str | None) -> Backbone:
+    """`pico` with the weights of a file; without one with random values, which a method has to train.
+
+    Raises:
+        WeightsError: the file can't be read, or doesn't fit.
+    """
+    network, origin = untrained_pico(), "random weights: for methods that train every layer"
+    digest = state_digest(network)
+    return from_file(Backbone("pico", network, PICO_SIZE, origin, digest, PICO_MEAN, PICO_STD, trained=False), weights)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgefs.backbones.weights import Backbone, from_file, state_digest
+from edgefs.settings.choices import STUDENT_SIZE
+
 # Channels of the first block and of the four resolutions after it. Multiply-adds at 128 x 128 and weights:
 STUDENTS: dict[str, tuple[int, ...]] = {
     "nano-s": (8, 16, 32, 64, 128),  # 19 million, 0.24 million
@@ -84,6 +87,16 @@ def untrained_student(size: str, seed: int = 0) -> Student:
     network = Student(size).eval()
     torch.set_rng_state(state)
     return network
+
+
+def load_student(size: str, weights: str | None) -> Backbone:
+    """A student with the weights of a file; without one it has random values and has to be distilled.
+
+    Raises:
+        WeightsError: the file can't be read, or doesn't fit.
+    """
+    network, origin = untrained_student(size), "random weights: `edgefs distill` trains it"
+    return from_file(Backbone(size, network, STUDENT_SIZE, origin, state_digest(network), trained=False), weights)
 
 
 def _normed(

@@ -17,13 +17,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgefs.backbones.sources import BACKBONES
 from edgefs.backbones.weights import RANDOM, Backbone, fill, read_weights, state_digest
 from edgefs_runtime.base.errors import WeightsError
 
 _DEFAULT_SIZE = 224  # pixels
 
 
-def load_torchvision(name: str, weights: str | None = None) -> Backbone:
+def load(name: str, weights: str | None = None) -> Backbone:
     """A torchvision network with pretrained weights.
 
     Args:
@@ -34,7 +35,7 @@ def load_torchvision(name: str, weights: str | None = None) -> Backbone:
     Raises:
         WeightsError: no such network, or its weights can't be had or don't fit.
     """
-    if name not in available():
+    if name not in names():
         raise WeightsError(f"no backbone is called {name!r}; {_suggestion(name)}")
     if weights == RANDOM:
         return _random(name)
@@ -46,7 +47,7 @@ def load_torchvision(name: str, weights: str | None = None) -> Backbone:
     return _backbone(name, network, f"weights file {Path(weights).name}", None)
 
 
-def available() -> list[str]:
+def names() -> list[str]:
     """Names of the classification networks that torchvision knows."""
     import torchvision
 
@@ -123,5 +124,5 @@ def _recipe(name: str) -> Any:
 def _suggestion(name: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, [*available(), "nano"], n=3)
+    near = difflib.get_close_matches(name, [*names(), *BACKBONES], n=3)
     return f"did you mean {' or '.join(near)}?" if near else "`nano`, or a name such as mobilenet_v2 or resnet18"

@@ -1,163 +1,113 @@
-"""The options of `edgefs adapt`, in groups; each name is a field of `AdaptSettings` or of a method's settings."""
+"""The options of `edgefs adapt`: those of every method, and each method's own, as `METHODS` declares them.
+
+They are looked up when they are asked for: a method, a head or a backbone that was registered a moment ago is offered.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import click
+from click.core import ParameterSource
 
-from edgefs.cli.options import Number, Option
-from edgefs.settings.choices import HEADS_OF
-from edgefs_runtime.images.preprocess import SYMMETRIES as KNOWN_SYMMETRIES
+from edgefs.backbones.sources import known_backbones
+from edgefs.cli.declared import declared
+from edgefs.cli.options import Described
+from edgefs.cli.sections import SectionedCommand
+from edgefs.methods import METHODS, settings_by_method
+from edgefs.settings.adapt import (
+    COMPUTING,
+    DATA,
+    DECISION,
+    EMBEDDING,
+    FRAME,
+    METHOD,
+    RUN,
+    SUPPORT,
+    TRAINING,
+    AdaptSettings,
+)
 
-SYMMETRIES: dict[str, tuple[str, ...] | None] = {
-    "auto": None,
-    "none": (),
-    "h": ("h",),
-    "v": ("v",),
-    "flips": ("h", "v", "hv"),
-    "all": tuple(name for name in KNOWN_SYMMETRIES if name),
-}
-HEAD_NAMES = list(dict.fromkeys(head for heads in HEADS_OF.values() for head in heads))
+_HEADINGS = (RUN, METHOD, DATA, FRAME, SUPPORT, EMBEDDING, DECISION, TRAINING)
 
-NETWORK: tuple[Option, ...] = (
-    click.option(
-        "--backbone",
-        metavar="NAME",
-        help="The pretrained network: nano, one of torchvision's, or a RUN of `distill`. "
-        "By default MobileNetV2 where its weights can be had.",
-    ),
-    click.option(
-        "--weights",
-        metavar="FILE",
-        help="The backbone's weights: a .pth or .safetensors file, or the name of a torchvision set.",
-    ),
-)
-DATA: tuple[Option, ...] = (
-    click.option(
-        "--shots", type=click.IntRange(min=1), help="The number of images of each class to learn from; by default all."
-    ),
-    click.option(
-        "--seed",
-        type=int,
-        default=0,
-        show_default=True,
-        help="The number that picks splits and whatever else is random.",
-    ),
-    click.option(
-        "--ok",
-        multiple=True,
-        metavar="LABEL",
-        help="A class of good parts, beside good, ok, normal and free; may be repeated.",
-    ),
-    click.option(
-        "--good-only",
-        is_flag=True,
-        help="Learn from good parts alone; the others test whether they are told as unknown.",
-    ),
-    click.option(
-        "--without",
-        multiple=True,
-        metavar="LABEL",
-        help="A class to pass over, so that it can be taught on the device later; may be repeated.",
-    ),
-    click.option(
-        "--group-from",
-        metavar="REGEX",
-        help="A regular expression that takes the part (lot, patient) from a file name; a part's images stay together.",
-    ),
-)
-SUCCESSION: tuple[Option, ...] = (
-    click.option(
-        "--succeeds",
-        metavar="RUN|BUNDLE",
-        help="The model whose successor this one is: a device that has the old one's gallery says how to carry over.",
-    ),
-)
-DECISION: tuple[Option, ...] = (
-    click.option(
-        "--head",
-        type=click.Choice(HEAD_NAMES),
-        help="What decides from the embeddings. "
-        + "; ".join(f"{method}: {', '.join(heads)}" for method, heads in HEADS_OF.items())
-        + ". The first of a method is its default.",
-    ),
-    click.option(
-        "--budget",
-        type=Number(0, 1, max_open=True),
-        default=0.05,
-        show_default=True,
-        help="The share of known parts that may be refused as unknown.",
-    ),
-    click.option(
-        "--unknown",
-        type=click.Choice(["NG", "RECHECK"]),
-        default="NG",
-        show_default=True,
-        help="The verdict for a part that no class fits.",
-    ),
-    click.option(
-        "--overkill",
-        type=Number(0, 1, min_open=True, max_open=True),
-        metavar="SHARE",
-        help="The share of good parts that may be judged NG, as unknown or as a defect: 0.01 is 1 %.",
-    ),
-    click.option(
-        "--escape-cost",
-        type=Number(0, min_open=True),
-        metavar="RATIO",
-        help="How many overkills one escape costs; this sets the operating point between good parts and defects.",
-    ),
-)
-IMAGES: tuple[Option, ...] = (
-    click.option(
-        "--size",
-        nargs=2,
-        type=click.IntRange(16, 4096),
-        metavar="HEIGHT WIDTH",
-        help="The size of the network's input in pixels; by default the backbone's own.",
-    ),
-    click.option(
-        "--resize",
-        type=click.Choice(["stretch", "pad", "crop"]),
-        default="stretch",
-        show_default=True,
-        help="How a frame of another shape is fitted into the network's input: stretched, padded, or cropped.",
-    ),
-    click.option(
-        "--dim",
-        type=click.IntRange(min=0),
-        default=512,
-        show_default=True,
-        help="The most numbers that an embedding may have; 0 keeps all that the stages give.",
-    ),
-    click.option(
-        "--symmetry",
-        type=click.Choice(list(SYMMETRIES)),
-        default="auto",
-        show_default=True,
-        help="How a part may be turned and stay in its class: h mirrors left to right, v upside down, flips both and "
-        "each; auto lets the images decide.",
-    ),
-)
-TRAINING: tuple[Option, ...] = (
-    click.option(
-        "--epochs", type=click.IntRange(min=1), help="The number of epochs to train for; by default the method's own."
-    ),
-    click.option("--lr", type=Number(0, min_open=True), help="The learning rate; by default the method's own."),
-    click.option(
-        "--batch",
-        type=click.IntRange(min=1),
-        help="The number of images (of episodes, in meta-learning) in a training step.",
-    ),
-    click.option(
-        "--optimizer", type=click.Choice(["adam", "adamw", "sgd"]), help="The optimiser; by default the method's own."
-    ),
-    click.option(
-        "--schedule", type=click.Choice(["constant", "cosine"]), help="How the learning rate goes on over the epochs."
-    ),
-    click.option(
-        "--time-budget",
-        type=Number(0, min_open=True),
-        metavar="MINUTES",
-        help="How long --method auto may try things for.",
-    ),
-)
+
+class AdaptCommand(SectionedCommand):
+    """`adapt`, whose options and help follow what is registered."""
+
+    def __init__(self, name: str | None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._named = tuple(self.params)
+        self._look_up()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Those that the command names itself, and what settings declare now."""
+        self._look_up()
+        return super().get_params(ctx)
+
+    def _look_up(self) -> None:
+        shared = {option.name: option for option in reversed(_of_methods())}  # the first of each name
+        self.params = [*self._named, *_of_all_methods(), *reversed(shared.values())]
+        self.headings = (*_HEADINGS, *map(_heading, METHODS), COMPUTING)
+
+    def listed(self) -> Iterable[click.Option]:
+        """Options that methods share stand under each of them, with what they mean there."""
+        options = [param for param in self._named if isinstance(param, click.Option)]
+        return (*options, *_of_all_methods(), *_of_methods())
+
+    def prefaces(self) -> Mapping[str, str]:
+        """What each method does, and the heads that it takes."""
+        found = {}
+        for name, method in METHODS.items():
+            first, *others = method.heads
+            found[_heading(name)] = f"{method.summary} --head: {', '.join((f'{first} (the default)', *others))}."
+        return found
+
+
+def settings_from(ctx: click.Context, given: Mapping[str, Any]) -> AdaptSettings:
+    """Settings from options by name; a method's own go to its part.
+
+    Raises:
+        click.UsageError: an option belongs to another method than the one that runs.
+    """
+    shared = {field.name for field in dataclasses.fields(AdaptSettings)}
+    told = {name for name in given.keys() - shared if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    method, owners = given["method"], settings_by_method()
+    names = {owner: {field.name for field in dataclasses.fields(kind)} for owner, kind in owners.items()}
+    for name in sorted(told) if not METHODS[method].chooses else ():
+        if name not in names.get(method, ()):
+            of = " and ".join(sorted(owner for owner in owners if name in names[owner]))
+            raise click.UsageError(f"--{name.replace('_', '-')} is of --method {of}, and this is --method {method}")
+    own = tuple(kind(**{name: given[name] for name in told & names[owner]}) for owner, kind in owners.items())
+    return AdaptSettings(**{name: value for name, value in given.items() if name in shared}, own=own)
+
+
+def _heading(method: str) -> str:
+    return f"--method {method}"
+
+
+def _of_all_methods() -> list[Described]:
+    heads = dict.fromkeys(head for method in METHODS.values() for head in method.heads)
+    options = declared(AdaptSettings, choices={"method": list(METHODS), "head": list(heads)})
+    for option in options:
+        if option.name == "backbone":
+            option.help = f"The pretrained network: {known_backbones()}."
+    return options
+
+
+def _of_methods() -> list[Described]:
+    """Each method's own.
+
+    Raises:
+        ValueError: a method's setting has the name of one that every method has, or of another method's of another
+            type.
+    """
+    found: list[Described] = []
+    types: dict[str, object] = {option.name: None for option in _of_all_methods()}
+    for method, kind in settings_by_method().items():
+        for option in declared(kind, under=_heading(method)):
+            if types.setdefault(option.name, option.type.to_info_dict()) != option.type.to_info_dict():
+                raise ValueError(f"method {method}: its setting {option.name} is another thing elsewhere; rename it")
+            found.append(option)
+    return found

@@ -13,7 +13,6 @@ import click
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.images.listing import natural_key
 
 COLUMNS = (
     "path",
@@ -131,6 +130,8 @@ def is_coloured() -> bool | None:
 
 def _key(answered: Answered, order: str) -> Any:
     if order == "path":
+        from edgefs_runtime.images.listing import natural_key
+
         return [natural_key(part) for part in answered.path.parts]
     if order == "verdict":
         return _URGENCY.index(answered.kind)

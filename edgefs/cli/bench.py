@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.images import echo_passed_over, image_files
-from edgefs.cli.options import PATH, Number, echo_json, echo_warnings
+from edgefs.cli.options import PATH, Described, Number, echo_json, echo_warnings
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
@@ -46,8 +46,10 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
 @click.option(
     "--camera-size",
     callback=_camera_size,
+    cls=Described,
     metavar="WxH",
-    help=f"The size of the frames that are rendered without --image [{_CAMERA}].",
+    show_default=_CAMERA,
+    help="The size of the frames that are rendered without --image.",
 )
 @click.option(
     "--seconds",
@@ -68,7 +70,13 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     help="The threads of one inference, 0 = one for each core; "
     "the throughput is measured with each number, all else with the first.",
 )
-@click.option("--gallery", type=PATH, help="The gallery of which a copy decides; by default the bundle's seed.")
+@click.option(
+    "--gallery",
+    cls=Described,
+    type=PATH,
+    show_default="the bundle's seed",
+    help="The gallery of which a copy decides.",
+)
 @click.option("--deadline-ms", type=Number(min=0, min_open=True), help="Count the frames that take longer than this.")
 @click.option(
     "--max-misses",
@@ -100,14 +108,14 @@ def command(
     """
     from edgefs.cli.bench_table import lines
     from edgefs_runtime.benchmarking.limits import Limits
-    from edgefs_runtime.benchmarking.measuring import Plan, bench
+    from edgefs_runtime.benchmarking.measuring import BenchPlan, bench
 
     _check_usage(images, camera_size, frames, deadline_ms, max_misses, max_p99_ms)
     shown = _frames(images, camera_size)
     echo_passed_over()
     if sys.stderr.isatty() and frames is None:
         click.echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
-    measured = bench(bundles, shown, Plan(seconds, frames, threads, gallery, deadline_ms))
+    measured = bench(bundles, shown, BenchPlan(seconds, frames, threads, gallery, deadline_ms))
     failures = Limits(max_p99_ms, max_misses).failures(measured)
     warnings = [measured.machine.warning, *(sentence for bundle in measured.bundles for sentence in bundle.warnings)]
     echo_warnings([sentence for sentence in warnings if sentence])

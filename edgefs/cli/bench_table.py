@@ -8,9 +8,9 @@ from edgefs_runtime.base.wording import counted
 from edgefs_runtime.benchmarking.comparing import Ratio
 from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.machine import Machine
-from edgefs_runtime.benchmarking.measuring import Benchmark, Measured, Misses
+from edgefs_runtime.benchmarking.measuring import BenchFigures, Benchmark, Misses
 from edgefs_runtime.benchmarking.memory import Memory
-from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Spread, samples_needed
+from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Percentiles, samples_needed
 from edgefs_runtime.benchmarking.throughput import Throughput
 
 _STAGES = {
@@ -52,7 +52,7 @@ def _frames(frames: Frames) -> str:
     return f"{counted(count, kind)} of {sizes}{' ...' if len(frames.sizes) > 3 else ''} pixels"
 
 
-def _bundle(bundle: Measured, deadline: float | None) -> Iterator[str]:
+def _bundle(bundle: BenchFigures, deadline: float | None) -> Iterator[str]:
     height, width = bundle.size
     precision = f"{bundle.precision}, " if bundle.precision else ""
     yield f"{bundle.path}: {precision}{width} x {height}, {bundle.head}, {bundle.images} images in the gallery"
@@ -75,7 +75,7 @@ def _bundle(bundle: Measured, deadline: float | None) -> Iterator[str]:
     yield f"  {'peak memory':<{_WIDTH}} {_memory(bundle.memory)}"
 
 
-def _spread(name: str, spread: Spread) -> str:
+def _spread(name: str, spread: Percentiles) -> str:
     values = "".join(_milliseconds(value) for value in (*spread.percentiles.values(), spread.slowest))
     return f"  {name:<{_WIDTH}}{spread.samples:>8}{values}"
 
@@ -84,7 +84,7 @@ def _milliseconds(value: float | None) -> str:
     return f"{'-':>9}" if value is None else f"{value:>9.3f}"
 
 
-def _too_few(spreads: Sequence[Spread]) -> Iterator[str]:
+def _too_few(spreads: Sequence[Percentiles]) -> Iterator[str]:
     missing = [p for p in PERCENTILES if any(spread.percentiles[p] is None for spread in spreads)]
     if missing:
         needed = ", ".join(f"p{percentile:g} needs {samples_needed(percentile):,}" for percentile in missing)

@@ -1,4 +1,4 @@
-"""Options from a TOML file; what stands on the command line wins.
+"""`--config FILE.toml`: options by their names become click's defaults, so what stands on the command line wins.
 
 # line-3.toml
 backbone = "mobilenet_v2"
@@ -10,42 +10,50 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from edgefs.cli.options import PATH
 from edgefs_runtime.base.errors import EdgefsError
 
 
-def take_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a command, with those of its `--config` file where the command line is silent.
+def config_option(command: Any) -> Any:
+    """--config FILE."""
+    return click.option(
+        "--config",
+        type=PATH,
+        is_eager=True,  # before the options that it speaks of
+        expose_value=False,
+        callback=_take,
+        help="A TOML file with options by their names; options on the command line win.",
+    )(command)
+
+
+def _take(ctx: click.Context, _config: click.Parameter, path: Path | None) -> None:
+    """Make the file's values the defaults of this call.
 
     Raises:
         EdgefsError: the file can't be read, or names an option that the command does not have.
-        click.UsageError: a value is not what the option takes.
+        click.BadParameter: a value is not what the option takes.
     """
-    path: Path | None = given.get("config")
-    if path is None:
-        return dict(given)
-    options = {param.name: param for param in ctx.command.params if isinstance(param, click.Option)}
+    if path is None or ctx.resilient_parsing:
+        return
+    options = {param.name: param for param in ctx.command.get_params(ctx) if isinstance(param, click.Option)}
     names = {flag.lstrip("-").replace("-", "_"): name for name, param in options.items() for flag in param.opts}
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in _read(path).items():
         name = names.get(key.replace("-", "_"))
-        if name is None or name in ("config", "out"):
+        if name is None or name in ("config", "out", "help"):
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]}?" if near else "--help lists them"
             raise EdgefsError(f"--config {path}: {key} is no option of `edgefs {ctx.command.name}`; {hint}")
-        if ctx.get_parameter_source(str(name)) is not click.core.ParameterSource.COMMANDLINE:
-            try:
-                found[name] = _converted(ctx, options[name], value)
-            except click.BadParameter as error:
-                raise click.BadParameter(
-                    f"{error.message.rstrip('.')} (in --config {path})", ctx, options[name]
-                ) from error
-    return {**given, **found}
+        try:
+            found[name] = _as_typed(ctx, options[name], value)
+        except click.BadParameter as error:
+            raise click.BadParameter(f"{error.message.rstrip('.')} (in --config {path})", ctx, options[name]) from error
+    ctx.default_map = found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -63,14 +71,16 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _converted(ctx: click.Context, option: click.Option, value: Any) -> Any:
-    """As if it had been typed: the option's own checks apply."""
+def _as_typed(ctx: click.Context, option: click.Option, value: Any) -> Any:
+    """What would have been typed, checked: click's default map takes an integer's 1.5 for 1."""
     if option.is_flag:
         if not isinstance(value, bool):
             raise click.BadParameter("expected true or false", ctx, option)
-        return option.flag_value if value else not option.flag_value
-    if isinstance(value, list) != (option.multiple or option.nargs > 1):
-        expected = "a list" if option.multiple or option.nargs > 1 else "one value"
+        return value != (option.flag_value is False)  # `--no-cache` says False
+    takes_list = option.multiple or option.nargs > 1
+    if isinstance(value, list) != takes_list:
+        expected = "a list" if takes_list else "one value"
         raise click.BadParameter(f"expected {expected}, found {value!r}", ctx, option)
     typed = [str(item) for item in value] if isinstance(value, list) else str(value)
-    return option.type_cast_value(ctx, typed)
+    option.type_cast_value(ctx, typed)
+    return typed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     "--data", type=PATH, help="Your own folder or CSV file, as `adapt` takes it, in the place of rendered parts."
 )
 @click.option(
-    "--backbone", metavar="NAME", help="The pretrained network, as in `adapt`; by default nano on the rendered parts."
+    "--backbone",
+    cls=Described,
+    metavar="NAME",
+    show_default="nano on the rendered parts, else as in `adapt`",
+    help="The pretrained network.",
 )
 @click.option("--keep-back", metavar="LABEL", help="The class that nobody teaches until it is enrolled on the device.")
 @click.option(
@@ -82,6 +86,8 @@ def _next(outcome: Outcome) -> str:
 
 
 def _table(outcome: Outcome) -> str:
+    from edgefs.evaluation.columns import in_columns
+
     rows = [
         ("", "nearest class right", "refused as unknown"),
         ("taught classes, held-out images", outcome.known_before.right, outcome.known_before.refused),
@@ -89,11 +95,9 @@ def _table(outcome: Outcome) -> str:
         (f"{outcome.label}, taught from 5 images", outcome.new_after.right, outcome.new_after.refused),
         ("taught classes, after that", outcome.known_after.right, outcome.known_after.refused),
     ]
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    text = in_columns([[str(cell) for cell in row] for row in rows], "lll")
     took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
-    return "\n".join(["", *lines, "", f"Took: {took}.", f"Training frameworks loaded on the device: {outcome.loaded}."])
+    return "\n".join(["", text, "", f"Took: {took}.", f"Training frameworks loaded on the device: {outcome.loaded}."])
 
 
 def _fields(outcome: Outcome) -> dict[str, object]:

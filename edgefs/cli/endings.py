@@ -31,10 +31,12 @@ WORKSTATION = (
     "onnx",
     "onnxscript",
     "sklearn",
+    "scipy",
     "skl2onnx",
     "jinja2",
     "rich",
     "lightning_fabric",
+    "platformdirs",
     *(() if sys.version_info >= (3, 11) else ("tomli",)),
 )
 
@@ -64,6 +66,8 @@ def one_line() -> Iterator[None]:
     """
     try:
         yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise  # of click: `--help` ends so, and should not load the runtime
     except KeyboardInterrupt:
         raise Interrupted from None
     except ImportError as error:

@@ -24,7 +24,7 @@ from edgefs.cli.options import bundle_argument, echo_json, json_option
     default=1024,
     show_default=True,
     metavar="MIB",
-    help="Memory that TensorRT may use for an operator besides its tensors.",
+    help="The memory that TensorRT may use for an operator besides its tensors.",
 )
 @json_option
 def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None:
@@ -32,8 +32,8 @@ def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None
 
     `--provider tensorrt` uses it. One that is there for the same model, TensorRT, GPU and options is not built again.
     """
+    from edgefs_runtime.embedders.self_test import run_self_test
     from edgefs_runtime.embedders.tensorrt.engines import build_engine
-    from edgefs_runtime.verify import run_self_test
 
     built = build_engine(bundle, test=run_self_test, largest_batch=max_batch, workspace=workspace)
     if as_json:

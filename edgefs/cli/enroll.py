@@ -12,6 +12,7 @@ from edgefs.cli.images import image_files, unlabelled_files
 from edgefs.cli.options import (
     ACT,
     PATH,
+    Described,
     apply,
     bundle_argument,
     echo_json,
@@ -36,10 +37,18 @@ _MOST_SHOWN = 5  # thumbnails
     "--as",
     "disposition",
     type=click.Choice(["ok", "defect"]),
-    help="What the line does with such parts; by default as the class has it, else as its name says.",
+    cls=Described,
+    show_default="as the class has it, else as its name says",
+    help="What the line does with such parts.",
 )
-@click.option("--group-from", metavar="REGEX", help="Takes the name of the part from a file name: shots of one part.")
-@click.option("--keep-images/--no-keep-images", default=None, help="Keep thumbnails; by default as the bundle does.")
+@click.option("--group-from", metavar="REGEX", help="A regular expression that takes the part from a file name.")
+@click.option(
+    "--keep-images/--no-keep-images",
+    cls=Described,
+    default=None,
+    show_default="as the bundle has it",
+    help="Whether thumbnails are kept.",
+)
 @click.option(
     "--unlabelled",
     type=PATH,
@@ -150,9 +159,7 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
         echo_json({**advice.to_json(), "thumbnails": [str(path) for path in shown]})
         return
     kind = "a new class" if advice.is_new else "a class that is known"
-    click.echo(
-        f"{advice.label}: {kind}, {advice.shots} image{_s(advice.shots)} of {advice.parts} part{_s(advice.parts)}"
-    )
+    click.echo(f"{advice.label}: {kind}, {counted(advice.shots, 'image')} of {counted(advice.parts, 'part')}")
     for a, b in advice.duplicates:
         click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
     if advice.nearest is not None:
@@ -172,14 +179,10 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
     if advice.outlier is not None:
         click.echo(f"  {files[advice.outlier].name} does not fit the others")
     for label, rows in advice.taken.items():
-        click.echo(f"  takes {rows} image{_s(rows)} from {label}")
+        click.echo(f"  takes {counted(rows, 'image')} from {label}")
     for sentence in advice.challenge:
         click.echo(f"  challenge: {sentence}; enroll needs --force")
     click.echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _groups(files: list[Path], expression: str | None) -> list[str] | None:

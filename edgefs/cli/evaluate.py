@@ -7,29 +7,39 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgefs.cli.declared import options_of
 from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.sections import SectionedCommand, under
 from edgefs.cli.terminal import progress_bars
-from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_evaluate
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.base.errors import EdgefsError
 
 if TYPE_CHECKING:
     from edgefs.evaluation.episodes import EpisodePlan, Mean
 
 
-@click.command("evaluate", cls=WorkstationCommand)
+_DECIDING, _EPISODES = "Deciding", "Episodes"  # headings of the help
+
+
+@click.command("evaluate", cls=SectionedCommand, headings=(_DECIDING, _EPISODES))
 @click.argument("subject", metavar="RUN|BUNDLE", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--gallery", type=PATH, help="The gallery that decides; by default the bundle's seed.")
+@click.option(
+    "--gallery",
+    type=PATH,
+    show_default="the bundle's seed",
+    help="The gallery that decides.",
+    **under(_DECIDING),
+)
 @click.option(
     "--ok",
     multiple=True,
     metavar="LABEL",
     help="A class of good parts among those that the model does not know; may be repeated.",
+    **under(_DECIDING),
 )
-@click.option(
-    "--group-from", metavar="REGEX", help="A regular expression that takes the part (lot, patient) from a file name."
-)
+@options_of(AdaptSettings, names=("group_from",), under=_DECIDING)
 @click.option("--medical", is_flag=True, help="Print sensitivity and specificity in the place of escapes and overkill.")
 @click.option("--report", type=PATH, help="The file that a report (HTML) is written to; one that is there is replaced.")
 @click.option(
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     metavar="N",
     help="Measure N episodes instead: galleries of --shots images a class, drawn from DATA.",
+    **under(_EPISODES),
 )
 @click.option(
     "--shots",
@@ -44,16 +55,31 @@ if TYPE_CHECKING:
     default=5,
     show_default=True,
     help="The number of images of each class in an episode's gallery.",
+    **under(_EPISODES),
 )
-@click.option("--ways", type=click.IntRange(min=2), help="The number of classes in an episode; by default all.")
+@click.option(
+    "--ways",
+    type=click.IntRange(min=2),
+    show_default="all",
+    help="The number of classes in an episode.",
+    **under(_EPISODES),
+)
 @click.option(
     "--queries",
     type=click.IntRange(min=1),
     default=15,
     show_default=True,
     help="The number of images of each class that an episode asks about.",
+    **under(_EPISODES),
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The number that picks the episodes.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The number that picks the episodes.",
+    **under(_EPISODES),
+)
 @json_option
 def command(
     subject: Path,
@@ -79,7 +105,7 @@ def command(
     check_evaluate(subject, data, group_from=group_from, report=report)
     from edgefs.evaluation.episodes import EpisodePlan
     from edgefs.pipelines.evaluate import evaluate
-    from edgefs.report import render_report
+    from edgefs.report import report_html
 
     if episodes is not None:
         if gallery is not None:
@@ -90,7 +116,7 @@ def command(
     with progress_bars() as (steps, _):
         outcome = evaluate(subject, data, gallery=gallery, group_from=group_from, ok=ok, steps=steps)
     if report is not None:
-        _write(report, render_report(outcome.report))
+        _write(report, report_html(outcome.report))
     if as_json:
         echo_json({"subject": str(subject), "data": str(data), **outcome.evaluation.to_json()})
         return
@@ -106,6 +132,7 @@ def command(
 def _episodes(
     subject: Path, data: Path, plan: EpisodePlan, group_from: str | None, ok: tuple[str, ...], as_json: bool
 ) -> None:
+    from edgefs.evaluation.columns import in_columns
     from edgefs.pipelines.evaluate import evaluate_episodes
 
     with progress_bars() as (steps, _):
@@ -115,16 +142,13 @@ def _episodes(
         return
     click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, head {outcome.head}, seed {plan.seed}")
     rows = [
-        ("accuracy", outcome.accuracy, "nearest class right, balanced"),
-        ("unknown AUROC", outcome.auroc, "strangeness of a class left out against the others"),
-        ("caught", outcome.caught, "of the class left out, refused as unknown at the model's budget"),
-        ("wrongly refused", outcome.wrongly_refused, "of the other classes"),
+        ("accuracy", _percent(outcome.accuracy), "nearest class right, balanced"),
+        ("unknown AUROC", _percent(outcome.auroc), "strangeness of a class left out against the others"),
+        ("caught", _percent(outcome.caught), "of the class left out, refused as unknown at the model's budget"),
+        ("wrongly refused", _percent(outcome.wrongly_refused), "of the other classes"),
+        ("calibration", f"{100 * outcome.calibration_error:5.1f} %", "expected error of the probability"),
     ]
-    for name, mean, meaning in rows:
-        click.echo(f"{name:<16} {_percent(mean):<16} {meaning}")
-    click.echo(
-        f"{'calibration':<16} {100 * outcome.calibration_error:<4.1f} %           expected error of the probability"
-    )
+    click.echo(in_columns(rows, "lll"))
 
 
 def _percent(mean: Mean) -> str:

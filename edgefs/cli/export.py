@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from edgefs.cli.declared import options_of
 from edgefs.cli.images import echo_passed_over, unlabelled_files
-from edgefs.cli.options import PATH, apply, echo_json, json_option
-from edgefs.cli.precision import PRECISION, deployment, told, trial_table
+from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.precision import told, trial_table
 from edgefs.cli.program import this_program
-from edgefs.cli.run_options import CACHE
+from edgefs.cli.sections import SectionedCommand, under
 from edgefs.cli.terminal import progress_bars
-from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_export
+from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.deploy import PRECISION, DeploySettings
+from edgefs_runtime.base.wording import noun_of
 
 if TYPE_CHECKING:
     from edgefs.pipelines.export import Exported
 
 
-@click.command("export", cls=WorkstationCommand)
+_BUNDLE, _IMAGES = "The bundle", "Images"  # headings of the help
+
+
+@click.command("export", cls=SectionedCommand, headings=(_BUNDLE, _IMAGES, PRECISION))
 @click.argument("run", type=PATH)
 @click.option(
     "-o",
@@ -29,24 +35,32 @@ if TYPE_CHECKING:
     required=True,
     type=PATH,
     help="The bundle's file, such as parts.edgefs; one that is there is replaced.",
+    **under(_BUNDLE),
 )
-@click.option("--data", type=PATH, help="Where the images lie now, if not where `adapt` found them.")
-@click.option("--name", help="The model's name, for people; by default the RUN's.")
-@click.option("--model-version", default="1", show_default=True, help="The model's version, as you count.")
+@click.option(
+    "--data", type=PATH, help="Where the images lie now.", show_default="where `adapt` found them", **under(_IMAGES)
+)
+@click.option("--name", help="The model's name, for people.", show_default="the RUN's", **under(_BUNDLE))
+@click.option(
+    "--model-version", default="1", show_default=True, help="The model's version, as you count.", **under(_BUNDLE)
+)
 @click.option(
     "--keep-images",
     type=click.Choice(["none", "support"]),
     default="none",
     show_default=True,
-    help="Put thumbnails of the images learned from into the bundle.",
+    help="Whether thumbnails of the images learned from are put into the bundle.",
+    **under(_BUNDLE),
 )
 @click.option(
     "--unlabelled",
     type=PATH,
     metavar="DIR",
     help="Refine classes of at most five images by the images in DIR, where that is safe, as `gallery refine` does.",
+    **under(_IMAGES),
 )
-@apply(PRECISION, CACHE)
+@options_of(DeploySettings)
+@options_of(AdaptSettings, names=("use_cache",))
 @json_option
 def command(
     run: Path,
@@ -81,7 +95,7 @@ def command(
                 version=model_version,
                 keep_images=keep_images,
                 unlabelled=refining,
-                deployment=deployment(given),
+                deployment=DeploySettings(**given),
                 use_cache=use_cache,
                 steps=steps,
             )
@@ -111,7 +125,7 @@ def _echo(exported: Exported) -> None:
     parity, evaluation = exported.parity, exported.evaluation
     click.echo(
         f"onnxruntime against torch on {parity.images} images: embeddings within {parity.worst:.1e}, "
-        f"{parity.flips or 'no'} label{'' if parity.flips == 1 else 's'} changed."
+        f"{parity.flips or 'no'} {noun_of(parity.flips, 'label')} changed."
     )
     for line in told(exported.deployed):
         click.echo(line)

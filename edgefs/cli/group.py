@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -92,6 +91,8 @@ class LazyGroup(click.Group):
 
 
 def _near(name: str) -> str:
+    import difflib  # nearly never needed
+
     near = difflib.get_close_matches(name.lower(), COMMANDS, n=2)
     return f" Did you mean {' or '.join(near)}?" if near else " `edgefs --help` lists them."
 

@@ -35,6 +35,8 @@ def image_files(given: Sequence[Path]) -> list[Path]:
         ImageError: a folder holds no image.
         DataError: a folder can't be read.
     """
+    if not any(path.is_dir() for path in given):
+        return list(given)
     from edgefs_runtime.base.errors import ImageError
     from edgefs_runtime.images.listing import list_images, passed_over
 

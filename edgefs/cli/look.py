@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgefs.cli.options import PATH, apply, echo_json, json_option
-from edgefs.cli.run_options import FRAME
+from edgefs.cli.declared import options_of
+from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_data, check_file
+from edgefs.settings.adapt import AdaptSettings
 
 if TYPE_CHECKING:
     from edgefs.look import Sheet
@@ -31,7 +32,7 @@ _MOST_REASONS = 5
     metavar="FILE.html",
     help="The file (HTML) that the sheet is written to; one that is there is replaced.",
 )
-@apply(FRAME)
+@options_of(AdaptSettings, names=("roi", "rotation", "channels", "window", "page", "damaged", "resize", "ok"))
 @click.option(
     "--size",
     nargs=2,
@@ -39,25 +40,14 @@ _MOST_REASONS = 5
     metavar="HEIGHT WIDTH",
     default=(224, 224),
     show_default=True,
-    help="The size of the network's input: 224 224 for MobileNetV2, 128 128 for nano.",
-)
-@click.option(
-    "--resize",
-    type=click.Choice(["stretch", "pad", "crop"]),
-    default="stretch",
-    show_default=True,
-    help="How a frame of another shape is brought to the input.",
-)
-@click.option(
-    "--ok",
-    multiple=True,
-    metavar="LABEL",
-    help="A class of good parts, beside good, ok, normal and free; may be repeated.",
+    help="The height and width of the network's input in pixels: 224 224 for MobileNetV2, 128 128 for nano.",
 )
 @click.option(
     "--images",
     type=click.IntRange(min=1),
-    help="The number of images shown of each class [4; 1 with more than 50 classes].",
+    cls=Described,
+    show_default="4, or 1 with more than 50 classes",
+    help="The number of images shown of each class.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The number that picks the images.")
 @json_option
@@ -84,12 +74,12 @@ def command(
     check_data(data)
     check_file("-o", out)
     from edgefs.cli.terminal import progress_bars
-    from edgefs.look import look_at, render_sheet
+    from edgefs.look import look_at, sheet_html
 
     with progress_bars() as (steps, _):
         choose = not given["window"]
         sheet = look_at(data, preprocess, choose_window=choose, images=images, ok=ok, seed=seed, steps=steps)
-    page = render_sheet(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
+    page = sheet_html(sheet, shlex.join(["edgefs", "adapt", str(data), "-o", "run", *_given(ctx, "ok", *given)]))
     try:
         out.write_text(page, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text
     except OSError as error:
@@ -105,9 +95,8 @@ def _preprocess(given: Mapping[str, Any]) -> Preprocess:
     from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 
     window = given["window"] or AS_THE_FILE_SAYS
-    fields = {**given, "roi": given["roi"] or None, "window": window, "rotation": int(given["rotation"])}
     try:
-        return Preprocess(**fields)
+        return Preprocess(**{**given, "window": window})
     except BundleError as error:
         raise EdgefsError(str(error)) from error
 

@@ -1,87 +1,12 @@
-"""The options of `edgefs export` that say what precision a device gets, and the table of what was tried."""
+"""What `edgefs export` tells of the precisions that it tried."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import click
-
-from edgefs.cli.options import PATH, Number, Option
-from edgefs.settings.choices import RANGE_ESTIMATORS
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgefs.pipelines.export.precision import Deployed, DeploySettings, Trial
-
-_TARGETS = {"cpu": "cpu", "arm": "arm", "tensorrt": "tensorrt", "jetson": "tensorrt"}
-PRECISION: tuple[Option, ...] = (  # each name is a field of `DeploySettings`
-    click.option(
-        "--precision",
-        type=click.Choice(["fp32", "fp16", "int8", "auto"]),
-        default="fp32",
-        show_default=True,
-        help="The precision of the network; `auto` takes the fastest here that loses no more than --max-drop.",
-    ),
-    click.option(
-        "--target",
-        type=click.Choice(list(_TARGETS)),
-        default="cpu",
-        show_default=True,
-        help="What will run an int8 file: an x86 or an Arm processor, or TensorRT (`jetson` is the same).",
-    ),
-    click.option(
-        "--isa",
-        type=click.Choice(["vnni", "avx2"]),
-        default="vnni",
-        show_default=True,
-        help="What the x86 processor can do; `avx2` for one without VNNI (before about 2019).",
-    ),
-    click.option(
-        "--max-drop",
-        type=Number(0, 100, min_open=True),
-        default=0.5,
-        show_default=True,
-        metavar="POINTS",
-        help="How many points of few-shot accuracy, and of the AUROC of unknowns, may be lost with 95 % confidence.",
-    ),
-    click.option(
-        "--calibration",
-        type=PATH,
-        metavar="DIR",
-        help="Images that int8 ranges are measured on; by default those that taught.",
-    ),
-    click.option(
-        "--calibration-images",
-        "images",
-        type=click.IntRange(8),
-        default=128,
-        show_default=True,
-        help="The most images that int8 ranges are measured on.",
-    ),
-    click.option(
-        "--calibration-select",
-        "select",
-        type=click.Choice(["balanced", "k-center"]),
-        default="balanced",
-        show_default=True,
-        help="How they are chosen: evenly over classes and parts, or those that differ most.",
-    ),
-    click.option(
-        "--ranges",
-        "estimator",
-        type=click.Choice(["auto", *RANGE_ESTIMATORS]),
-        default="auto",
-        show_default=True,
-        help="How int8 ranges are estimated; `auto` takes what leaves least noise in the calibration images.",
-    ),
-)
-
-
-def deployment(given: Mapping[str, Any]) -> DeploySettings:
-    """Settings from those options by name."""
-    from edgefs.pipelines.export.precision import DeploySettings
-
-    return DeploySettings(**{**given, "target": _TARGETS[given["target"]]})
+    from edgefs.pipelines.export.precision import Deployed, Trial
 
 
 def told(deployed: Deployed) -> Iterator[str]:
@@ -97,10 +22,10 @@ def trial_table(trials: Sequence[Trial]) -> list[str]:
     """Every precision that was tried, a line each; empty where none was."""
     if not trials:
         return []
-    rows = [["", "accuracy", "may lose", "AUROC of unknowns", "may lose", "noise", "speed here", "MB", "gate"]]
-    rows += [_row(trial) for trial in trials]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    from edgefs.evaluation.columns import in_columns
+
+    head = ["", "accuracy", "may lose", "AUROC of unknowns", "may lose", "noise", "speed here", "MB", "gate"]
+    return in_columns([head, *map(_row, trials)], "l" * len(head)).splitlines()
 
 
 def _row(trial: Trial) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgefs_runtime.base.wording import counted
+
 if TYPE_CHECKING:
     from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.decision.judge import Judge
@@ -92,7 +94,7 @@ def _rows_of_frame(bundle: Bundle) -> Iterator[Row]:
 
 
 def _head(raw: Mapping[str, Any]) -> str:
-    from edgefs_runtime.decision.heads.trained import gallery_head, is_trained
+    from edgefs_runtime.bundle.manifest import gallery_head, is_trained
 
     kind, other = raw["head"]["kind"], gallery_head(raw)["kind"]
     return f"{kind}, trained; {other} once anything is taught or forgotten" if is_trained(raw["head"]) else str(kind)
@@ -103,5 +105,5 @@ def _refused(budget: float) -> str:
 
 
 def _images(entry: Mapping[str, Any]) -> str:
-    count = entry.get("images", "?")
-    return f"{count} image{'' if count == 1 else 's'}"
+    count = entry.get("images")
+    return "? images" if count is None else counted(count, "image")

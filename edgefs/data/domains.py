@@ -25,9 +25,9 @@ from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.labels import normal_label
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.images.exposure import Window
 from edgefs_runtime.images.listing import entries, passed_over
 from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.usable import Window
 
 GALLERY_PER_CLASS = 40  # source images that stand in the gallery where the target has no labels
 _HELD_OUT = 0.1  # of the source, to see whether its own task was learned; of the target, to see what is usual there
@@ -56,11 +56,25 @@ class TwoDomains:
 
 
 def load_domains(
-    data: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
+    data: Path,
+    settings: AdaptSettings,
+    preprocess: Preprocess,
+    steps: Steps,
+    *,
+    source: str | None,
+    task_labels: str | None = None,
 ) -> tuple[Dataset, Split, TwoDomains]:
     """Read both, divide the target, and check that they speak of the same classes.
 
     Both are looked at through one window, which is the target's: a device will see the target.
+
+    Args:
+        data: the target.
+        settings: how images are read and divided.
+        preprocess: from file to network input.
+        steps: told what is being done.
+        source: the folder or table of labelled images, as it was given.
+        task_labels: whose labels are asked for, `source`, `target` or `both`; None takes what there is.
 
     Raises:
         DataError: no source, a source without labels, classes that only one of them has, or labels are asked for that
@@ -68,14 +82,15 @@ def load_domains(
     """
     if settings.good_only:
         raise DataError("--good-only is not for --method domain, which carries all classes of the source over")
-    place, choose = _place_of_source(settings, data), settings.window is None
+    place, choose = _place_of_source(source, data), settings.window is None
     if folder := unlabelled_folder(data):
+        _check_unlabelled(folder, settings.shots, task_labels)
         return _unlabelled(folder, data, place, settings, preprocess, steps)
     target = _load(data, settings, steps, "read target images", preprocess, choose)
-    source, window = _load_source(place, settings, preprocess, target.window, steps)
-    _check_classes(source.classes, target.classes, settings.domain.source)
+    labelled_source, window = _load_source(place, settings, preprocess, target.window, steps)
+    _check_classes(labelled_source.classes, target.classes, place)
     split = with_blank(_divide(target, settings), target.blank, settings.seed)
-    learned, held_out = _hold_out(source, settings.seed)
+    learned, held_out = _hold_out(labelled_source, settings.seed)
     labelled = {sample.digest for sample in split.train}
     train = [sample for sample in target.samples if _may_be_looked_at(sample, split)]
     train, kept_out = _keep_out(train, split.train, settings.seed)
@@ -84,7 +99,7 @@ def load_domains(
         f"Domains: {counted(len(learned), 'labelled source image')}, {counted(len(unlabelled), 'target image')}, of "
         f"which {len(split.train):,} with the label."
     )
-    dataset = dataclasses.replace(target, digest=_joined(target.digest, source.digest), window=window)
+    dataset = dataclasses.replace(target, digest=_joined(target.digest, labelled_source.digest), window=window)
     return (
         dataset,
         dataclasses.replace(split, notes=(*split.notes, note)),
@@ -102,8 +117,7 @@ def unlabelled_folder(data: Path) -> Path | None:
     return None
 
 
-def _place_of_source(settings: AdaptSettings, data: Path) -> Path:
-    given = settings.domain.source
+def _place_of_source(given: str | None, data: Path) -> Path:
     if given is None:
         raise DataError("--method domain learns from a source; pass --source with a folder of labelled images")
     place = Path(given)
@@ -145,28 +159,31 @@ def _load(
     return dataclasses.replace(dataset, samples=kept, classes=tuple(sorted({sample.label for sample in kept})))
 
 
-def _check_classes(source: Sequence[str], target: Collection[str], given: str | None, *, partly: bool = False) -> None:
+def _check_classes(source: Sequence[str], target: Collection[str], place: Path, *, partly: bool = False) -> None:
     """`partly`: the target may lack some, since its test images need not show every class."""
     missing = sorted(set(target) - set(source))
     surplus = [] if partly else sorted(set(source) - set(target))
     if missing or surplus:
         label, where, other = (missing[0], "target", "source") if missing else (surplus[0], "source", "target")
         raise DataError(
-            f"class {label!r} of the {where} is not in the {other} (--source {given}: {', '.join(source)}; target: "
+            f"class {label!r} of the {where} is not in the {other} (--source {place}: {', '.join(source)}; target: "
             f"{', '.join(sorted(target))}); rename the folders, or pass --without {label}"
+        )
+
+
+def _check_unlabelled(folder: Path, shots: int | None, task_labels: str | None) -> None:
+    if shots is not None:
+        raise DataError(f"--shots {shots} needs labels and {folder} has none; put images into class folders")
+    if task_labels in ("target", "both"):
+        raise DataError(
+            f"--task-labels {task_labels} needs labelled images of the target and {folder} has none; "
+            "use --task-labels source, or put some images into class folders"
         )
 
 
 def _unlabelled(
     folder: Path, data: Path, place: Path, settings: AdaptSettings, preprocess: Preprocess, steps: Steps
 ) -> tuple[Dataset, Split, TwoDomains]:
-    if settings.shots is not None:
-        raise DataError(f"--shots {settings.shots} needs labels and {folder} has none; put images into class folders")
-    if settings.domain.task_labels in ("target", "both"):
-        raise DataError(
-            f"--task-labels {settings.domain.task_labels} needs labelled images of the target and {folder} has none; "
-            "use --task-labels source, or put some images into class folders"
-        )
     found = entries(folder)
     paths = sorted(found.images)  # the order that trainings were always given them in
     purpose, choose = "without a label, to tell what the target looks like", settings.window is None
@@ -175,7 +192,7 @@ def _unlabelled(
     source, window = _load_source(place, settings, preprocess, target.window, steps)
     tests = _load_tests(data / "test", _through(preprocess, window), steps) if (data / "test").is_dir() else None
     if tests is not None:
-        _check_classes(source.classes, tests.classes, settings.domain.source, partly=True)
+        _check_classes(source.classes, tests.classes, place, partly=True)
     learned, held_out = _hold_out(source, settings.seed)
     gallery = select_gallery(_for_gallery(learned, held_out), settings.seed)
     tested = tests.samples if tests is not None else ()

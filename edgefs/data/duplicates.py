@@ -33,7 +33,7 @@ _FLAT = 1.0  # grey levels; with less contrast than this a correlation is one of
 _ROWS = 1024  # thumbnails compared at a time: bounds memory
 
 
-def thumbnail(picture: Picture) -> bytes:
+def fingerprint_of(picture: Picture) -> bytes:
     """16 x 16 grey levels of a picture, stretched to its own range when it has more than 8 bits."""
     pixels = picture.pixels
     if pixels.dtype != np.uint8:
@@ -85,7 +85,7 @@ def near_duplicates(a: Sequence[Sample], b: Sequence[Sample]) -> NearDuplicates:
 
 def _unit_vectors(samples: Sequence[Sample]) -> NDArray[np.float32]:
     """float32 `[N,256]`: what is a picture's own, of length 1; all zero, near to nothing, where that is flat."""
-    pixels = b"".join(sample.fingerprint or thumbnail(open_image(sample.path)) for sample in samples)
+    pixels = b"".join(sample.fingerprint or fingerprint_of(open_image(sample.path)) for sample in samples)
     grey = np.frombuffer(pixels, np.uint8).reshape(len(samples), -1).astype(np.float32)
     lighting = _lighting()
     detail = grey - (grey @ lighting) @ lighting.T

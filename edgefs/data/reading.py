@@ -18,16 +18,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs.data.duplicates import thumbnail
+from edgefs.data.duplicates import fingerprint_of
 from edgefs.data.layouts.folders import Listed
 from edgefs.data.samples import LeftOut, Sample
 from edgefs.data.windows import choose_window, white_of
 from edgefs_runtime.base.errors import DataError, ImageError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images import Picture, open_image
-from edgefs_runtime.images.exposure import Window, why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import Window, sight_of, unusable
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
 Item = TypeVar("Item")
@@ -36,7 +35,7 @@ _THREADS = 2  # Pillow decodes outside the interpreter's lock; more gain little 
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadImages:
     """What came of some listed images.
 
     Attributes:
@@ -56,7 +55,7 @@ def read_images(
     preprocess: Preprocess | None = None,
     *,
     choose: bool = False,
-) -> Reading:
+) -> ReadImages:
     """Decode each image.
 
     Args:
@@ -69,12 +68,12 @@ def read_images(
     samples = [one for one in found if isinstance(one, Sample)]
     left_out = [one for one in found if isinstance(one, LeftOut)]
     if preprocess is None or not any(sample.bits > 8 for sample in samples):
-        return Reading(samples, left_out)
+        return ReadImages(samples, left_out)
     window = choose_window(samples) if choose else None
     if window is None or window == preprocess.window:
-        return Reading(samples, left_out, preprocess.window)
+        return ReadImages(samples, left_out, preprocess.window)
     chosen = dataclasses.replace(preprocess, window=window)
-    return Reading(_through(samples, chosen, progress), left_out, window)
+    return ReadImages(_through(samples, chosen, progress), left_out, window)
 
 
 def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progress | None) -> list[Sample]:
@@ -82,7 +81,7 @@ def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progre
 
     def looked_at(sample: Sample) -> Sample:
         picture = preprocess.open(sample.path)
-        return dataclasses.replace(sample, blank=why_unusable(preprocess(picture), picture, preprocess))
+        return dataclasses.replace(sample, blank=sight_of(picture, preprocess).reason)
 
     return _each(samples, looked_at, progress)
 
@@ -110,7 +109,7 @@ def read_unlabelled(
     preprocess: Preprocess | None = None,
     *,
     choose: bool = False,
-) -> Reading:
+) -> ReadImages:
     """Decode images that have no labels; blank ones are left out, too.
 
     Args:
@@ -133,7 +132,7 @@ def read_unlabelled(
         raise DataError(
             f"{folder}: {counted(len(images), 'usable image')}{why}; at least {fewest} are needed {purpose}"
         )
-    return Reading(images, left_out, found.window)
+    return ReadImages(images, left_out, found.window)
 
 
 def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
@@ -142,7 +141,7 @@ def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
             return LeftOut(listed.path, "no such file")
         data = listed.path.read_bytes()
         picture = open_image(data) if preprocess is None else preprocess.open(data)
-        blank = _blank(picture) if preprocess is None else why_unusable(preprocess(picture), picture, preprocess)
+        blank = _blank(picture) if preprocess is None else sight_of(picture, preprocess).reason
     except OSError as error:
         return LeftOut(listed.path, f"can't be read ({error.strerror})")
     except ImageError as error:
@@ -155,7 +154,7 @@ def _read(listed: Listed, preprocess: Preprocess | None) -> Sample | LeftOut:
         digest=hashlib.sha256(data).hexdigest(),
         size=(picture.height, picture.width),
         bits=picture.bits,
-        fingerprint=thumbnail(picture),
+        fingerprint=fingerprint_of(picture),
         blank=blank,
         white=0 if picture.bits == 8 else white_of(_in_region(picture.pixels, preprocess), picture.white),
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgefs.data.samples import Sample
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.images.exposure import SENSOR_WHITES, Window, sensor_white
+from edgefs_runtime.images.usable import SENSOR_WHITES, Window, sensor_white
 
 _BRIGHTEST = 99.9  # percentile of the pixels: hot ones are fewer, and so are most time stamps
 _OF_A_CLASS = 90  # percentile of a class's images: one odd file is outvoted, and a class of bright defects is not

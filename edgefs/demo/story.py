@@ -94,7 +94,7 @@ def tell_story(
     )
     with clock.step("adapt"):
         run, _ = adapt(data, run_folder, settings, overwrite=True, steps=steps)
-    tell(f"Adapted {run.fields['backbone']['name']} on {shots} images of each other class: {run_folder}")
+    tell(f"Adapted {run.record.backbone.name} on {shots} images of each other class: {run_folder}")
     with clock.step("export"):
         exported = export(run_folder, bundle, steps=steps)
     tell(f"Exported one file for the device: {bundle} ({exported.size / 1e6:.1f} MB)")
@@ -137,10 +137,10 @@ def _asked(answers: Sequence[dict[str, Any]], truth: str | Sequence[str]) -> Ask
 
 def _held_out(run: Run) -> list[tuple[Path, str]]:
     """Images of the taught classes that were not learned from, every so many."""
-    root = Path(run.fields["data"]["root"])
-    images = run.fields["images"]["test"]
+    root = Path(run.record.data.root)
+    images = run.record.images.test
     every = max(1, -(-len(images) // _ASKED))
-    return [(root / image["path"], image["label"]) for image in images[::every]]
+    return [(root / image.path, image.label) for image in images[::every]]
 
 
 class _Clock:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from edgefs.distilling.pictures import Pictures
 from edgefs.distilling.pupil import Described, Pupil
-from edgefs.distilling.settings import DistillSettings
 from edgefs.distilling.teacher import Teacher
 from edgefs.distilling.views import cut, resized
 from edgefs.progress import Progress, Steps
+from edgefs.settings.distill import DistillSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -17,9 +17,9 @@ from edgefs.data.reading import read_unlabelled
 from edgefs.data.samples import dataset_digest
 from edgefs.data.windows import window_note
 from edgefs.distilling.pictures import Archive, Pictures, Rendered
-from edgefs.distilling.settings import DistillSettings
 from edgefs.embedding.network import stages_of
 from edgefs.progress import Steps
+from edgefs.settings.distill import DistillSettings
 from edgefs_runtime.base.errors import DataError, WeightsError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images.listing import list_images, passed_over

@@ -13,10 +13,11 @@ from torch import nn
 
 from edgefs.backbones.weights import state_digest
 from edgefs.distilling.preparing import Given
-from edgefs.distilling.settings import DistillSettings
 from edgefs.report import Report, TrainingPoint
-from edgefs.runs.run import DISTILLED
+from edgefs.runs.parts import BackboneRecord, DataRecord, TeacherRecord
+from edgefs.runs.record import DISTILLED, DistilledRecord
 from edgefs.runs.versions import versions
+from edgefs.settings.distill import DistillSettings
 from edgefs.training import History
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
@@ -56,44 +57,40 @@ class Distilled:
         return {"before": dict(self.before), "after": dict(self.after), "epochs": epochs, "best": self.history.best}
 
 
-def run_fields(
+def distilled_record(
     name: str,
     archive: Path | None,
     settings: DistillSettings,
     given: Given,
     student: nn.Module,
     distilled: Distilled,
-) -> dict[str, Any]:
-    """The content of `run.json`."""
+) -> DistilledRecord:
+    """What the RUN says of itself."""
     teacher, backbone = given.teacher, given.student
-    return {
-        "name": name,
-        "method": DISTILLED,
-        "backbone": {
-            "name": backbone.name,
-            "origin": f"distilled from {teacher.name} ({name})",
-            "digest": state_digest(student),
-            "size": backbone.size,
-            "mean": list(backbone.mean),
-            "std": list(backbone.std),
-        },
-        "teacher": {"name": teacher.name, "origin": teacher.origin, "digest": teacher.digest},
-        "data": {"given": str(archive) if archive else "rendered", "digest": given.digest},
-        "notes": [*distilled.notes, distilled.sentence],
-        "settings": dataclasses.asdict(settings),
-        "seed": settings.seed,
-        "versions": versions(),
-    }
+    origin = f"distilled from {teacher.name} ({name})"
+    return DistilledRecord(
+        name=name,
+        method=DISTILLED,
+        backbone=BackboneRecord(
+            backbone.name, origin, state_digest(student), backbone.size, backbone.mean, backbone.std
+        ),
+        teacher=TeacherRecord(teacher.name, teacher.origin, teacher.digest),
+        data=DataRecord(str(archive) if archive else "rendered", given.digest),
+        notes=(*distilled.notes, distilled.sentence),
+        settings=dataclasses.asdict(settings),
+        seed=settings.seed,
+        versions=versions(),
+    )
 
 
 def distill_report(
-    name: str, settings: DistillSettings, fields: dict[str, Any], distilled: Distilled, seconds: float
+    name: str, settings: DistillSettings, record: DistilledRecord, distilled: Distilled, seconds: float
 ) -> Report:
     """The page for people."""
     shown = {
-        "teacher": f"{fields['teacher']['name']} ({fields['teacher']['origin']})",
+        "teacher": f"{record.teacher.name} ({record.teacher.origin})",
         "student": f"{settings.student}, {settings.size} x {settings.size} pixels",
-        "pictures": fields["data"]["given"],
+        "pictures": record.data.given,
         "of an epoch": f"at most {counted(settings.pictures, 'picture')}, {counted(settings.views, 'view')} of each",
         "epochs": str(settings.epochs),
         "learning rate": f"{settings.lr:g}",

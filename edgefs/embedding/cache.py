@@ -11,12 +11,12 @@ import hashlib
 import logging
 import os
 import sqlite3
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 _logger = logging.getLogger(__name__)
 _KEYS = 500  # digests looked up at a time
@@ -75,11 +75,7 @@ def cache_folder() -> Path:
     """`$EDGEFS_CACHE`, else the platform's folder for what can be made again."""
     if chosen := os.environ.get("EDGEFS_CACHE"):
         return Path(chosen)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "edgefs" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "edgefs"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgefs"
+    return user_cache_path("edgefs", appauthor=False)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

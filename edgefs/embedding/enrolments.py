@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs.data import Sample
-from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.decision import Decision, Disposition
+from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 Vectors = Mapping[str, NDArray[np.float32]]  # by content digest
@@ -61,6 +62,11 @@ def enrolments_of(
 def snapshot_of(samples: Sequence[Sample], embedded: Embedded, dispositions: Mapping[str, Disposition]) -> Snapshot:
     """The gallery that these samples make."""
     return build_snapshot(enrolments_of(samples, embedded, dispositions), 0, embedded.views)
+
+
+def decisions_of(samples: Sequence[Sample], embedded: Embedded, judge: Judge) -> list[Decision]:
+    """What a device would answer to each image: none is decided about one that shows nothing."""
+    return [judge.decide_about(sample.blank or embedded.asked[sample.digest]) for sample in samples]
 
 
 def rows_of(samples: Sequence[Sample], embedded: Embedded) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from edgefs.backbones import Backbone, Stage, find_stages
 from edgefs.backbones.stages import MAX_STAGES
 from edgefs.embedding.projection import Projection
 from edgefs_runtime.base.errors import WeightsError
+from edgefs_runtime.base.wording import first_line
 
 
 def _average(maps: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def stages_of(backbone: Backbone, size: tuple[int, int], limit: int = MAX_STAGES
         stages = find_stages(backbone.network, size, limit)
     except RuntimeError as error:
         raise WeightsError(
-            f"{backbone.name} can't be run at {size[1]} x {size[0]} pixels ({str(error).splitlines()[0]}); "
+            f"{backbone.name} can't be run at {size[1]} x {size[0]} pixels ({first_line(error)}); "
             f"it was trained at {backbone.size}"
         ) from error
     if not stages:
@@ -124,7 +125,7 @@ class EmbeddingPlan:
         }
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> EmbeddingPlan:
+    def from_json(cls, fields: Mapping[str, Any]) -> EmbeddingPlan:
         """Read what `to_json` wrote."""
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**settings)

@@ -15,6 +15,7 @@ from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.progress import Progress
 from edgefs.render import render_training_image
 from edgefs_runtime.base.errors import WeightsError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.preprocess import SYMMETRIES, Preprocess
 
@@ -139,6 +140,6 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise WeightsError(
-            f"--device {name}: torch can't use it here ({str(error).splitlines()[0]}); try auto or cpu"
+            f"--device {name}: torch can't use it here ({first_line(error)}); try auto or cpu"
         ) from error
     return device

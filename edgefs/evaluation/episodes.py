@@ -97,7 +97,7 @@ class Episodes:
 
 
 @dataclass
-class _Tally:
+class _EpisodeTally:
     accuracy: list[float] = field(default_factory=list)
     auroc: list[float] = field(default_factory=list)
     caught: list[float] = field(default_factory=list)
@@ -126,7 +126,7 @@ def run_episodes(
     Raises:
         DataError: too few classes, or a class with too few images or parts.
     """
-    tally, ways = _Tally(), ways_of(samples, plan)
+    tally, ways = _EpisodeTally(), ways_of(samples, plan)
     for done, (support, queries) in enumerate(draw_episodes(samples, plan), start=1):
         _known(support, queries, embedded, dispositions, decision, tally)
         if plan.unknowns and ways > 2:
@@ -191,7 +191,7 @@ def _known(
     embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
-    tally: _Tally,
+    tally: _EpisodeTally,
 ) -> None:
     judge = Judge(snapshot_of(support, embedded, dispositions), decision)
     answers = judge.decide(rows_of(queries, embedded))
@@ -208,7 +208,7 @@ def _unknown(
     embedded: Embedded,
     dispositions: Mapping[str, Disposition],
     decision: DecisionSettings,
-    tally: _Tally,
+    tally: _EpisodeTally,
 ) -> None:
     """Each class left out in turn; one value an episode, the mean over the turns."""
     areas, caught, wrongly = [], [], []

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def balanced(right: NDArray[np.bool_], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+def balanced_shares(right: NDArray[np.bool_], classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """What each of n images adds to the balanced accuracy, `[n]`; the sum is that accuracy, 0 to 1.
 
     Args:

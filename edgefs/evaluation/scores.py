@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefs_calibration.statistics.rates import Rate, is_refused
 from edgefs_runtime.decision.decision import Decision, Disposition
 
@@ -67,13 +70,25 @@ class ClassFigures:
 
 def score(answers: Answers) -> Scores:
     """Score the answers for images of known classes."""
-    tally = _Tally.of(answers)
+    tally = _ClassTally.of(answers)
     tested = sorted(tally.shown)
     return Scores(
         accuracy=Rate(sum(tally.right.values()), len(answers)),
         balanced_accuracy=sum(tally.recall(label).value for label in tested) / len(tested) if tested else None,
         macro_f1=sum(tally.f1(label) or 0.0 for label in tested) / len(tested) if tested else None,
     )
+
+
+def balanced_accuracy(truths: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+    """Mean recall of the classes that are among the truths, 0 to 1.
+
+    Args:
+        truths: `[N]`, N at least 1, the class that each image shows.
+        answers: `[N]`, the class that was told, which may be one that none shows.
+    """
+    from sklearn.metrics import recall_score  # a second that most commands need not wait for
+
+    return float(recall_score(truths, answers, labels=np.unique(truths), average="macro"))
 
 
 def class_figures(
@@ -84,7 +99,7 @@ def class_figures(
 ) -> tuple[ClassFigures, ...]:
     """Figures of the nearest class for each class of `known`, sorted, then of `strangers`, sorted."""
     pairs = list(zip(truths, decisions, strict=True))
-    tally = _Tally.of([(truth, decision.nearest) for truth, decision in pairs if truth in known])
+    tally = _ClassTally.of([(truth, decision.nearest) for truth, decision in pairs if truth in known])
     shown = Counter(truths)
     judged = Counter(truth for truth, decision in pairs if decision.verdict != "NO_DECISION")
     refused = Counter(truth for truth, decision in pairs if is_refused(decision))
@@ -105,7 +120,7 @@ def class_figures(
 
 
 @dataclass(frozen=True)
-class _Tally:
+class _ClassTally:
     """Images by true class, by answered class, and by class where the two agree."""
 
     shown: Counter[str]
@@ -113,7 +128,7 @@ class _Tally:
     right: Counter[str]
 
     @classmethod
-    def of(cls, answers: Answers) -> _Tally:
+    def of(cls, answers: Answers) -> _ClassTally:
         return cls(
             shown=Counter(truth for truth, _ in answers),
             answered=Counter(answer for _, answer in answers),

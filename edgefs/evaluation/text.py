@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
+from edgefs.evaluation.columns import in_columns
 from edgefs.evaluation.metrics import Evaluation
 from edgefs.evaluation.scores import ClassFigures
 from edgefs_calibration.statistics.rates import Rate, Rates, percent
 
 _WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
-_LONGEST_LABEL = 28  # columns
+_LONGEST_LABEL = 28  # terminal columns
 _CONFUSIONS = 15
 
 
@@ -51,7 +51,7 @@ def _rates(evaluation: Evaluation, medical: bool) -> str:
         rows.append(("recheck", rates.recheck, "images sent to be looked at again"))
     if rates.unjudged.events:
         rows.append(("no decision", rates.unjudged, "images that could not be judged"))
-    return _table([[name, str(rate), meaning] for name, rate, meaning in rows], "lll")
+    return in_columns([[name, str(rate), meaning] for name, rate, meaning in rows], "lll")
 
 
 def _no_good_part(evaluation: Evaluation, medical: bool) -> str:
@@ -88,7 +88,7 @@ def _scores(evaluation: Evaluation) -> str:
     ]
     if evaluation.unknown_auroc is not None:
         rows.append(["unknown AUROC", _share(evaluation.unknown_auroc), ""])
-    return _table(rows, "lll")
+    return in_columns(rows, "lll")
 
 
 def _classes(classes: Sequence[ClassFigures]) -> str:
@@ -105,21 +105,21 @@ def _classes(classes: Sequence[ClassFigures]) -> str:
         ]
         for figures in classes
     ]
-    return _table(rows, "llrrrrr")
+    return in_columns(rows, "llrrrrr", _LONGEST_LABEL)
 
 
 def _confusion(evaluation: Evaluation) -> str:
     confusion = evaluation.confusion
     if len(confusion.labels) > _WIDEST_MATRIX:
         rows = [[truth, f"taken for {label}", str(count)] for truth, label, count in confusion.worst_pairs(_CONFUSIONS)]
-        return _table([["commonest confusions", "", "images"], *rows], "llr") if rows else ""
+        return in_columns([["commonest confusions", "", "images"], *rows], "llr", _LONGEST_LABEL) if rows else ""
     names = {label: str(number) for number, label in enumerate(confusion.labels, start=1)}
     rows = [["true \\ answered", *names.values(), "unknown", "no decision"]]
     rows += [
         [f"{names[row]} {row}" if row in names else row, *(str(count) if count else "." for count in counts)]
         for row, counts in zip(confusion.rows, confusion.counts, strict=True)
     ]
-    return _table(rows, "l" + "r" * (len(names) + 2))
+    return in_columns(rows, "l" + "r" * (len(names) + 2), _LONGEST_LABEL)
 
 
 def _brief(rate: Rate) -> str:
@@ -132,33 +132,3 @@ def _share(value: float | None) -> str:
 
 def _value(rate: Rate) -> str:
     return percent(rate.value) if rate.trials else "-"
-
-
-def _table(rows: Sequence[Sequence[str]], alignment: str) -> str:
-    """Columns two spaces apart, `l` or `r` each."""
-    cells = [[_shortened(cell) if column == 0 else cell for column, cell in enumerate(row)] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row in cells:
-        padded = []
-        for cell, width, side in zip(row, widths, alignment, strict=True):
-            space = " " * (width - _width(cell))
-            padded.append(space + cell if side == "r" else cell + space)
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
-
-
-def _shortened(cell: str) -> str:
-    if _width(cell) <= _LONGEST_LABEL:
-        return cell
-    while _width(cell) >= _LONGEST_LABEL:
-        cell = cell[:-1]
-    return cell + "…"
-
-
-def _width(text: str) -> int:
-    """Terminal columns: East Asian wide characters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )

@@ -4,8 +4,8 @@ sheet = look_at(Path("parts"), preprocess)
 Path("sheet.html").write_text(render_sheet(sheet), encoding="utf-8")
 """
 
-from edgefs.look.html import render_sheet
+from edgefs.look.html import sheet_html
 from edgefs.look.looking import look_at
-from edgefs.look.sheet import ClassShown, LeftOutShown, Picture, Sheet, Shown
+from edgefs.look.sheet import ClassShown, LeftOutShown, PictureShown, Sheet, Shown
 
-__all__ = ["ClassShown", "LeftOutShown", "Picture", "Sheet", "Shown", "look_at", "render_sheet"]
+__all__ = ["ClassShown", "LeftOutShown", "PictureShown", "Sheet", "Shown", "look_at", "sheet_html"]

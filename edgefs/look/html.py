@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import re
 
-from edgefs.look.sheet import Picture, Sheet
+from edgefs.look.sheet import PictureShown, Sheet
 from edgefs_runtime.base.errors import MissingExtraError
 
 
-def render_sheet(sheet: Sheet, command: str = "") -> str:
+def sheet_html(sheet: Sheet, command: str = "") -> str:
     """A single HTML page with its style and pictures inside; the same sheet gives the same text.
 
     Args:
@@ -34,5 +34,5 @@ def render_sheet(sheet: Sheet, command: str = "") -> str:
     return environment.get_template("look.html.j2").render(sheet=sheet, command=command)
 
 
-def _uri(picture: Picture) -> str:
+def _uri(picture: PictureShown) -> str:
     return f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode('ascii')}"

@@ -19,7 +19,7 @@ from edgefs.data.dispositions import dispositions_of
 from edgefs.data.samples import LeftOut, relative_name
 from edgefs.data.splits.parts import draw_key
 from edgefs.data.windows import window_note
-from edgefs.look.sheet import Box, ClassShown, LeftOutShown, Picture, Sheet, Shown
+from edgefs.look.sheet import Box, ClassShown, LeftOutShown, PictureShown, Sheet, Shown
 from edgefs.progress import Steps, silent
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.decision.decision import Disposition
@@ -120,7 +120,7 @@ def _spread(samples: Sequence[Sample], number: int, seed: int) -> list[Sample]:
 
 
 def _shown(sample: Sample, root: Path, preprocess: Preprocess) -> Shown:
-    frame = Picture(thumbnail(preprocess.open(sample.path), longer=_FRAME_SIDE))
+    frame = PictureShown(thumbnail(preprocess.open(sample.path), longer=_FRAME_SIDE))
     try:
         pixels = preprocess(sample.path)
         seen, reason = _picture(pixels), unusable(pixels)
@@ -136,10 +136,10 @@ def _shown(sample: Sample, root: Path, preprocess: Preprocess) -> Shown:
     )
 
 
-def _picture(pixels: NDArray[np.uint8]) -> Picture:
+def _picture(pixels: NDArray[np.uint8]) -> PictureShown:
     buffer, kind = io.BytesIO(), "png" if max(pixels.shape) <= _SMALL_INPUT else "jpeg"
     Image.fromarray(pixels).save(buffer, kind, **({"quality": 92} if kind == "jpeg" else {}))
-    return Picture(buffer.getvalue(), kind)
+    return PictureShown(buffer.getvalue(), kind)
 
 
 def _kept(preprocess: Preprocess, frame: tuple[int, int]) -> Box | None:
@@ -214,7 +214,7 @@ def _some(left_out: Sequence[LeftOut]) -> list[LeftOut]:
 
 def _left_out(item: LeftOut, root: Path) -> LeftOutShown:
     try:  # a pipe would never end
-        picture = Picture(thumbnail(item.path, longer=_LEFT_OUT_SIDE)) if item.path.is_file() else None
+        picture = PictureShown(thumbnail(item.path, longer=_LEFT_OUT_SIDE)) if item.path.is_file() else None
     except (ImageError, OSError):
         picture = None
     return LeftOutShown(relative_name(item.path, root), item.reason, picture)

@@ -12,7 +12,7 @@ Box = tuple[int, int, int, int]  # left, top, width, height, pixels of the uprig
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureShown:
     """The bytes of an image file, and what kind it is: `jpeg` or `png`."""
 
     data: bytes
@@ -34,8 +34,8 @@ class Shown:
 
     name: str
     size: tuple[int, int]
-    frame: Picture
-    input: Picture | None
+    frame: PictureShown
+    input: PictureShown | None
     kept: Box | None = None
     reason: str = ""
 
@@ -67,7 +67,7 @@ class LeftOutShown:
 
     name: str
     reason: str
-    picture: Picture | None = None
+    picture: PictureShown | None = None
 
 
 @dataclass(frozen=True)

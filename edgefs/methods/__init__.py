@@ -1,26 +1,31 @@
-"""The ways of transfer learning. A method is one file here and one line in `METHODS`.
+"""The ways of transfer learning. A method is one file or folder here, and one line in `METHODS`.
 
 Every method ends in an embedding network and the embeddings of the images; what follows (gallery, evaluation, report,
-export) is the same for all.
+export) is the same for all. What a method says of itself is a `Method`; none of them loads torch before it adapts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
-from edgefs.methods.auto import adapt_auto
-from edgefs.methods.domain import adapt_domain
-from edgefs.methods.features import adapt_features
-from edgefs.methods.finetune.method import adapt_finetune
-from edgefs.methods.meta import adapt_meta
-from edgefs.methods.task import Adapted, Task
+from edgefs.methods.auto import AUTO
+from edgefs.methods.declaration import Method
+from edgefs.methods.domain import DOMAIN
+from edgefs.methods.features import FEATURES
+from edgefs.methods.finetune import FINETUNE
+from edgefs.methods.meta import META
 
-METHODS: dict[str, Callable[[Task], Adapted]] = {
-    "features": adapt_features,
-    "finetune": adapt_finetune,
-    "meta": adapt_meta,
-    "auto": adapt_auto,
-    "domain": adapt_domain,
+METHODS: dict[str, Method] = {
+    "features": FEATURES,
+    "finetune": FINETUNE,
+    "meta": META,
+    "domain": DOMAIN,
+    "auto": AUTO,
 }
 
-__all__ = ["METHODS", "Adapted", "Task"]
+__all__ = ["METHODS", "Method", "settings_by_method"]
+
+
+def settings_by_method() -> dict[str, type[Any]]:
+    """The class of the settings of each method that has some of its own."""
+    return {name: method.settings for name, method in METHODS.items() if method.settings is not None}

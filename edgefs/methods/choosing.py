@@ -1,10 +1,16 @@
-"""The images that a choice is made on: of very many, a part that says as much."""
+"""What a choice is made by: images of the support, of very many a part, and what each adds when it is left out."""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefs.data import Sample
 from edgefs.data.splits.parts import draw_key
+from edgefs.evaluation.paired import balanced_shares
 from edgefs.methods.task import Task
+from edgefs_runtime.decision.heads import LdaHead
+from edgefs_runtime.decision.snapshot import Snapshot
 
 _LARGEST = 300  # images a choice is made on; more cost time and change nothing
 
@@ -27,3 +33,11 @@ def choosing_support(task: Task, *, of_some_classes: bool = False) -> tuple[Samp
         own = sorted({sample.digest for sample in task.split.train if sample.label == label})
         kept.update(sorted(own, key=lambda digest: draw_key(task.seed, "choose", digest))[:share])
     return tuple(sample for sample in task.split.train if sample.digest in kept)
+
+
+def left_out_shares(snapshot: Snapshot) -> NDArray[np.float64]:
+    """What each image adds to the balanced accuracy of `lda` when it is left out, `[n]` of those that can be judged."""
+    scores = LdaHead(snapshot).left_out().scores
+    rows = np.arange(len(scores))
+    judged = np.isfinite(scores[rows, snapshot.classes])  # a class with a single part can't be left out
+    return balanced_shares((scores.argmax(axis=1) == snapshot.classes)[judged], snapshot.classes[judged])

@@ -11,6 +11,13 @@ from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
 from edgefs_runtime.decision.judge import Judge
 
+FOLDS = 3  # of what is compared: those of fine-tuning, so that every way answers for the same images
+
+
+def can_be_compared(task: Task) -> bool:
+    """Whether ways can be cross-validated: there are two classes, and one of them has two parts."""
+    return len(task.dispositions) > 1 and bool(folds(task.split.train, FOLDS, task.seed))
+
 
 def judge_of(task: Task, adapted: Adapted) -> Judge:
     """Decides as what ships will."""
@@ -36,4 +43,4 @@ def cross_validated(task: Task, adapted: Adapted, n_folds: int) -> list[tuple[Sa
 
 def _judge(support: Sequence[Sample], task: Task, adapted: Adapted, head: TrainedHeadModel | None) -> Judge:
     snapshot = snapshot_of(support, adapted.embedded, task.dispositions)
-    return Judge(snapshot, task.decision, trained=TrainedHead(head, snapshot) if head else None)
+    return Judge(snapshot, adapted.decision, trained=TrainedHead(head, snapshot) if head else None)

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
 from edgefs.embedding.enrolments import Embedded, rows_of, snapshot_of
+from edgefs.evaluation.scores import balanced_accuracy
 from edgefs.methods.choosing import choosing_support
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, TREES, Setting
 from edgefs.methods.task import Task
 from edgefs_export.onnx.head import check_head, sklearn_head_onnx
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.decision.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head
+from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, TrainedHeadModel, fit_head
 from edgefs_runtime.decision.heads.trained import PROBABILITIES, SCORES, as_scores
 from edgefs_runtime.decision.rejection import fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -111,7 +112,7 @@ def _choose(settings: Sequence[Setting], task: Task, embedded: Embedded) -> _Cho
     return _Choice(settings[number], len(settings), best.images, best.accuracy, best.temperature)
 
 
-class _Trial(NamedTuple):
+class _SettingTrial(NamedTuple):
     images: int
     accuracy: float
     loss: float
@@ -124,7 +125,7 @@ def _trial(
     parted: Sequence[tuple[list[int], list[int]]],
     task: Task,
     embedded: Embedded,
-) -> _Trial:
+) -> _SettingTrial:
     scores, classes = [], []
     for learned, held_out in parted:
         snapshot = snapshot_of([support[position] for position in learned], embedded, task.dispositions)
@@ -132,12 +133,11 @@ def _trial(
         scores.append(scores_of(fitted(setting.make(task.seed), snapshot), rows_of(asked, embedded)))
         classes += [snapshot.labels.index(sample.label) for sample in asked]
     pooled, truths = np.concatenate(scores), np.array(classes, np.int64)
-    temperature = fit_temperature(LeftOut(pooled, np.full(len(truths), np.nan)), truths, 1.0)
+    temperature = fit_temperature(LeftOutScores(pooled, np.full(len(truths), np.nan)), truths, 1.0)
     own = pooled[np.arange(len(truths)), truths]
     losses = np.log(np.exp((pooled - own[:, None]) / temperature).sum(axis=1))
-    right = pooled.argmax(axis=1) == truths
-    of_classes = [right[truths == number].mean() for number in np.unique(truths)]
-    return _Trial(len(truths), float(np.mean(of_classes)), float(losses.mean()), temperature)
+    balanced = balanced_accuracy(truths, pooled.argmax(axis=1))
+    return _SettingTrial(len(truths), balanced, float(losses.mean()), temperature)
 
 
 def fitted(classifier: Any, snapshot: Snapshot) -> Any:
@@ -169,8 +169,8 @@ def _sentence(kind: str, choice: _Choice, task: Task, embedded: Embedded) -> str
             f"class has a single part. {later}"
         )
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
-    told = fit_head(task.decision.head, snapshot).left_out().scores.argmax(axis=1) == snapshot.classes
-    beside = np.mean([told[snapshot.classes == number].mean() for number in range(len(snapshot.labels))])
+    told = fit_head(task.decision.head, snapshot).left_out().scores.argmax(axis=1)
+    beside = balanced_accuracy(snapshot.classes, told)
     return (
         f"Head: {kind} with {choice.setting.name}, the best of {choice.of} settings, cross-validated on "
         f"{choice.images} images learned from: {100 * choice.accuracy:.1f} % (balanced); {other} places "

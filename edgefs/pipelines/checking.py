@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgefs.backbones.sources import check_backbone
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.data.layouts.groups import group_pattern
-from edgefs.distilling.settings import DistillSettings
-from edgefs.runs.run import Run, check_place
+from edgefs.methods import METHODS
+from edgefs.runs.run import Run
 from edgefs.runs.succession import predecessor
+from edgefs.runs.writing import check_place
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.settings.choices import HEADS_OF
+from edgefs.settings.distill import DistillSettings
 from edgefs_export.packing.pack import SUFFIX
 from edgefs_runtime.base.errors import DataError, EdgefsError, ExportError, RunError, WeightsError
 from edgefs_runtime.bundle.manifest import check_name
@@ -45,13 +47,11 @@ def check_adapt(data: Path, out: Path, settings: AdaptSettings, *, overwrite: bo
     _check_weights("--weights", settings.weights)
     if settings.succeeds:
         predecessor(Path(settings.succeeds))
-    if settings.backbone is not None and Path(settings.backbone).name != settings.backbone:
-        Run.open_distilled(Path(settings.backbone))
-    source, tasks = settings.domain.source, settings.meta.tasks
-    if source is not None and not Path(source).exists():
-        raise DataError(f"--source {source}: no such file or folder")
-    if tasks is not None and not Path(tasks).is_dir():
-        raise DataError(f"--tasks {tasks}: no such folder")
+    if settings.backbone is not None:
+        check_backbone(settings.backbone)
+    for method in METHODS.values():
+        if method.check is not None:
+            method.check(settings)
 
 
 def check_evaluate(subject: Path, data: Path, *, group_from: str | None, report: Path | None) -> None:
@@ -142,7 +142,7 @@ def head_of(settings: AdaptSettings) -> str:
     Raises:
         EdgefsError: it is not one of the method's.
     """
-    known = HEADS_OF[settings.method]
+    known = METHODS[settings.method].heads
     if settings.head is not None and settings.head not in known:
         raise EdgefsError(
             f"--head {settings.head} is not for --method {settings.method}, which takes {', '.join(known)}"

@@ -16,15 +16,16 @@ from edgefs.backbones.students import untrained_student
 from edgefs.distilling.objective import Distillation
 from edgefs.distilling.preparing import Given, prepare
 from edgefs.distilling.pupil import Pupil
-from edgefs.distilling.reporting import Distilled, distill_report, run_fields
-from edgefs.distilling.settings import DistillSettings
+from edgefs.distilling.reporting import Distilled, distill_report, distilled_record
 from edgefs.distilling.teacher import Teacher, levels_of
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan, stages_of
 from edgefs.embedding.torch_embedder import choose_device
 from edgefs.pipelines.checking import check_distill
 from edgefs.progress import Steps, silent
-from edgefs.report import render_report
-from edgefs.runs.run import METRICS, REPORT, STUDENT, Run, name_from, write_run
+from edgefs.report import report_html
+from edgefs.runs.run import METRICS, REPORT, STUDENT, DistilledRun
+from edgefs.runs.writing import name_from, write_run
+from edgefs.settings.distill import DistillSettings
 from edgefs.training import Checkpoints, TrainingSettings, is_lead, make_fabric, train
 
 _DECAY = 0.02
@@ -39,7 +40,7 @@ def distill(
     overwrite: bool = False,
     steps: Steps = silent,
     tell: Callable[[str], None] = lambda _: None,
-) -> tuple[Run, Distilled]:
+) -> tuple[DistilledRun, Distilled]:
     """Teach a small network what a large one sees, and write a RUN that `adapt` takes as `--backbone`.
 
     Args:
@@ -67,18 +68,17 @@ def distill(
     with closing(given.pictures):
         distilled, student = _train(given, settings, device, checkpoints, steps)
     tell(distilled.sentence)
-    fields = run_fields(name, archive, settings, given, student, distilled)
-    report = distill_report(name, settings, fields, distilled, time.monotonic() - began)
+    record = distilled_record(name, archive, settings, given, student, distilled)
+    report = distill_report(name, settings, record, distilled, time.monotonic() - began)
     files = {
         STUDENT: save({key: value.contiguous() for key, value in student.state_dict().items()}),
         METRICS: json.dumps(distilled.to_json(), indent=1).encode(),
-        REPORT: render_report(report).encode(),
+        REPORT: report_html(report).encode(),
     }
-    if not is_lead():  # of several processes that train together one writes
-        return Run(out, fields), distilled
-    run = write_run(out, fields, files, overwrite=overwrite)
-    checkpoints.clear()
-    return run, distilled
+    if is_lead():  # of several processes that train together one writes
+        record = write_run(out, record, files, overwrite=overwrite)
+        checkpoints.clear()
+    return DistilledRun(out, record), distilled
 
 
 def _train(

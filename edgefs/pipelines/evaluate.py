@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from edgefs.data.splits.parts import find_parts
 from edgefs.embedding.enrolments import Embedded
 from edgefs.evaluation import Evaluation
 from edgefs.evaluation.episodes import EpisodePlan, Episodes, draw_episodes, run_episodes, ways_of
-from edgefs.pipelines.measure import Side, distribution_of, inside, mistakes_of
+from edgefs.pipelines.sides import Dispositions, Side, distribution_of, inside, mistakes_of
 from edgefs.progress import Steps, silent
 from edgefs.report import LeftOut, Report
 from edgefs.runs.run import DIGEST_START
+from edgefs_runtime.answering import Answering
 from edgefs_runtime.base.errors import DataError, GalleryError, ImageError
-from edgefs_runtime.base.labels import difference, spelling_in, twin_of
+from edgefs_runtime.base.labels import difference_in_words, spelling_in, twin_of
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.classifier import Classifier
@@ -31,8 +32,8 @@ from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.decision.heads import TrainedHead
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import build_snapshot
-from edgefs_runtime.images.exposure import why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
+from edgefs_runtime.images.sources import Frame
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class _Subject:
 
     name: str
     description: str
-    decide: Callable[[Sample], Decision]
+    answering: Answering
+    judge: Judge
     embed: Callable[[Sample, bool], NDArray[np.float32]]  # [D], or of all views [V·D]
     preprocess: Preprocess
     decision: DecisionSettings
@@ -71,7 +73,11 @@ class _Subject:
     learned: frozenset[str]
     chosen_on: Sequence[str]  # as in `Run`
     blank_apart: Sequence[str]  # as in `Run`
-    thresholds: Mapping[Disposition, float]
+
+    def decide(self, sample: Sample) -> Decision:
+        """The answer to an image; none is decided about one that can't be read any more."""
+        answer = self.answering.answer(self.judge, Frame(sample.path))
+        return self.judge.no_decision(answer.reason) if isinstance(answer, ImageError) else answer
 
 
 def evaluate(
@@ -121,9 +127,7 @@ def evaluate(
         progress(done, len(samples))
     named = {spelling_in(dataset.classes, label) for label in ok}
     strangers: dict[str, Disposition] = dict.fromkeys(named - judged.dispositions.keys(), "ok")
-    truths, parts = [sample.label for sample in samples], [sample.group for sample in samples]
-    evaluation = Evaluation.of(truths, decisions, judged.dispositions, strangers, parts)
-    side = Side(samples, tuple(decisions), evaluation, judged.thresholds)
+    side = Side.of(samples, decisions, Dispositions(judged.dispositions, strangers), judged.judge.thresholds)
     return Evaluated(side, dataset, notes, _report(judged, side, dataset, notes))
 
 
@@ -219,7 +223,11 @@ def _choose(dataset: Dataset, judged: _Subject) -> tuple[tuple[Sample, ...], tup
     if unknown:
         notes.append(f"Classes that the model was not taught: {', '.join(unknown)}.")
         twins = [(label, twin_of(label, judged.dispositions)) for label in unknown]
-        notes += [f"{a} and the model's {b} differ {difference(a, b)} only: are they one class?" for a, b in twins if b]
+        notes += [
+            f"{a} and the model's {b} differ {difference_in_words(a, b)} only: are they one class?"
+            for a, b in twins
+            if b
+        ]
     return samples, tuple(notes)
 
 
@@ -264,17 +272,14 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
     classifier = Classifier.open(path, gallery=gallery, seed_only=gallery is None, challenge=False)
     snapshot, preprocess = classifier.judge.snapshot, classifier.bundle.manifest.preprocess
 
-    def decide(sample: Sample) -> Decision:
-        answer = next(classifier.predict_each([sample.path]))
-        return classifier.judge.no_decision(str(answer)) if isinstance(answer, ImageError) else answer
-
     made_with = classifier.bundle.manifest.raw.get("data", {})
     where = f"the gallery {gallery.name}" if gallery else "the bundle's seed gallery"
     decided = f"Decided by the exported bundle through the runtime, by {where}."
     return _Subject(
         name=classifier.bundle.name,
         description=" ".join((decided, *(f"Warning: {sentence}." for sentence in classifier.warnings))),
-        decide=decide,
+        answering=classifier.answering,
+        judge=classifier.judge,
         embed=lambda sample, views: classifier.embed([sample.path], views=views)[0],
         preprocess=preprocess,
         decision=classifier.bundle.manifest.decision,
@@ -283,7 +288,6 @@ def _bundle(path: Path, gallery: Path | None) -> _Subject:
         | _taught(classifier),
         chosen_on=made_with.get("chosen_on", ()),
         blank_apart=made_with.get("blank_apart", ()),
-        thresholds=classifier.judge.thresholds,
     )
 
 
@@ -292,10 +296,10 @@ def _taught(classifier: Classifier) -> frozenset[str]:
     if classifier.gallery_path is None or not classifier.gallery_path.exists():
         return frozenset()
     from edgefs_runtime.gallery.database import connect_reader
-    from edgefs_runtime.gallery.loading import load
+    from edgefs_runtime.gallery.loading import load_ledger
 
     with connect_reader(classifier.gallery_path) as connection:
-        events = load(connection, classifier.gallery_path).events.values()
+        events = load_ledger(connection, classifier.gallery_path).events.values()
     return frozenset(digest for event in events if event.kind == "enroll" for digest in json.loads(event.digests))
 
 
@@ -303,29 +307,22 @@ def _run(folder: Path) -> _Subject:
     import torch
 
     from edgefs.embedding.torch_embedder import TorchEmbedder
-    from edgefs.pipelines.export import load_network, settings_of
+    from edgefs.pipelines.networks import load_network
     from edgefs.runs.run import Run
 
     run = Run.open(folder)
-    preprocess, decision, _ = settings_of(run)
+    preprocess, decision = run.record.preprocess, run.record.decision
     enrolments = run.enrolments()
     snapshot = build_snapshot(enrolments, 0, preprocess.views)
     model = run.trained_head
     judge = Judge(snapshot, decision, trained=TrainedHead(model, snapshot) if model else None)
     embedder = TorchEmbedder(load_network(run), torch.device("cpu"))
 
-    def decide(sample: Sample) -> Decision:
-        try:
-            pixels = preprocess(sample.path)
-        except ImageError as error:
-            return judge.no_decision(str(error))
-        reason = why_unusable(pixels, sample.path, preprocess)
-        return judge.no_decision(reason) if reason else judge.decide(embedder.embed(pixels[None]))[0]
-
     return _Subject(
         name=run.name,
         description="Decided by torch, before export.",
-        decide=decide,
+        answering=Answering(preprocess, embedder),
+        judge=judge,
         embed=lambda sample, views: embedder.embed(_seen(preprocess, sample, views)).ravel(),
         preprocess=preprocess,
         decision=decision,
@@ -333,7 +330,6 @@ def _run(folder: Path) -> _Subject:
         learned=frozenset(digest for enrolment in enrolments for digest in enrolment.digests),
         chosen_on=run.chosen_on,
         blank_apart=run.blank_apart,
-        thresholds=judge.thresholds,
     )
 
 

@@ -1,7 +1,7 @@
 """The sound part of the demo's line: a turned steel flange, of which the camera sees one quarter, on a dark mat.
 
 - `Pose`: how one part lies under the camera and the lamp; drawn at random, within what a fixture allows.
-- `Layout`: every pixel's place on the part, computed once per image.
+- `FlangeLayout`: every pixel's place on the part, computed once per image.
 - `face` and `on_mat`: the turned face, then the picture with the mat around it. What harms the face is painted between.
 
 Lengths on the part are in units of its outer radius.
@@ -51,7 +51,7 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FlangeLayout:
     """Polar coordinates of every pixel on the part, each `[size,size]`, and pixels per outer radius."""
 
     pose: Pose
@@ -60,7 +60,7 @@ class Layout:
     scale: float
 
     @classmethod
-    def of(cls, pose: Pose, size: int) -> Layout:
+    def of(cls, pose: Pose, size: int) -> FlangeLayout:
         """Lay a pose out on `size` x `size` pixels."""
         x, y = coordinates(size)
         u = (x - np.float32(pose.centre[0])) / np.float32(pose.radius)
@@ -92,7 +92,7 @@ class Layout:
                 return float(x), float(y)
 
 
-def face(rng: Generator, layout: Layout) -> Field:
+def face(rng: Generator, layout: FlangeLayout) -> Field:
     """Brightness 0..1 of the turned surface: face, groove, hub and chamfer."""
     pose, tool = layout.pose, np.random.default_rng(TOOL)
     position = np.clip((layout.rho * 400).astype(np.int32), 0, 511)
@@ -108,7 +108,7 @@ def face(rng: Generator, layout: Layout) -> Field:
     return np.asarray(surface + (0.4 - 0.08 * facing - surface) * rim * 0.8, np.float32)
 
 
-def on_mat(rng: Generator, layout: Layout, surface: Field, rim: float | Field = 1.0) -> Field:
+def on_mat(rng: Generator, layout: FlangeLayout, surface: Field, rim: float | Field = 1.0) -> Field:
     """The part on its mat, with the shadow it throws; `rim` is the outline's radius, per pixel where it is frayed."""
     size = layout.size
     mat = 0.1 + 0.012 * noise(rng, size, 2) + 0.008 * grain(rng, size)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from edgefs.render.defects import blob_mask, crack_mask, darken, relief, scratch_mask
 from edgefs.render.fields import Field, Generator, fractal, profile
-from edgefs.render.flange import GROOVE, IN_VIEW, Layout, Pose, face, on_mat
+from edgefs.render.flange import GROOVE, IN_VIEW, FlangeLayout, Pose, face, on_mat
 
 PART_KINDS = ("good", "scratch", "dent", "stain", "crack", "burr")
 _STEEL = np.array((0.97, 1.0, 1.03), np.float32)  # a cool white lamp
@@ -40,7 +40,7 @@ def render_part(rng: Generator, kind: str, size: int = 256) -> NDArray[np.uint8]
     """
     if kind not in PART_KINDS:
         raise ValueError(f"kind is {kind!r}; expected one of {', '.join(PART_KINDS)}")
-    layout = Layout.of(Pose.draw(rng), size)
+    layout = FlangeLayout.of(Pose.draw(rng), size)
     surface = face(rng, layout)
     if kind in _ON_FACE:
         surface = _ON_FACE[kind](rng, layout, surface)
@@ -67,7 +67,7 @@ def write_line(folder: Path, per_kind: int, seed: int, kinds: Sequence[str] = PA
     return per_kind * len(kinds)
 
 
-def _scratch(rng: Generator, layout: Layout, surface: Field) -> Field:
+def _scratch(rng: Generator, layout: FlangeLayout, surface: Field) -> Field:
     """One to three score marks, bright on the flank that faces the lamp."""
     middle, angle = layout.place_on_face(rng, 0.1), rng.uniform(0, 2 * np.pi)
     for _ in range(int(rng.choice((1, 2, 2, 3)))):
@@ -80,7 +80,7 @@ def _scratch(rng: Generator, layout: Layout, surface: Field) -> Field:
     return surface
 
 
-def _dent(rng: Generator, layout: Layout, surface: Field) -> Field:
+def _dent(rng: Generator, layout: FlangeLayout, surface: Field) -> Field:
     """A hollow: dark on the lamp's side, bright on the other."""
     centre = layout.place_on_face(rng, 0.15)
     radius = rng.uniform(0.05, 0.09)
@@ -90,7 +90,7 @@ def _dent(rng: Generator, layout: Layout, surface: Field) -> Field:
     return relief(darken(surface, mask, 0.18), -mask, layout.pose.light + np.pi, steepness)
 
 
-def _crack(rng: Generator, layout: Layout, surface: Field) -> Field:
+def _crack(rng: Generator, layout: FlangeLayout, surface: Field) -> Field:
     """A dark forked line that runs into the face from the groove, from the rim, or from a flaw within."""
     theta = float(rng.uniform(*IN_VIEW))
     start = rng.integers(3)
@@ -105,14 +105,14 @@ def _crack(rng: Generator, layout: Layout, surface: Field) -> Field:
     return darken(surface, mask, float(rng.uniform(0.7, 0.92)))
 
 
-_ON_FACE: dict[str, Callable[[Generator, Layout, Field], Field]] = {
+_ON_FACE: dict[str, Callable[[Generator, FlangeLayout, Field], Field]] = {
     "scratch": _scratch,
     "dent": _dent,
     "crack": _crack,
 }
 
 
-def _stain(rng: Generator, layout: Layout) -> Field:
+def _stain(rng: Generator, layout: FlangeLayout) -> Field:
     """How thick oil or coolant lies, 0..1: an irregular patch with a darker drying border and drops around it."""
     size, centre = layout.size, layout.place_on_face(rng, 0.1)
     radius = rng.uniform(0.08, 0.16)
@@ -124,7 +124,7 @@ def _stain(rng: Generator, layout: Layout) -> Field:
     return np.asarray(np.clip(body * np.float32(rng.uniform(0.8, 1.2)), 0, 1), np.float32)
 
 
-def _burr(rng: Generator, layout: Layout, surface: Field) -> tuple[Field, Field]:
+def _burr(rng: Generator, layout: FlangeLayout, surface: Field) -> tuple[Field, Field]:
     """A torn, bright fringe along part of the rim: the outline's radius per pixel, and the surface with it."""
     reach = rng.uniform(0.15, 0.4)  # radians of the rim
     turn = layout.theta - np.float32(rng.uniform(*IN_VIEW) - reach / 2)

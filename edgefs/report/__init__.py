@@ -15,7 +15,7 @@ from edgefs.report.content import (
     TrainingPoint,
     describe_mistakes,
 )
-from edgefs.report.html import render_report
+from edgefs.report.html import report_html
 
 __all__ = [
     "Candidate",
@@ -27,5 +27,5 @@ __all__ = [
     "Report",
     "TrainingPoint",
     "describe_mistakes",
-    "render_report",
+    "report_html",
 ]

@@ -25,7 +25,7 @@ _STRONG = (0.82, 0.95)  # and with half to all of it; between the two neither da
 _ABSOLUTE = re.compile(r"(?<![\w.\\/])(?:[A-Za-z]:[\\/]|\\\\|/(?=[^\s/]+/))[^\s\"'<>|:*?,;)]+")
 
 
-def render_report(report: Report) -> str:
+def report_html(report: Report) -> str:
     """A single HTML page with its style and pictures inside; the same report gives the same text.
 
     File names may hold bytes that are no text: a page shows `?` for them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgefs.runs.identity import identity_of
 from edgefs.runs.run import Run
 from edgefs_runtime.base.errors import RunError
 from edgefs_runtime.bundle.bundle import Bundle
@@ -18,7 +17,7 @@ def predecessor(path: Path) -> str:
         BundleError: it is not a whole bundle.
     """
     if path.is_dir():
-        return identity_of(Run.open(path).fields)
+        return Run.open(path).identity
     if not path.exists():
         raise RunError(f"--succeeds {path}: no such RUN or bundle")
     identity = Bundle.open(path).manifest.identity

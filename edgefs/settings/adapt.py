@@ -1,187 +1,213 @@
-"""What `adapt` can be told."""
+"""What `adapt` can be told, whatever the method; what only one method can be told stands with that method.
+
+AdaptSettings(method="finetune", shots=5, own=(FinetuneSettings(unfreeze=1),))
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from edgefs.settings.choices import Optimizer, Precision, Schedule
-from edgefs_runtime.images.preprocess import Resize
+from edgefs.settings.setting import setting
+from edgefs_runtime.images.preprocess import SYMMETRIES, Resize
 
-BnStats = Literal["frozen", "train"]
+METHOD, DATA, FRAME, SUPPORT = "Method", "Data", "Frame", "Support and seed"
+EMBEDDING, DECISION, TRAINING = "Embedding", "Decision", "Training"
+RUN, COMPUTING = "The RUN", "Computing"
 
-
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """How a network is fine-tuned.
-
-    Attributes:
-        unfreeze: how many of the last stages learn; 0 trains the head alone, None takes the default (`UNFREEZE`).
-        l2sp: λ of λ‖θ − θs‖² over the shared layers that learn (Li et al. 2018, arXiv:1802.01483).
-        stage_rate: learning rate of the stages, as a share of the head's.
-        layer_decay: factor of the learning rate from each stage to the one before it, 0 to 1.
-        bn_stats: `frozen` keeps the statistics of batch normalisation as they came; `train` is the textbook way.
-        augment: `auto` turns and mirrors as the symmetries allow, crops and changes the light a little; `none`.
-        folds: the support is cross-fitted in; thresholds, temperature and the comparison with the frozen network come
-            from them. 0 leaves it: then nothing honest is known of the support.
-        search: choose rate, depth and λ among a few by the folds.
-    """
-
-    unfreeze: int | None = None
-    l2sp: float = 0.0
-    stage_rate: float = 0.3
-    layer_decay: float = 1.0
-    bn_stats: BnStats = "frozen"
-    augment: Literal["auto", "none"] = "auto"
-    folds: int = 3
-    search: bool = False
-
-
-@dataclass(frozen=True)
-class MetaSettings:
-    """How a network is meta-trained.
-
-    Attributes:
-        tasks: folder of what is learned from, `TASK/CLASS/*`.
-        algorithm: `protonet` (Snell et al. 2017), or `anil` (Raghu et al. 2020).
-        ways: classes of an episode; None takes the default, or all classes where there are fewer.
-        episode_shots: images of each class in an episode's support.
-        queries: images of each class asked about.
-        episodes: to train on, in all; None takes the default.
-        within_tasks: draw the classes of an episode from one task; without it from all of them.
-        class_rotations: a class turned by a quarter is a class of its own.
-        class_mirrors: so is a mirrored one.
-        inner_steps: gradient steps on the head, for `anil`.
-        unfreeze: how many of the last stages learn, where the network is pretrained.
-        augment: `auto` turns, stretches and shifts each image a little; `none`.
-    """
-
-    tasks: str | None = None
-    algorithm: Literal["protonet", "anil"] = "protonet"
-    ways: int | None = None
-    episode_shots: int = 1
-    queries: int = 4
-    episodes: int | None = None
-    within_tasks: bool = False
-    class_rotations: bool = False
-    class_mirrors: bool = False
-    inner_steps: int = 5
-    unfreeze: int = 1
-    augment: Literal["auto", "none"] = "auto"
-
-
-@dataclass(frozen=True)
-class DomainSettings:
-    """How a source's labels are made to serve a target.
-
-    Attributes:
-        source: folder or CSV file of labelled images.
-        domain_loss: `dann` (gradient reversal), `coral` (Deep CORAL) or `none` (the source alone); None is `dann`, or
-            no training at all where `adapt_bn` or `align` ask for a cheap kind.
-        adapt_bn: estimate the statistics of batch normalisation on the target.
-        align: bring moments of frozen embeddings together; None leaves them.
-        task_labels: whose labels the task is learned from; None takes both where the target has some.
-        domain_weight: λ at the end of its schedule.
-        feature_rate: learning rate of the backbone, as a factor; None takes 0.1 where it came with weights, else 1.
-        self_training: learn from a teacher's sure answers on the target as well.
-        invert: whether a negative of an image is still of its class; half of the images are then learned from so. None
-            takes it to be so where the backbone comes untrained, and not where it was trained on photographs.
-    """
-
-    source: str | None = None
-    domain_loss: Literal["dann", "coral", "none"] | None = None
-    adapt_bn: bool = False
-    align: Literal["mean", "moments", "coral"] | None = None
-    task_labels: Literal["source", "target", "both"] | None = None
-    domain_weight: float = 0.3
-    feature_rate: float | None = None
-    self_training: bool = True
-    invert: bool | None = None
+_NAMED_SYMMETRIES: dict[str, tuple[str, ...] | None] = {
+    "auto": None,
+    "none": (),
+    "h": ("h",),
+    "v": ("v",),
+    "flips": ("h", "v", "hv"),
+    "all": tuple(name for name in SYMMETRIES if name),
+}
+_OF_THE_METHOD = "the method's own"
+Own = TypeVar("Own")
 
 
 @dataclass(frozen=True)
 class AdaptSettings:
     """Everything that `adapt` can be told; the defaults are what a first run should use.
 
+    Each field says what it means for `edgefs adapt --help` as well. Sizes and regions are pixels; None stands for what
+    is `shown`.
+
     Attributes:
-        method: a key of `METHODS`.
-        backbone: its name; None takes MobileNetV2 where its weights can be had, else `nano`.
-        weights: a file, or the name of one of torchvision's sets.
-        shots: images of each class to learn from; None uses all.
-        seed: picks splits and whatever else is random.
-        device: `auto`, `cpu`, `cuda`, `cuda:1` …
-        ok: classes of good parts, beside those whose names say so.
-        good_only: learn from the classes of good parts alone; all others test whether they are told as unknown.
-        without: classes to leave out, as if the folder did not hold them: to be taught on the device, or to test with.
-        group_from: regular expression that takes a part's name from a file name.
-        name: of the model; None takes the data folder's.
-        succeeds: RUN or bundle of the model whose successor this one is; None where it is none.
-        size: (height, width) of the network's input, pixels; None takes the backbone's.
-        roi: region of interest (left, top, width, height), pixels.
-        rotation: counter-clockwise degrees: 0, 90, 180 or 270.
-        channels: `rgb`, or `mono` to drop colour.
-        resize: `stretch`, `pad` or `crop`.
-        window: (black, white) raw values of frames with more than 8 bits; None lets the images choose.
-        page: which page or frame of a file is looked at, from 1; None where each file holds one picture.
-        damaged: `refuse`, or `keep` what can be decoded of a JPEG whose scan is damaged.
-        dim: numbers of an embedding, at most; 0 leaves all that the stages give.
-        symmetries: in which an image that teaches is seen as well, keys of the runtime's `SYMMETRIES`; None takes all
-            that the input's shape allows, unless the images learned from are clearly told better with fewer.
-        head: one of `HEADS_OF` the method; None takes its first.
-        budget: share of parts of known classes that may be refused as unknown.
-        unknown: verdict for a part that no class fits.
-        overkill: share of ok parts that may be judged NG, as unknown or as a defect; None leaves it to `budget`.
-        escape_cost: how many overkills one escape costs; None goes by the nearest class.
-        use_cache: remember embeddings between runs.
-        epochs: of training; this and the five after it are for methods that train, None takes the method's default.
-        lr: learning rate.
-        batch: images, or episodes, of a step.
-        optimizer: see `TrainingSettings`, as the next two.
-        schedule: of the learning rate.
-        precision: of the arithmetic.
-        devices: GPUs to train on.
-        time_budget: minutes that `auto` may try things for; None takes its default.
-        finetune: for that method.
-        meta: for that method.
-        domain: for that method.
+        own: settings of methods that have some, one object of each class; a class that is not there has its defaults.
     """
 
-    method: str = "features"
-    backbone: str | None = None
-    weights: str | None = None
-    shots: int | None = None
-    seed: int = 0
-    device: str = "auto"
-    ok: tuple[str, ...] = ()
-    good_only: bool = False
-    without: tuple[str, ...] = ()
-    group_from: str | None = None
-    name: str | None = None
-    succeeds: str | None = None
-    size: tuple[int, int] | None = None
-    roi: tuple[int, int, int, int] | None = None
-    rotation: int = 0
-    channels: Literal["rgb", "mono"] = "rgb"
-    resize: Resize = "stretch"
-    window: tuple[int, int] | None = None
-    page: int | None = None
-    damaged: Literal["refuse", "keep"] = "refuse"
-    dim: int = 512
-    symmetries: tuple[str, ...] | None = None
-    head: str | None = None
-    budget: float = 0.05
-    unknown: Literal["NG", "RECHECK"] = "NG"
-    overkill: float | None = None
-    escape_cost: float | None = None
-    use_cache: bool = True
-    epochs: int | None = None
-    lr: float | None = None
-    batch: int | None = None
-    optimizer: Optimizer | None = None
-    schedule: Schedule | None = None
-    precision: Precision = "auto"
-    devices: int = 1
-    time_budget: float | None = None
-    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
-    meta: MetaSettings = field(default_factory=MetaSettings)
-    domain: DomainSettings = field(default_factory=DomainSettings)
+    method: str = setting("features", "The way of transfer learning; each has its part of this help.", METHOD)
+    backbone: str | None = setting(
+        None,
+        "The pretrained network.",  # which there are, the command adds: `edgefs.backbones.sources`
+        EMBEDDING,
+        shown="mobilenet_v2 where its weights can be had, else nano",
+        metavar="NAME",
+    )
+    weights: str | None = setting(
+        None,
+        "The backbone's weights: a .pth or .safetensors file, or the name of a torchvision set.",
+        EMBEDDING,
+        shown="those that the backbone's source has",
+        metavar="FILE",
+    )
+    shots: int | None = setting(
+        None, "The number of images of each class to learn from.", SUPPORT, shown="all", least=1
+    )
+    seed: int = setting(0, "The number that picks splits and whatever else is random.", SUPPORT)
+    device: str = setting("auto", "What computes: auto, cpu, cuda, cuda:1 …", COMPUTING)
+    ok: tuple[str, ...] = setting(
+        (), "A class of good parts, beside good, ok, normal and free; may be repeated.", DATA, metavar="LABEL"
+    )
+    good_only: bool = setting(
+        False, "Learn from good parts alone; the others test whether they are told as unknown.", SUPPORT
+    )
+    without: tuple[str, ...] = setting(
+        (),
+        "A class to pass over, so that it can be taught on the device later; may be repeated.",
+        DATA,
+        metavar="LABEL",
+    )
+    group_from: str | None = setting(
+        None,
+        "A regular expression that takes the part (lot, patient) from a file name; a part's images stay together.",
+        DATA,
+        metavar="REGEX",
+    )
+    name: str | None = setting(None, "The model's name.", RUN, shown="the name of DATA's folder")
+    succeeds: str | None = setting(
+        None,
+        "The model whose successor this one is: a device that has the old one's gallery says how to carry over.",
+        RUN,
+        metavar="RUN|BUNDLE",
+    )
+    size: tuple[int, int] | None = setting(
+        None,
+        "The height and width of the network's input in pixels.",
+        FRAME,
+        shown="the backbone's own",
+        least=16,
+        most=4096,
+        metavar="HEIGHT WIDTH",
+    )
+    roi: tuple[int, int, int, int] | None = setting(
+        None,
+        "The region of interest in pixels; what lies outside is cut off.",
+        FRAME,
+        shown="the whole frame",
+        least=0,
+        metavar="LEFT TOP WIDTH HEIGHT",
+    )
+    rotation: int = setting(
+        0,
+        "The degrees that a frame is turned by, counter-clockwise.",
+        FRAME,
+        named={"0": 0, "90": 90, "180": 180, "270": 270},
+    )
+    channels: Literal["rgb", "mono"] = setting("rgb", "Whether colours are kept or dropped.", FRAME)
+    resize: Resize = setting(
+        "stretch",
+        "How a frame of another shape is fitted into the network's input: stretched, padded, or cropped.",
+        FRAME,
+    )
+    window: tuple[int, int] | None = setting(
+        None,
+        "The raw values that frames with more than 8 bits show as black and as white.",
+        FRAME,
+        shown="the sensor's, chosen from the images",
+        least=0,
+        most=65535,
+        metavar="BLACK WHITE",
+    )
+    page: int | None = setting(
+        None,
+        "The page or frame, from 1, that is looked at in files with several; without it such files are left out.",
+        FRAME,
+        least=1,
+    )
+    damaged: Literal["refuse", "keep"] = setting(
+        "refuse", "JPEG files whose scan is damaged: leave them out, or take what can be decoded.", FRAME
+    )
+    dim: int = setting(
+        512, "The most numbers that an embedding may have; 0 keeps all that the stages give.", EMBEDDING, least=0
+    )
+    symmetries: tuple[str, ...] | None = setting(
+        None,
+        "How a part may be turned and stay in its class: h mirrors left to right, v upside down, flips both and each; "
+        "auto lets the images decide.",
+        SUPPORT,
+        named=_NAMED_SYMMETRIES,
+        option="symmetry",
+    )
+    head: str | None = setting(
+        None, "What decides from the embeddings; each method takes some.", DECISION, shown="the method's first"
+    )
+    budget: float = setting(
+        0.05, "The share of known parts that may be refused as unknown.", DECISION, least=0, below=1
+    )
+    unknown: Literal["NG", "RECHECK"] = setting("NG", "The verdict for a part that no class fits.", DECISION)
+    overkill: float | None = setting(
+        None,
+        "The share of good parts that may be judged NG, as unknown or as a defect: 0.01 is 1 %.",
+        DECISION,
+        shown="what --budget leads to",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
+    escape_cost: float | None = setting(
+        None,
+        "How many overkills one escape costs; this sets the operating point between good parts and defects.",
+        DECISION,
+        shown="the nearest class decides",
+        above=0,
+        metavar="RATIO",
+    )
+    use_cache: bool = setting(
+        True, "Compute every embedding anew and keep none for the next time.", COMPUTING, option="no-cache"
+    )
+    epochs: int | None = setting(None, "The number of epochs to train for.", TRAINING, shown=_OF_THE_METHOD, least=1)
+    lr: float | None = setting(None, "The learning rate.", TRAINING, shown=_OF_THE_METHOD, above=0)
+    batch: int | None = setting(
+        None,
+        "The number of images (of episodes, in meta-learning) in a training step.",
+        TRAINING,
+        shown=_OF_THE_METHOD,
+        least=1,
+    )
+    optimizer: Optimizer | None = setting(None, "The optimiser.", TRAINING, shown=_OF_THE_METHOD)
+    schedule: Schedule | None = setting(
+        None, "How the learning rate goes on over the epochs.", TRAINING, shown=_OF_THE_METHOD
+    )
+    precision: Precision = setting(
+        "auto", "The arithmetic of training; auto takes bf16 on a GPU that has it.", COMPUTING
+    )
+    devices: int = setting(1, "The number of GPUs to train on.", COMPUTING, least=1)
+    time_budget: float | None = setting(
+        None,
+        "How long --method auto may try things for.",
+        "--method auto",
+        shown="20",
+        above=0,
+        metavar="MINUTES",
+    )
+    own: tuple[object, ...] = ()
+
+    def of(self, kind: type[Own]) -> Own:
+        """The settings of a method, by their class."""
+        return next((one for one in self.own if isinstance(one, kind)), kind())
+
+    def to_json(self, own: Mapping[str, type[Any]]) -> dict[str, Any]:
+        """All fields by their names, those of each method below its name.
+
+        Args:
+            own: class of the settings of each method that has some.
+        """
+        shared = {name: getattr(self, name) for name in (field.name for field in dataclasses.fields(self))}
+        del shared["own"]
+        return {**shared, **{name: dataclasses.asdict(self.of(kind)) for name, kind in own.items()}}

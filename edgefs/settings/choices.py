@@ -11,15 +11,6 @@ Optimizer = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["auto", "fp32", "bf16"]
 
-METHODS = ("features", "finetune", "meta", "auto", "domain")
-TRAINED_HEADS = ("svm", "random-forest", "logistic")
-HEADS_OF: dict[str, tuple[str, ...]] = {  # of each method; the first is the default
-    "features": ("blend", "lda", "linear", "prototype", *TRAINED_HEADS),
-    "finetune": ("cosine", "linear"),
-    "meta": ("prototype", "blend", "lda", "linear"),
-    "auto": ("blend",),
-    "domain": ("blend", "lda", "prototype", "linear"),
-}
 STUDENTS = ("nano-s", "nano", "nano-l")  # of `distill`
 STUDENT_SIZE = 128  # pixels, height and width of a student's input; any multiple of 32 works
 RANGE_ESTIMATORS = ("minmax", "moving-average", "percentile")  # of int8

@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
+from edgefs.settings.training import TrainingSettings
 from edgefs.training.checkpoint import Checkpoints
 from edgefs.training.devices import is_lead, make_fabric
 from edgefs.training.loop import Epoch, History, Objective, train
-from edgefs.training.settings import TrainingSettings
 
 __all__ = ["Checkpoints", "Epoch", "History", "Objective", "TrainingSettings", "is_lead", "make_fabric", "train"]

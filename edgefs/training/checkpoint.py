@@ -60,7 +60,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     temporary.replace(path)
 
 
-def load(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """A checkpoint; None where there is none, or one that can't be read (it is made again)."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from edgefs.progress import Progress, silent
-from edgefs.training.checkpoint import load, save
-from edgefs.training.settings import TrainingSettings
+from edgefs.settings.training import TrainingSettings
+from edgefs.training.checkpoint import load_checkpoint, save
 from edgefs_runtime.base.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class _Training:
         )
 
     def _take_up(self) -> bool:
-        state = load(self._place) if self._place is not None else None
+        state = load_checkpoint(self._place) if self._place is not None else None
         if state is None:
             return False
         self._objective.module.load_state_dict(state["module"])

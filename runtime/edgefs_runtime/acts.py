@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Enrolment, State
+from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
 from edgefs_runtime.images.sources import Images
-from edgefs_runtime.session import Holding
-from edgefs_runtime.teach.enrolment import Taught, Teaching
+from edgefs_runtime.session import Session
 
 if TYPE_CHECKING:
     from edgefs_runtime.carrying.report import Carried
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.gallery.repairing import Repaired
     from edgefs_runtime.realign.plan import Realigned
     from edgefs_runtime.teach.advice import Advice
+    from edgefs_runtime.teach.enrolment import Taught, Teaching
 
 
 class Acts:
@@ -41,10 +43,16 @@ class Acts:
         bundle: without the bytes of its model.
     """
 
-    def __init__(self, bundle: Bundle, teaching: Teaching, holding: Holding) -> None:
+    def __init__(self, bundle: Bundle, embedder: Embedder, session: Session) -> None:
         self.bundle = bundle
-        self._teaching = teaching
-        self._holding = holding
+        self._embedder = embedder
+        self._session = session
+
+    @cached_property
+    def _teaching(self) -> Teaching:
+        from edgefs_runtime.teach.enrolment import Teaching  # not for whoever only predicts
+
+        return Teaching(self.bundle.manifest.preprocess, self._embedder)
 
     @property
     def judge(self) -> Judge:
@@ -53,7 +61,7 @@ class Acts:
         Raises:
             GalleryError: every class was forgotten.
         """
-        judge = self._holding.judge
+        judge = self._session.judge
         if judge is None:
             raise GalleryError("the gallery holds no class any more; enroll at least one, or undo")
         return judge
@@ -61,7 +69,7 @@ class Acts:
     @property
     def head_note(self) -> str:
         """A sentence, where the latest act on the gallery brought another head to decide; else empty."""
-        return self._holding.head_note
+        return self._session.head_note
 
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
@@ -69,7 +77,7 @@ class Acts:
         Raises:
             GalleryError: it is damaged, or does not belong to this bundle.
         """
-        self._holding.refresh()
+        self._session.refresh()
 
     def enroll(
         self,
@@ -105,22 +113,24 @@ class Acts:
                 fail, or the gallery can't be written.
         """
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
-        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._holding.dispositions)
+        enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._session.dispositions)
         state: State = "pending" if pending else "approved"
         enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason, state=state)
-        label, before = enrolment.label, self._holding.judge
+        label, before = enrolment.label, self._session.judge
         if not force:
             _refuse_conflict(before, enrolment)
-        with self._holding.acting() as gallery:
-            judge = self._holding.judge
+        with self._session.acting() as gallery:
+            judge = self._session.judge
             if judge is not before and not force:  # another process taught it while this one waited for it
                 _refuse_conflict(judge, enrolment)
             is_new = judge is None or label not in judge.snapshot.labels
             known = gallery.known()
-            sequence = gallery.enroll(enrolment, self._holding.guard(force, "enrolled"))
+            sequence = gallery.enroll(enrolment, self._session.guard(force, "enrolled"))
+        from edgefs_runtime.teach.enrolment import Taught
+
         again = Counter(known[digest] for digest in enrolment.digests if digest in known)
-        what = self._holding.dispositions.get(label, enrolment.disposition)
-        total = self._holding.judge.snapshot.counts.get(label, 0) if self._holding.judge else 0
+        what = self._session.dispositions.get(label, enrolment.disposition)
+        total = self._session.judge.snapshot.counts.get(label, 0) if self._session.judge else 0
         number = len(enrolment.digests)
         return Taught(label, what, number, total, is_new, sequence, self.head_note, dict(again), pending)
 
@@ -144,10 +154,10 @@ class Acts:
         seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
-        with self._holding.acting() as gallery:
+        with self._session.acting() as gallery:
             gained = refinements(gallery.snapshot(), seen, gallery.refined_labels(), actor=actor, reason=reason)
             if gained:
-                gallery.enroll_together([enrolment for enrolment, _ in gained], self._holding.guard(force, "refined"))
+                gallery.enroll_together([enrolment for enrolment, _ in gained], self._session.guard(force, "refined"))
         return {enrolment.label: used for enrolment, used in gained}
 
     def realign(
@@ -174,14 +184,14 @@ class Acts:
             GalleryError: too few images can be judged, the estimate is not to be believed, a challenge part that passes
                 would fail, or the gallery can't be written.
         """
-        from edgefs_runtime.realign.plan import plan, refuse_doubtful, usable
+        from edgefs_runtime.realign.plan import plan_realign, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
-        with self._holding.acting() as gallery:
+        with self._session.acting() as gallery:
             judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
-            planned = plan(judge, batch, kind)
+            planned = plan_realign(judge, batch, kind)
             refuse_doubtful("" if force else planned.doubt)
-            gallery.align(planned.drafted(actor, reason), self._holding.guard(force, "changed"))
+            gallery.align(planned.drafted(actor, reason), self._session.guard(force, "changed"))
             return planned.realigned(gallery.sequence)
 
     def check_realign(self, images: Images, *, kind: Choice = "auto") -> Realigned:
@@ -194,11 +204,11 @@ class Acts:
         Raises:
             GalleryError: too few images can be judged, or the gallery holds no class.
         """
-        from edgefs_runtime.realign.plan import plan, usable
+        from edgefs_runtime.realign.plan import plan_realign, usable
 
         judge = self.judge
-        planned = plan(judge, usable(self._teaching, images), kind)
-        spoiled = self._holding.spoiled_by(planned.after(judge.snapshot))
+        planned = plan_realign(judge, usable(self._teaching, images), kind)
+        spoiled = self._session.spoiled_by(planned.after(judge.snapshot))
         return planned.realigned(judge.snapshot.sequence, spoiled)
 
     def check(
@@ -223,9 +233,9 @@ class Acts:
         """
         from edgefs_runtime.teach.advice import advise
 
-        judge, known = self.judge, self._holding.dispositions
+        judge, known = self.judge, self._session.dispositions
         enrolment = self._teaching.enrolment(label, images, disposition, groups, False, known)
-        return advise(judge, judge.snapshot.as_seen(enrolment), self._holding.spoiled_by)
+        return advise(judge, judge.snapshot.as_seen(enrolment), self._session.spoiled_by)
 
     def forget(self, label: str, *, force: bool = False, actor: str = "", reason: str = "") -> int:
         """Take a class away and return the number of its images; `undo` brings it back.
@@ -239,8 +249,8 @@ class Acts:
         Raises:
             GalleryError: no such class, a challenge part that passes would fail, or the gallery can't be written.
         """
-        with self._holding.acting() as gallery:
-            return gallery.forget(label, self._holding.guard(force, "forgotten"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.forget(label, self._session.guard(force, "forgotten"), actor=actor, reason=reason)
 
     def remove(self, what: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> tuple[str, int]:
         """Take single images away, and return their class and their number; `undo` brings them back.
@@ -260,8 +270,8 @@ class Acts:
             from edgefs_runtime.images import content_digest
 
             what = content_digest(Path(what))
-        with self._holding.acting() as gallery:
-            return gallery.remove(what, self._holding.guard(force, "removed"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.remove(what, self._session.guard(force, "removed"), actor=actor, reason=reason)
 
     def approve(self, act: str, *, force: bool = False, actor: str, reason: str) -> tuple[str, int]:
         """Let pending images decide, and return their class and their number; `undo` takes the approval back.
@@ -276,13 +286,13 @@ class Acts:
             GalleryError: nothing pending has this number, nobody is named, no reason is given, who taught it would
                 approve it, a challenge part that passes would fail, or the gallery can't be written.
         """
-        with self._holding.acting() as gallery:
-            return gallery.approve(act, self._holding.guard(force, "approved"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.approve(act, self._session.guard(force, "approved"), actor=actor, reason=reason)
 
     @property
     def health(self) -> tuple[str, ...]:
         """Sentences, one for each thing of the gallery that should be mended; empty where all is well."""
-        return self._holding.health
+        return self._session.health
 
     def repair(
         self,
@@ -305,12 +315,12 @@ class Acts:
         """
         from edgefs_runtime.gallery.repairing import repair
 
-        with self._holding.lock:
-            path = self._holding.released() if gallery is None else Path(gallery)
+        with self._session.lock:
+            path = self._session.released() if gallery is None else Path(gallery)
             embed = self._teaching.embed_picture
             seed, paths = seed_of(self.bundle), [Path(one) for one in others]
             repaired = repair(path, seed, paths, embed, actor=actor, reason=reason)
-            self._holding.refresh()
+            self._session.refresh()
             return repaired
 
     def restore(
@@ -340,13 +350,13 @@ class Acts:
 
         if not force:
             refuse_another_model(Path(backup), self.bundle)
-        with self._holding.lock:
-            guard, judge = self._holding.guard(force, "restored"), self._holding.judge
+        with self._session.lock:
+            guard, judge = self._session.guard(force, "restored"), self._session.judge
             if gallery is None and guard is not None and judge is not None:
                 guard(judge.snapshot, read_snapshot(Path(backup), seed_of(self.bundle)))
-            path = self._holding.released() if gallery is None else Path(gallery)
+            path = self._session.released() if gallery is None else Path(gallery)
             kept = restore(path, Path(backup), seed_of(self.bundle), actor=actor, reason=reason)
-            self._holding.refresh()
+            self._session.refresh()
             return kept
 
     def undo(self, *, force: bool = False, actor: str = "", reason: str = "") -> str:
@@ -361,8 +371,8 @@ class Acts:
             GalleryError: there is nothing to undo, a challenge part that passes would fail, or the gallery can't be
                 written.
         """
-        with self._holding.acting() as gallery:
-            return gallery.undo(self._holding.guard(force, "undone"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.undo(self._session.guard(force, "undone"), actor=actor, reason=reason)
 
     def merge(self, other: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> Merged:
         """Add what another device's gallery holds, in one act, and say what that changed.
@@ -379,8 +389,8 @@ class Acts:
         """
         if not force:
             refuse_another_model(Path(other), self.bundle)
-        with self._holding.acting() as gallery:
-            return gallery.merge(Path(other), self._holding.guard(force, "merged"), actor=actor, reason=reason)
+        with self._session.acting() as gallery:
+            return gallery.merge(Path(other), self._session.guard(force, "merged"), actor=actor, reason=reason)
 
     def carry(
         self,
@@ -410,9 +420,9 @@ class Acts:
         """
         from edgefs_runtime.carrying.act import carry
 
-        holding, teaching = self._holding, self._teaching
+        session, teaching = self._session, self._teaching
         source = None if source is None else Path(source)
-        return carry(holding, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
+        return carry(session, self.bundle, teaching, source, check=check, force=force, actor=actor, reason=reason)
 
     def begin_afresh(self) -> None:
         """Make the gallery from the bundle's seed, so that what was taught elsewhere is not spoken of again.
@@ -422,7 +432,7 @@ class Acts:
         """
         from edgefs_runtime.gallery import Gallery
 
-        path = self._holding.path
+        path = self._session.path
         if path is None or lies(path):
             raise GalleryError(f"{path or 'the seed alone'}: there is a gallery already; nothing was changed")
         Gallery.open(path, seed_of(self.bundle)).close()
@@ -433,7 +443,7 @@ class Acts:
         Raises:
             GalleryError: the gallery is damaged, or another process owns it.
         """
-        return self._holding.thumbnails(label)
+        return self._session.thumbnails(label)
 
     @property
     def challenge(self) -> Challenge:
@@ -442,7 +452,7 @@ class Acts:
         Raises:
             GalleryError: opened with `seed_only`.
         """
-        return self._holding.challenge
+        return self._session.challenge
 
     @property
     def gallery(self) -> Gallery:
@@ -451,7 +461,7 @@ class Acts:
         Raises:
             GalleryError: another process owns it, or it was opened with `seed_only`.
         """
-        return self._holding.own()
+        return self._session.own()
 
 
 def _refuse_conflict(judge: Judge | None, enrolment: Enrolment) -> None:

@@ -1,4 +1,12 @@
-"""Answers for frames, of which several are embedded at once where that pays."""
+"""The way of a frame to its decision, which is one for the device and the workstation.
+
+    sight_of(source, preprocess)      what the network is shown, or why that can't be judged    images.usable
+    embedder.embed(pixels)            onnxruntime, TensorRT, or torch before there is an export
+    judge.decide_about(seen)          the embedding mapped where the camera changed; the head; the verdict
+
+`predict`, `evaluate` and `bench` go it here. Who keeps embeddings (challenge parts, the tables of `adapt` and `export`)
+begins with the same first step and ends with the same last one.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +22,21 @@ from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import ImageSource
-from edgefs_runtime.images.exposure import misfit, why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import misfit, sight_of
 
 
 class Read(NamedTuple):
-    """What the network sees of a frame, uint8 RGB `[H,W,3]`, and what it was made of, where that is at hand."""
+    """A frame that can be read: what it was made of, what the network is shown, and why that can't be judged."""
 
+    source: ImageSource
     pixels: NDArray[np.uint8]
-    source: ImageSource | None = None
+    reason: str
 
 
 class Answering:
-    """How a bundle sees images that are asked about."""
+    """How a model sees images that are asked about."""
 
     def __init__(self, preprocess: Preprocess, embedder: Embedder) -> None:
         self._preprocess = preprocess
@@ -38,7 +46,7 @@ class Answering:
         """Bring a frame to the network's input; an error names it."""
         try:
             source = frame.source()
-            return Read(self._preprocess(source), source)
+            return Read(source, *sight_of(source, self._preprocess))
         except ImageError as error:
             return frame.named(error)
 
@@ -46,28 +54,19 @@ class Answering:
         self, judge: Judge, frames: Sequence[Read | ImageError], part_ids: Sequence[str | None]
     ) -> Iterator[Decision | ImageError]:
         """One answer for each frame, in their order; those that show something are embedded together."""
-        reasons = [self._unusable(frame) if isinstance(frame, Read) else "" for frame in frames]
-        shown = [
-            frame.pixels
-            for frame, reason in zip(frames, reasons, strict=True)
-            if isinstance(frame, Read) and not reason
-        ]
-        rows = iter(self._embedder.embed(np.stack(shown)) if shown else ())
-        for frame, reason, part_id in zip(frames, reasons, part_ids, strict=True):
+        shown = [frame.pixels[None] for frame in frames if isinstance(frame, Read) and not frame.reason]
+        rows = iter(self._embedder.embed(np.concatenate(shown) if len(shown) > 1 else shown[0]) if shown else ())
+        for frame, part_id in zip(frames, part_ids, strict=True):
             if isinstance(frame, ImageError):
                 yield frame
-            elif reason:
-                yield judge.no_decision(reason, part_id)
-            else:  # row by row: what is decided must not depend, in its last bit, on what was asked beside it
-                decision = judge.decide(judge.snapshot.seen(next(rows)[None]), [part_id])[0]
-                yield self._warned(decision, frame)
+            else:
+                yield self._warned(judge.decide_about(frame.reason or next(rows), part_id), frame)
 
-    def _unusable(self, frame: Read) -> str:
-        if frame.source is None:
-            return unusable(frame.pixels)
-        return why_unusable(frame.pixels, frame.source, self._preprocess)
+    def answer(self, judge: Judge, frame: Frame) -> Decision | ImageError:
+        """The answer for one frame."""
+        return next(self.answers(judge, [self.read(frame)], [None]))
 
     def _warned(self, decision: Decision, frame: Read) -> Decision:
-        """With what the frame's raw values have to say about the bundle's window."""
-        warning = "" if frame.source is None else misfit(frame.pixels, frame.source, self._preprocess)
+        """With what the raw values of a frame that was judged have to say about the bundle's window."""
+        warning = "" if frame.reason else misfit(frame.pixels, frame.source, self._preprocess)
         return dataclasses.replace(decision, warning=warning) if warning else decision

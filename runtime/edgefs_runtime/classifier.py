@@ -25,18 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.acts import Acts
-from edgefs_runtime.answering import Answering, Read
+from edgefs_runtime.answering import Answering
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.embedders.backends import open_backend
+from edgefs_runtime.embedders.backends import load_onnxruntime, open_backend, warnings_of
 from edgefs_runtime.embedders.protocol import Backend
+from edgefs_runtime.embedders.self_test import check_once
 from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.images.sources import Images, named_frames
-from edgefs_runtime.session import Holding
-from edgefs_runtime.teach.enrolment import Teaching
-from edgefs_runtime.verify import check_once, warnings_of
+from edgefs_runtime.session import Session
 
 
 class Classifier(Acts):
@@ -46,17 +45,18 @@ class Classifier(Acts):
         bundle: without the bytes of its model.
         backend: what computes the embeddings.
         gallery_path: the gallery's file, which need not be there yet; None where only the bundle's seed decides.
+        answering: the way of a frame to its decision, for who measures it in parts.
         warnings: one sentence each of what speaks against this bundle on this machine, as a network that was quantised
             for another processor, or where the device was taught something that this bundle does not use.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0) -> None:
         preprocess, embedder = bundle.manifest.preprocess, backend.embedder
-        super().__init__(bundle, Teaching(preprocess, embedder), Holding(bundle, embedder, gallery, wait))
+        super().__init__(bundle, embedder, Session(bundle, embedder, gallery, wait))
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)
-        self._answering = Answering(preprocess, embedder)
+        self.answering = Answering(preprocess, embedder)
 
     @classmethod
     def open(
@@ -91,13 +91,13 @@ class Classifier(Acts):
             GalleryError: the gallery is damaged, of another embedding space or of a newer schema; or the index of the
                 challenge parts is damaged.
         """
-        opened = Bundle.open(bundle)
+        opened = Bundle.open(bundle, load_onnxruntime)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_of(opened)
         backend = open_backend(opened, provider, test=check_once, threads=threads)
         classifier = cls(opened.without_model(), backend, path, wait)
         unused = _left_behind(opened, path) if gallery is None and path is not None else ()
         classifier.warnings += (*unused, *classifier.health)
-        if challenge and (kept := classifier._holding.kept_parts):
+        if challenge and (kept := classifier._session.kept_parts):
             try:
                 kept.check_bundle(classifier.judge)
             except BundleError as error:  # the part may fail for want of what was taught elsewhere
@@ -114,7 +114,7 @@ class Classifier(Acts):
 
     def close(self) -> None:
         """Give up the gallery, if this process owns it. Predicting still works."""
-        self._holding.close()
+        self._session.close()
 
     def predict(self, images: Images, part_ids: Iterable[str | None] | None = None) -> list[Decision]:
         """Decide about images; no state changes.
@@ -151,14 +151,8 @@ class Classifier(Acts):
         """
         frames = named_frames(images, part_ids, "part_ids")
         while group := list(islice(frames, max(1, batch))):
-            read = [self._answering.read(frame) for frame, _ in group]
-            yield from self._answering.answers(self.judge, read, [part_id for _, part_id in group])
-
-    def decide(self, pixels: NDArray[np.uint8], part_id: str | None = None) -> Decision:
-        """Decide about one preprocessed image, uint8 RGB `[H,W,3]`."""
-        (decision,) = self._answering.answers(self.judge, [Read(pixels)], [part_id])
-        assert isinstance(decision, Decision)  # noqa: S101 - of pixels there is one
-        return decision
+            read = [self.answering.read(frame) for frame, _ in group]
+            yield from self.answering.answers(self.judge, read, [part_id for _, part_id in group])
 
     def embed(self, images: Images, *, views: bool = False) -> NDArray[np.float32]:
         """Embeddings `[N,D]` of images, or `[N,V·D]` of all views that an image which teaches is seen in.
@@ -169,7 +163,7 @@ class Classifier(Acts):
             ImageError: an image can't be read; the message names it.
         """
         found = self._teaching.embed(images, views=views)
-        judge = self._holding.judge
+        judge = self._session.judge
         return found if judge is None else judge.snapshot.seen(found)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.gallery.store import Guard
 
 
-class Holding:
+class Session:
     """The gallery of one bundle on this device, read or owned.
 
     Attributes:
@@ -48,6 +48,7 @@ class Holding:
         self.head_note = ""
         self._bundle, self._embedder = bundle, embedder
         self._owned: Gallery | None = None
+        self._asked: Judge | None = None  # computed last
 
     def close(self) -> None:
         """Give up the gallery, if this process owns it; `judge` still decides."""
@@ -121,6 +122,7 @@ class Holding:
             try:
                 yield gallery
             except GalleryError:
+                self._asked = None
                 if is_new:
                     gallery.discard()
                     self._owned = None
@@ -132,10 +134,18 @@ class Holding:
             self._take(gallery)
 
     def judge_of(self, snapshot: Snapshot) -> Judge | None:
-        """Decides by a snapshot; None where it holds no class."""
+        """Decides by a snapshot; None where it holds no class.
+
+        An act asks for the one of now and the one of after it, for its guard, and then decides by the latter: what is
+        at hand is not computed again.
+        """
         if not snapshot.labels:
             return None
-        return Judge(snapshot, self._bundle.manifest.decision, self._bundle.digest, self.trained)
+        for judge in (self.judge, self._asked):
+            if judge is not None and judge.snapshot.is_same(snapshot):
+                return judge
+        self._asked = Judge(snapshot, self._bundle.manifest.decision, self._bundle.digest, self.trained)
+        return self._asked
 
     def known(self) -> dict[str, str]:
         """The class of every image that was taught and counts or is pending, by its digest; nothing is owned for it.
@@ -204,7 +214,7 @@ class Holding:
     def _take(self, gallery: Gallery) -> None:
         """Decide by what the gallery holds now, and note what challenge parts get by it."""
         before = self.judge
-        self.judge = self._judge_now(gallery)
+        self.judge, self._asked = self._judge_now(gallery), None
         self.head_note = _head_note(before, self.judge)
         if challenge := self.kept_parts:
             challenge.note(self.judge)

@@ -295,6 +295,7 @@ def test_verify_runs_the_self_test(bundle: Path) -> None:
 def test_all_is_what_the_package_shows() -> None:
     import types
 
+    assert all(hasattr(edgefs_runtime, name) for name in edgefs_runtime.__all__)  # each is loaded when asked for
     shown = {
         name
         for name, value in vars(edgefs_runtime).items()

@@ -93,10 +93,10 @@ def of_run(folder: Path) -> dict[str, Any]:
     return {
         "name": run.name,
         "identity": run.identity,
-        "succeeds": run.fields.get("succeeds", ""),
+        "succeeds": run.record.succeeds,
         "chosen_on": run.chosen_on,
         "head": None if run.trained_head is None else run.trained_head.to_json(),
-        "files": dict(run.fields["files"]),
+        "files": dict(run.record.files),
         "metrics": hashlib.sha256(json.dumps(run.metrics, sort_keys=True).encode()).hexdigest(),
         "enrolments": [
             {"label": one.label, "disposition": one.disposition, "digests": list(one.digests)}

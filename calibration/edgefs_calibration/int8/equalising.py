@@ -40,7 +40,7 @@ def channel_scales(
         low: smallest value of each channel `[C]`, by the map's name.
         high: largest value, alike.
     """
-    graph = _Graph(model)
+    graph = _EqualisedGraph(model)
     scales: dict[str, NDArray[np.float32]] = {}
     for group in graph.groups():
         quantised = [name for name in group if not graph.is_only_rectified(name)]
@@ -64,7 +64,7 @@ def equalised(model: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
     """A model of the same function whose maps `scales` names are divided by them."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    graph = _Graph(changed)
+    graph = _EqualisedGraph(changed)
     nodes = []
     for node in changed.graph.node:
         nodes.append(node)
@@ -78,7 +78,7 @@ def equalised(model: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
     return changed
 
 
-def _absorb(graph: _Graph, node: onnx.NodeProto, scales: Scales) -> None:
+def _absorb(graph: _EqualisedGraph, node: onnx.NodeProto, scales: Scales) -> None:
     made, read = scales.get(node.output[0]), scales.get(node.input[0])
     weight = graph.constant(node.input[1])
     if weight is None or (made is None and read is None):
@@ -110,7 +110,7 @@ def channels_read(node: onnx.NodeProto, weight: NDArray[np.floating]) -> NDArray
     return np.asarray(first[:, None] + np.arange(inputs)[None, :], np.int64)
 
 
-class _Graph:
+class _EqualisedGraph:
     """Who makes and who reads what."""
 
     def __init__(self, model: onnx.ModelProto) -> None:

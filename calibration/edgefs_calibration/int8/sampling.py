@@ -1,6 +1,6 @@
 """Which images to calibrate on: few, but such that nothing the line shows is missing.
 
-- `balanced`: as many of each class, and within a class as many parts, as there are.
+- `balanced_sample`: as many of each class, and within a class as many parts, as there are.
 - `k_center`: those that are farthest from each other in the embedding.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def balanced(
+def balanced_sample(
     labels: Sequence[str], groups: Sequence[str], digests: Sequence[str], count: int, seed: int = 0
 ) -> list[int]:
     """Positions of at most `count` of n images, ascending; classes take turns, and in a class its parts do.

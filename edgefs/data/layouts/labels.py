@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from edgefs_runtime.base.errors import DataError, GalleryError
-from edgefs_runtime.base.labels import check_label, difference, not_text, twin_key
+from edgefs_runtime.base.labels import check_label, difference_in_words, not_text, twin_key
 
 
 def check_names(labels: Collection[str], root: Path) -> None:
@@ -31,7 +31,7 @@ def twin_notes(labels: Collection[str]) -> list[str]:
     for label in sorted(labels):
         alike[twin_key(label)].append(label)
     return [
-        f"{first} and {twin} differ {difference(first, twin)} only: are they one class?"
+        f"{first} and {twin} differ {difference_in_words(first, twin)} only: are they one class?"
         for first, *twins in alike.values()
         for twin in twins
     ]

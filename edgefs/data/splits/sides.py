@@ -9,7 +9,7 @@ from typing import Literal
 from edgefs.data.samples import Sample
 from edgefs.data.splits.parts import Part, find_parts
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.base.labels import difference, twin_of
+from edgefs_runtime.base.labels import difference_in_words, twin_of
 from edgefs_runtime.base.wording import counted
 
 Protocol = Literal["shots", "holdout", "given", "cross-validation"]
@@ -103,7 +103,11 @@ def _check_learnable(train: Sequence[Sample], held_out: Sequence[Sample]) -> Non
     for label in sorted({sample.label for sample in held_out} - learned):
         number = sum(sample.label == label for sample in held_out)
         twin = twin_of(label, learned)
-        twins = f" ({label} and {twin}, of which there are some, differ {difference(label, twin)} only)" if twin else ""
+        twins = (
+            f" ({label} and {twin}, of which there are some, differ {difference_in_words(label, twin)} only)"
+            if twin
+            else ""
+        )
         raise DataError(
             f"class {label!r} has {counted(number, 'image')} to validate or test on and none to learn from{twins}; "
             "move some of its parts to train, or remove the class"

@@ -6,6 +6,8 @@
 - `in_style_of`: a source image with the target's amplitudes under its own phases, as in FACT (Xu et al. 2021,
   arXiv:2105.11120) and Fourier domain adaptation (Yang & Soatto 2020, arXiv:2004.05498): shapes stay, texture and
   colour become the target's; and now and then a target image shines through (FixBi, Na et al. 2021, arXiv:2011.09230).
+
+torchvision's transforms change all images of a batch alike (ADR 17).
 """
 
 from __future__ import annotations

@@ -24,13 +24,14 @@ from edgefs.embedding.gallery_network import GalleryNetwork
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.adabn import estimate_statistics, has_batch_norm
 from edgefs.methods.domain.guard import collapse_of
 from edgefs.methods.domain.pixels import in_batches, load_pixels
-from edgefs.methods.domain.thresholds import correction
+from edgefs.methods.domain.thresholds import correction_by_target
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.methods.embedding import embed_all
-from edgefs.methods.features import fit_projection
+from edgefs.methods.features.method import fit_projection
 from edgefs.methods.task import Adapted, Task
 from edgefs_runtime.base.errors import EdgefsError, GalleryError
 from edgefs_runtime.base.wording import counted
@@ -50,7 +51,7 @@ _SHARPNESS = 10.0  # of the softmax over cosines by which answers are compared
 
 def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
     """Bring statistics together, and keep the source's own where that says less about the target."""
-    settings = task.settings.domain
+    settings = task.settings.of(DomainSettings)
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
     projection = fit_projection(task, plan)
     if projection is not None:
@@ -88,7 +89,9 @@ def adapt_frozen(task: Task, two: TwoDomains) -> Adapted:
 def _aligned(task: Task, network: EmbeddingNetwork, rows: NDArray[np.float32]) -> tuple[GalleryNetwork | None, str]:
     """What moves the source's gallery to where the target's embeddings `[n,D]` lie: `edgefs realign`, backwards."""
     try:
-        alignment = fit_alignment(rows, _gallery(task, GalleryNetwork(network)), task.settings.domain.align or "auto")
+        alignment = fit_alignment(
+            rows, _gallery(task, GalleryNetwork(network)), task.settings.of(DomainSettings).align or "auto"
+        )
     except GalleryError as error:
         return None, f"{_NOT_ALIGNED}: {error}. {_INSTEAD}"
     if alignment.kind == "none":
@@ -104,7 +107,7 @@ def _aligned(task: Task, network: EmbeddingNetwork, rows: NDArray[np.float32]) -
 
 def _asked(task: Task) -> list[str]:
     """The options that were to bring statistics together."""
-    settings = task.settings.domain
+    settings = task.settings.of(DomainSettings)
     return [*(["--adapt-bn"] if settings.adapt_bn else []), *([f"--align {settings.align}"] if settings.align else [])]
 
 
@@ -163,5 +166,13 @@ def _shipped(task: Task, network: EmbeddingNetwork, gallery: GalleryNetwork | No
     symmetries = task.symmetries or ()
     embedded = embed_all(task, network, symmetries, gallery)
     assert task.domains is not None  # noqa: S101 - as in `adapt_domain`
-    crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network.cpu(), embedded, symmetries, (), (*notes, told), crossfit=crossfit, gallery=gallery)
+    correction, told = correction_by_target(task, network, embedded, task.domains.target_held_out)
+    return Adapted(
+        network=network.cpu(),
+        embedded=embedded,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(correction),
+        candidates=(),
+        notes=(*notes, told),
+        gallery=gallery,
+    )

@@ -27,7 +27,7 @@ _LEAST_RANK = 0.25  # of the C - 1 directions that C classes span
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Adaptation:
     """One of the two models.
 
     Attributes:
@@ -57,7 +57,7 @@ def collapse_of(spread: Spread, plain: Spread, classes: int) -> str:
     return ""
 
 
-def judge(adapted: Candidate, plain: Candidate, source_accuracy: float | None, classes: int) -> Verdict:
+def judge(adapted: Adaptation, plain: Adaptation, source_accuracy: float | None, classes: int) -> Verdict:
     """Compare both by what needs no label of the target.
 
     Args:

@@ -18,14 +18,16 @@ from torch import Tensor
 
 from edgefs.data import Sample
 from edgefs.data.domains import TwoDomains
+from edgefs.evaluation.scores import balanced_accuracy
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.frozen import adapt_frozen
-from edgefs.methods.domain.guard import Candidate, Verdict, judge
+from edgefs.methods.domain.guard import Adaptation, Verdict, judge
 from edgefs.methods.domain.network import Classified
 from edgefs.methods.domain.objective import Domains
 from edgefs.methods.domain.pixels import load_pixels, within_memory
-from edgefs.methods.domain.thresholds import correction
+from edgefs.methods.domain.thresholds import correction_by_target
 from edgefs.methods.domain.training import Trainer
-from edgefs.methods.domain.validators import Answers, Spread, answers_of, balanced_accuracy
+from edgefs.methods.domain.validators import Answers, Spread, answers_of
 from edgefs.methods.embedding import embed_all
 from edgefs.methods.task import Adapted, Task
 from edgefs_runtime.base.errors import EdgefsError
@@ -41,12 +43,12 @@ def adapt_domain(task: Task) -> Adapted:
         TrainingError: the loss is no number any more.
     """
     assert task.domains is not None  # noqa: S101 - `adapting` reads them for this method
-    settings = task.settings.domain
+    settings = task.settings.of(DomainSettings)
     if settings.domain_loss is None and (settings.adapt_bn or settings.align):
         return adapt_frozen(task, task.domains)
     if settings.align:
         raise EdgefsError(f"--align {settings.align} is for embeddings that are not trained; leave out --domain-loss")
-    images = _Images.load(task, task.domains)
+    images = _Pixels.load(task, task.domains)
     trainer = Trainer.of(task, images.domains.classes)
     plain = trainer.source_only(images.domains.source, images.domains.source_classes)
     chosen, notes = _adapt(trainer, plain, images)
@@ -55,11 +57,18 @@ def adapt_domain(task: Task) -> Adapted:
         notes.append(f"Fine-tuned on the {len(images.domains.labelled)} labelled images of the target at the end.")
     network, symmetries = chosen.network.cpu().eval(), task.symmetries or ()
     embedded = embed_all(task, network, symmetries)
-    crossfit, told = correction(task, network, embedded, task.domains.target_held_out)
-    return Adapted(network, embedded, symmetries, (), (*notes, told), crossfit=crossfit)
+    correction, told = correction_by_target(task, network, embedded, task.domains.target_held_out)
+    return Adapted(
+        network=network,
+        embedded=embedded,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(correction),
+        candidates=(),
+        notes=(*notes, told),
+    )
 
 
-def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classified, list[str]]:
+def _adapt(trainer: Trainer, plain: Classified, images: _Pixels) -> tuple[Classified, list[str]]:
     """What is shipped, and sentences on why."""
     settings, domains = trainer.settings, images.domains
     accuracy = _accuracy(trainer, plain, images)
@@ -78,31 +87,31 @@ def _adapt(trainer: Trainer, plain: Classified, images: _Images) -> tuple[Classi
     return plain, [learned, f"NOT adapted ({what}), the model of the source alone is kept: {verdict.reason}."]
 
 
-def _judge(trainer: Trainer, plain: Classified, adapted: Classified, accuracy: float, images: _Images) -> Verdict:
+def _judge(trainer: Trainer, plain: Classified, adapted: Classified, accuracy: float, images: _Pixels) -> Verdict:
     device, classes = trainer.fabric.device, images.domains.classes
     answers = {name: answers_of(model, images.domains.target, device) for name, model in (("a", adapted), ("p", plain))}
     spreads = {name: Spread.of(found) for name, found in answers.items()}
-    collapsed = judge(Candidate(spreads["a"]), Candidate(spreads["p"]), None, classes)
+    collapsed = judge(Adaptation(spreads["a"]), Adaptation(spreads["p"]), None, classes)
     if collapsed.collapsed:
         return collapsed
     reverse = _reverse(trainer, answers["a"], images)
-    return judge(Candidate(spreads["a"], reverse), Candidate(spreads["p"]), accuracy, classes)
+    return judge(Adaptation(spreads["a"], reverse), Adaptation(spreads["p"]), accuracy, classes)
 
 
-def _reverse(trainer: Trainer, answers: Answers, images: _Images) -> float:
+def _reverse(trainer: Trainer, answers: Answers, images: _Pixels) -> float:
     """What of the source a fresh network knows that was taught the target by a model's answers."""
     model = trainer.reverse("reverse", images.domains.target, answers.classes, images.domains.source)
     return _accuracy(trainer, model, images)
 
 
-def _accuracy(trainer: Trainer, model: Classified, images: _Images) -> float:
+def _accuracy(trainer: Trainer, model: Classified, images: _Pixels) -> float:
     """Balanced, on the source's images held out."""
     found = answers_of(model, images.held_out, trainer.fabric.device)
-    return balanced_accuracy(found.classes, images.held_out_classes.numpy())
+    return balanced_accuracy(images.held_out_classes.numpy(), found.classes)
 
 
 @dataclass(frozen=True)
-class _Images:
+class _Pixels:
     """Pixels of all that is learned from, and of what the source holds out."""
 
     domains: Domains
@@ -110,7 +119,7 @@ class _Images:
     held_out_classes: Tensor
 
     @classmethod
-    def load(cls, task: Task, two: TwoDomains) -> _Images:
+    def load(cls, task: Task, two: TwoDomains) -> _Pixels:
         labels = sorted({sample.label for sample in two.source})
         size = task.preprocess.size
         source = within_memory(two.source, size, task.seed)

@@ -17,14 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgefs.methods.domain import consistency
+from edgefs.methods.domain import DomainSettings, consistency
 from edgefs.methods.domain.augment import in_style_of, inverted, strongly, weakly
 from edgefs.methods.domain.coral import coral_loss
 from edgefs.methods.domain.dann import domain_loss
 from edgefs.methods.domain.network import DomainNetwork, Outputs
 from edgefs.methods.domain.pixels import BalancedDraws, Draws
 from edgefs.methods.domain.reversal import reversal_strength
-from edgefs.settings.adapt import DomainSettings
 from edgefs.training import TrainingSettings
 
 _MOST_STEPS = 100  # of an epoch: a large set is gone through in several

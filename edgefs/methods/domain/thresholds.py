@@ -18,17 +18,17 @@ from edgefs.embedding.enrolments import Embedded, snapshot_of
 from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
 from edgefs.methods.task import Task
-from edgefs_calibration.statistics.crossfit import fit_crossfit
+from edgefs_calibration.statistics.correction import fit_correction
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.decision.correction import CrossFit
-from edgefs_runtime.decision.heads import LeftOut, fit_head
+from edgefs_runtime.decision.correction import Correction
+from edgefs_runtime.decision.heads import LeftOutScores, fit_head
 
 FEWEST = 20  # images of the target; fewer say little of their strange half
 
 
-def correction(
+def correction_by_target(
     task: Task, network: EmbeddingNetwork, embedded: Embedded, target: Sequence[Sample]
-) -> tuple[CrossFit | None, str]:
+) -> tuple[Correction | None, str]:
     """What the gallery's left-out rows are corrected by, and a sentence on it.
 
     Args:
@@ -47,12 +47,12 @@ def correction(
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
     head = fit_head(task.decision.head, snapshot)
     answer = head.answer(np.stack([found[sample.digest] for sample in target]))
-    crossfit = fit_crossfit(
+    correction = fit_correction(
         head.left_out(),
         snapshot.classes,
-        LeftOut(answer.scores, answer.strangeness),
+        LeftOutScores(answer.scores, answer.strangeness),
         answer.scores.argmax(axis=1),
         snapshot.labels,
         default_temperature=head.default_temperature,
     )
-    return crossfit, f"Thresholds: by {counted(len(target), 'target image')} without a label, not learned from."
+    return correction, f"Thresholds: by {counted(len(target), 'target image')} without a label, not learned from."

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.network import Classified, DomainNetwork
 from edgefs.methods.domain.objective import Domains, JointObjective, LabelledObjective
 from edgefs.methods.domain.pixels import in_batches
 from edgefs.methods.task import Task
-from edgefs.settings.adapt import DomainSettings
 from edgefs.training import TrainingSettings, make_fabric, train
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Trainer:
         """From what was asked for."""
         asked = task.settings
         full = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
-        settings = _completed(asked.domain, task)
+        settings = _completed(asked.of(DomainSettings), task)
         training = TrainingSettings(
             epochs=asked.epochs or EPOCHS,
             lr=asked.lr or _RATE,

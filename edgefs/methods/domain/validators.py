@@ -87,8 +87,3 @@ def answers_of(model: Classified, pixels: Tensor, device: torch.device) -> Answe
         torch.cat([embeddings for embeddings, _ in parts]).float().cpu().numpy(),
         torch.cat([logits for _, logits in parts]).float().softmax(1).cpu().numpy(),
     )
-
-
-def balanced_accuracy(answers: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Mean over classes of the share that is right."""
-    return float(np.mean([(answers[truth == number] == number).mean() for number in np.unique(truth)]))

@@ -14,46 +14,44 @@ from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
 from edgefs.evaluation.paired import standard_error
 from edgefs.methods.embedding import embed_all
-from edgefs.methods.features import adapt_features, fit_projection
-from edgefs.methods.finetune.folding import CrossFitted, cross_fit
+from edgefs.methods.features.method import adapt_features, fit_projection
+from edgefs.methods.finetune import UNFREEZE, FinetuneSettings
+from edgefs.methods.finetune.crossfitting import CrossFitted, cross_fit
+from edgefs.methods.finetune.remembered import RememberedImages
 from edgefs.methods.finetune.search import candidates
-from edgefs.methods.finetune.support import Support
 from edgefs.methods.finetune.tuning import Tuning
 from edgefs.methods.task import Adapted, Task
 from edgefs.report import Candidate
-from edgefs.settings.adapt import FinetuneSettings
-from edgefs_calibration.statistics.crossfit import fit_crossfit
+from edgefs_calibration.statistics.correction import fit_correction
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.correction import Correction
 from edgefs_runtime.decision.heads import fit_head
-
-UNFREEZE = 4  # last stages that learn, where nothing is said: of six, those that see more than edges
 
 
 def adapt_finetune(task: Task) -> Adapted:
     """Tune, cross-fitted, and embed everything by the tuned network."""
     plan = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
-    options = _options(task.settings.finetune, len(plan.taps))
+    options = _options(task.settings.of(FinetuneSettings), len(plan.taps))
     symmetries, told, projection = _of_the_frozen(task, plan)
     tried = candidates(options, len(plan.taps), task.seed) if options.search else [options]
     deepest = max(one.unfreeze or 0 for one in tried)
     augment = options.augment == "auto" and deepest > 0
-    support = Support.of(task, plan, symmetries, len(plan.taps) - deepest, augment=augment)
-    tuning = Tuning(task, plan, support, projection)
+    images = RememberedImages.of(task, plan, symmetries, len(plan.taps) - deepest, augment=augment)
+    tuning = Tuning(task, plan, images, projection)
     options, fitted = _search(tuning, tried)
     depth = options.unfreeze or 0
-    tuned = tuning.tune(options, range(support.taught), "tune")
+    tuned = tuning.tune(options, range(images.taught), "tune")
     network = EmbeddingNetwork(tuned.backbone, tuning.shipped, projection)
     embedded = embed_all(task, network, symmetries)
     return Adapted(
         network=network,
         embedded=embedded,
-        symmetries=symmetries,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(_correction(task, embedded, fitted) if fitted and depth else None),
         candidates=_candidates(fitted),
         notes=(*told, *_notes(task, options, fitted)),
-        crossfit=_correction(task, embedded, fitted) if fitted and depth else None,
         honest=fitted.decisions if fitted else None,
-        head=tuned.model(support.labels, fitted.temperature if fitted else 1.0),
+        head=tuned.model(images.labels, fitted.temperature if fitted else 1.0),
     )
 
 
@@ -70,8 +68,7 @@ def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tu
     """
     if task.settings.head == "linear":
         return task.symmetries or (), (), None
-    support_alone = dataclasses.replace(task.split, validation=(), test=())
-    frozen = adapt_features(dataclasses.replace(task, split=support_alone))
+    frozen = adapt_features(task.of_support_alone())
     return frozen.symmetries, frozen.notes[-1:], fit_projection(task, plan)
 
 
@@ -80,10 +77,10 @@ def _options(asked: FinetuneSettings, stages: int) -> FinetuneSettings:
     return dataclasses.replace(asked, unfreeze=min(depth, stages))
 
 
-def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> CrossFit:
+def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> Correction:
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
     head = fit_head(task.decision.head, snapshot)
-    return fit_crossfit(
+    return fit_correction(
         head.left_out(),
         snapshot.classes,
         fitted.gallery,

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from edgefs.settings.adapt import FinetuneSettings
+from edgefs.methods.finetune import FinetuneSettings
 
 DEPTHS, RATES, PENALTIES = (1, 2, 4, 6), (0.1, 0.3, 1.0), (0.0, 0.01, 0.1)
 TRIALS = 8

@@ -17,11 +17,11 @@ from edgefs.backbones import Backbone
 from edgefs.backbones.stages import stage_of
 from edgefs.embedding.network import EmbeddingPlan
 from edgefs.embedding.projection import Projection
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.objective import CosineHead, Supervised, Tuned, feature_of
-from edgefs.methods.finetune.support import Support
+from edgefs.methods.finetune.remembered import RememberedImages
 from edgefs.methods.task import Task
-from edgefs.settings.adapt import FinetuneSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_export.onnx.head import linear_head_onnx
 from edgefs_runtime.decision.heads import TrainedHeadModel
@@ -56,13 +56,13 @@ class Tuning:
     Attributes:
         task: what is adapted to.
         plan: all stages.
-        support: the images.
+        images: that are learned from, and that validate.
         projection: of the frozen network; None with a linear head.
     """
 
     task: Task
     plan: EmbeddingPlan
-    support: Support
+    images: RememberedImages
     projection: Projection | None
 
     @cached_property
@@ -85,19 +85,19 @@ class Tuning:
 
     def tune(self, options: FinetuneSettings, learned: Sequence[int], name: str) -> TunedNetwork:
         """Train on some of the images; those behind the ones that teach validate, and choose the epoch."""
-        settings, support = self.task.settings, self.support
+        settings, images = self.task.settings, self.images
         backbone = dataclasses.replace(self.task.backbone, network=copy.deepcopy(self.task.backbone.network))
-        cut = CutNetwork(backbone.network, self.plan, support.frozen)
+        cut = CutNetwork(backbone.network, self.plan, images.frozen)
         self._freeze(backbone, cut, options)
         torch.manual_seed(self.task.seed)
         module = Tuned(cut, self._head(cut, learned), options.bn_stats)
         objective = Supervised(
             module,
-            support.bank,
-            support.views,
-            support.classes,
+            images.bank,
+            images.views,
+            images.classes,
             learned=np.array(learned, np.int64),
-            validating=np.arange(support.taught, len(support.samples)),
+            validating=np.arange(images.taught, len(images.samples)),
             rates=self._rates(backbone, options),
             lr=settings.lr or LR,
             l2sp=options.l2sp,
@@ -133,20 +133,20 @@ class Tuning:
         """Cosines begin with the classes' means, the textbook's layer with noise."""
         feature = feature_of(cut)
         if self.kind == "linear":
-            return nn.Linear(feature.stop - feature.start, len(self.support.labels))
+            return nn.Linear(feature.stop - feature.start, len(self.images.labels))
         features = self._plain(cut, learned)[:, feature]
         unit = features / features.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        classes = torch.from_numpy(self.support.classes[list(learned)])
-        means = [unit[classes == number].mean(dim=0) for number in range(len(self.support.labels))]
+        classes = torch.from_numpy(self.images.classes[list(learned)])
+        means = [unit[classes == number].mean(dim=0) for number in range(len(self.images.labels))]
         return CosineHead(torch.stack(means))
 
     @torch.no_grad()
     def _plain(self, cut: CutNetwork, positions: Sequence[int]) -> Tensor:
         """`[n,F]` of images as they are, not turned."""
-        rows = torch.tensor(list(positions)) * self.support.views
+        rows = torch.tensor(list(positions)) * self.images.views
         cut.eval()
         device = self.task.device  # the bank is in the computer's own memory, the network where it trains
-        banks = [self.support.bank.rows(chunk) for chunk in torch.split(rows, 256)]
+        banks = [self.images.bank.rows(chunk) for chunk in torch.split(rows, 256)]
         return torch.cat([cut(*(value.to(device) for value in values)).cpu() for values in banks])
 
     def _rates(self, backbone: Backbone, options: FinetuneSettings) -> Callable[[str], float]:

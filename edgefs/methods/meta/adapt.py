@@ -9,22 +9,21 @@ trained on DATA: its images are embedded and become the gallery, so what leave-o
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgefs.backbones.conv4 import Conv4
 from edgefs.methods.embedding import embed_all
-from edgefs.methods.features import adapt_features
+from edgefs.methods.features.method import adapt_features
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
-from edgefs.methods.meta.episodes import Episodes, hold_out
+from edgefs.methods.meta.episodes import EpisodeSampler, hold_out
 from edgefs.methods.meta.network import embedding_network, own_backbone, projected
 from edgefs.methods.meta.objective import EpisodicNetwork, MetaObjective
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass, read_tasks
 from edgefs.methods.task import Adapted, Task
-from edgefs.settings.adapt import MetaSettings
 from edgefs.training import History, TrainingSettings, make_fabric, train
 from edgefs_runtime.base.errors import DataError, TrainingError
 
@@ -57,7 +56,7 @@ def adapt_meta(task: Task) -> Adapted:
         DataError: the tasks hold too little, or nothing that DATA doesn't.
         TrainingError: no tasks were named, nothing is to learn, or the loss is no number any more.
     """
-    settings = task.settings.meta
+    settings = task.settings.of(MetaSettings)
     if settings.tasks is None:
         raise TrainingError("--method meta learns from many tasks: pass --tasks DIR, a folder of TASK/CLASS/*.png")
     defaults = _DEFAULTS[settings.algorithm, task.backbone.trained]
@@ -70,7 +69,7 @@ def adapt_meta(task: Task) -> Adapted:
         steps=task.steps,
     )
     learned, held_out, sentence = hold_out(tasks.classes, task.seed)
-    episodes = Episodes(
+    episodes = EpisodeSampler(
         learned,
         _ways(settings, defaults, learned),
         settings.episode_shots + settings.queries,
@@ -96,10 +95,10 @@ def adapt_meta(task: Task) -> Adapted:
     return Adapted(
         network=network,
         embedded=embed_all(task, network, symmetries),
-        symmetries=symmetries,
+        preprocess=task.in_views(symmetries),
+        decision=task.deciding(head=_head(task, criterion)),
         candidates=(),
         notes=(*tasks.notes, sentence, _explain(settings, objective, training, history), views),
-        gallery_head=_head(task, criterion),
     )
 
 
@@ -121,9 +120,9 @@ def _criterion(settings: MetaSettings) -> ProtoNet | Anil:
 
 
 def _objective(
-    task: Task, module: EpisodicNetwork, episodes: Episodes, held_out: list[TaskClass], defaults: _Defaults
+    task: Task, module: EpisodicNetwork, episodes: EpisodeSampler, held_out: list[TaskClass], defaults: _Defaults
 ) -> tuple[MetaObjective, TrainingSettings]:
-    asked, settings = task.settings, task.settings.meta
+    asked, settings = task.settings, task.settings.of(MetaSettings)
     batch, epochs = asked.batch or defaults.batch, asked.epochs or defaults.epochs
     objective = MetaObjective(
         module=module,
@@ -157,9 +156,7 @@ def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
     """Those that were asked for; else none where a turned image was another class, or feature extraction's choice."""
     turned = settings.class_rotations or settings.class_mirrors
     if task.symmetries is None and not turned and not isinstance(task.backbone.network, Conv4):
-        frozen = adapt_features(
-            dataclasses.replace(task, split=dataclasses.replace(task.split, validation=(), test=()))
-        )
+        frozen = adapt_features(task.of_support_alone())
         return frozen.symmetries, frozen.notes[-1]
     symmetries = task.symmetries or ()
     why = "as asked for" if task.symmetries is not None else "--symmetry adds those that keep a class"

@@ -1,4 +1,7 @@
-"""Changes the images of an episode a little, so that few drawings or parts stand for many."""
+"""Changes the images of an episode a little, so that few drawings or parts stand for many.
+
+torchvision's transforms take no generator and change all images of a batch alike (ADR 17).
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def hold_out(classes: Sequence[TaskClass], seed: int) -> tuple[list[TaskClass], 
 
 
 @dataclass(frozen=True)
-class Episodes:
+class EpisodeSampler:
     """A source of episodes.
 
     Attributes:

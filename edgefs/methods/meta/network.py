@@ -14,6 +14,7 @@ from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.task import Task
 from edgefs_runtime.base.errors import TrainingError
 
@@ -34,7 +35,7 @@ def embedding_network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
         plan = EmbeddingPlan.all_stages(backbone, task.preprocess.size)
     network = EmbeddingNetwork(backbone, plan)
     if backbone.trained:
-        _freeze(backbone, network, task.settings.meta.unfreeze)
+        _freeze(backbone, network, task.settings.of(MetaSettings).unfreeze)
     return network.to(memory_format=torch.channels_last)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgefs.embedding.network import EmbeddingNetwork
 from edgefs.methods.meta.augment import warp
-from edgefs.methods.meta.episodes import Episodes
+from edgefs.methods.meta.episodes import EpisodeSampler
 from edgefs.methods.meta.tasks import TaskClass
 
 _BATCH = 128  # images, in validation
@@ -64,7 +64,7 @@ class MetaObjective:
     """
 
     module: EpisodicNetwork
-    episodes: Episodes
+    episodes: EpisodeSampler
     held_out: Sequence[TaskClass]
     steps: int
     batch: int

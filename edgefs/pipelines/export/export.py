@@ -14,18 +14,19 @@ from typing import Literal
 from edgefs.embedding.enrolments import Embedded
 from edgefs.pipelines.checking import check_export
 from edgefs.pipelines.export.describing import manifest_fields, report_of
-from edgefs.pipelines.export.measuring import Measured, compare, embed_by_runtime, embed_by_torch, evaluate
-from edgefs.pipelines.export.plan import Plan, load_gallery_network, read_plan
-from edgefs.pipelines.export.precision import DeploySettings, Subject, deploy
-from edgefs.pipelines.export.refining import check_head, refine
+from edgefs.pipelines.export.measuring import BundleFigures, compare, embed_by_runtime, embed_by_torch, evaluate_bundle
+from edgefs.pipelines.export.plan import ExportPlan, read_plan
+from edgefs.pipelines.export.precision import DeploySettings, FloatModel, deploy
+from edgefs.pipelines.export.refining import check_refinable, refine
+from edgefs.pipelines.networks import load_gallery_network
 from edgefs.progress import Steps, silent
-from edgefs.report import render_report
+from edgefs.report import report_html
 from edgefs.runs.run import Run
 from edgefs_export.onnx.graph import to_onnx
 from edgefs_export.packing.golden_inputs import golden_inputs
 from edgefs_export.packing.pack import pack, write_bundle
-from edgefs_runtime.bundle.bundle import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.bundle.members import GOLDEN, HEAD, MODEL, REPORT, SEED
 from edgefs_runtime.bundle.seed import pack_gallery
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
@@ -37,7 +38,7 @@ _AS_IT_IS = DeploySettings()
 
 
 @dataclass(frozen=True)
-class Exported(Measured):
+class Exported(BundleFigures):
     """What `export` wrote, and what was measured.
 
     Attributes:
@@ -86,7 +87,7 @@ def export(
     check_export(folder, out, name=name, data=data, calibration=deployment.calibration)
     plan = read_plan(Run.open(folder), data, name)
     if unlabelled is not None:
-        check_head(plan)
+        check_refinable(plan)
     exact = _to_onnx(plan, steps)
     vectors = embed_by_runtime(plan, *exact, use_cache, steps)
     judge = plan.judge(vectors)
@@ -102,7 +103,7 @@ def export(
     if refined is not None:
         judge = plan.judge(vectors, refined.enrolments)
     writing = steps("write the bundle")
-    measured = Measured(parity, evaluate(plan, judge, vectors), deployed, refined)
+    measured = BundleFigures(parity, evaluate_bundle(plan, judge, vectors), deployed, refined)
     members = _members(plan, vectors, embedder, judge, measured, keep_images)
     fields = {**manifest_fields(plan, embedder.dim, measured), "version": version, "keep_images": keep_images}
     packed = pack(fields, members)
@@ -112,7 +113,12 @@ def export(
 
 
 def _members(
-    plan: Plan, vectors: Embedded, embedder: OnnxEmbedder, judge: Judge, measured: Measured, keep_images: KeepImages
+    plan: ExportPlan,
+    vectors: Embedded,
+    embedder: OnnxEmbedder,
+    judge: Judge,
+    measured: BundleFigures,
+    keep_images: KeepImages,
 ) -> dict[str, bytes]:
     """The files of the bundle, less its manifest."""
     jpegs = (
@@ -126,12 +132,12 @@ def _members(
         MODEL: measured.deployed.model,
         SEED: pack_gallery(plan.enrolments(vectors, refined, jpegs)),
         GOLDEN: Golden.record(inputs, embed_each(embedder, inputs), judge).to_bytes(),
-        REPORT: render_report(report_of(plan, measured)).encode(),
+        REPORT: report_html(report_of(plan, measured)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),
     }
 
 
-def _to_onnx(plan: Plan, steps: Steps) -> tuple[bytes, bytes | None]:
+def _to_onnx(plan: ExportPlan, steps: Steps) -> tuple[bytes, bytes | None]:
     """The network in float32, and the gallery's own where there is one."""
     progress = steps("export to ONNX")
     model = to_onnx(plan.network, plan.preprocess.size)
@@ -141,8 +147,8 @@ def _to_onnx(plan: Plan, steps: Steps) -> tuple[bytes, bytes | None]:
     return model, gallery_model
 
 
-def _subject(plan: Plan, model: bytes, gallery_model: bytes | None) -> Subject:
-    return Subject(
+def _subject(plan: ExportPlan, model: bytes, gallery_model: bytes | None) -> FloatModel:
+    return FloatModel(
         model=model,
         gallery_model=gallery_model,
         preprocess=plan.preprocess,
@@ -151,5 +157,5 @@ def _subject(plan: Plan, model: bytes, gallery_model: bytes | None) -> Subject:
         dispositions=plan.dispositions,
         train=plan.train,
         test=plan.test,
-        shots=plan.run.fields["settings"]["shots"],
+        shots=plan.run.record.shots,
     )

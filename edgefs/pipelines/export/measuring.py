@@ -12,9 +12,11 @@ from edgefs.embedding.cache import EmbeddingCache, cache_path
 from edgefs.embedding.enrolments import Embedded, rows_of
 from edgefs.embedding.torch_embedder import OneByOne, TorchEmbedder, embed_samples
 from edgefs.evaluation import Evaluation
-from edgefs.pipelines.export.plan import Plan, load_gallery_network
+from edgefs.pipelines.export.plan import ExportPlan
 from edgefs.pipelines.export.precision import Deployed
 from edgefs.pipelines.export.refining import Refined
+from edgefs.pipelines.networks import load_gallery_network
+from edgefs.pipelines.sides import Dispositions, Side
 from edgefs.progress import Progress, Steps
 from edgefs.runs.run import WEIGHTS
 from edgefs.runs.versions import versions
@@ -26,7 +28,7 @@ from edgefs_runtime.embedders.protocol import Embedder
 
 
 @dataclass(frozen=True)
-class Measured:
+class BundleFigures:
     """What is known of a bundle.
 
     Attributes:
@@ -42,7 +44,9 @@ class Measured:
     refined: Refined | None
 
 
-def embed_by_runtime(plan: Plan, model: bytes, gallery_model: bytes | None, use_cache: bool, steps: Steps) -> Embedded:
+def embed_by_runtime(
+    plan: ExportPlan, model: bytes, gallery_model: bytes | None, use_cache: bool, steps: Steps
+) -> Embedded:
     """As the device will: a batch of one each."""
     space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
     cache = cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None
@@ -50,9 +54,9 @@ def embed_by_runtime(plan: Plan, model: bytes, gallery_model: bytes | None, use_
     return _embed(plan, OneByOne(OnnxEmbedder(model)), gallery, cache, steps("embed with onnxruntime"))
 
 
-def embed_by_torch(plan: Plan, use_cache: bool, steps: Steps) -> Embedded:
+def embed_by_torch(plan: ExportPlan, use_cache: bool, steps: Steps) -> Embedded:
     """What the exported model is compared with."""
-    weights, preprocess = plan.run.fields["files"][WEIGHTS], canonical_json(plan.preprocess.to_json())
+    weights, preprocess = plan.run.record.files[WEIGHTS], canonical_json(plan.preprocess.to_json())
     cache = cache_path("torch", weights, preprocess, torch.__version__) if use_cache else None
     cpu, of_gallery = torch.device("cpu"), load_gallery_network(plan.run)
     gallery = None if of_gallery is None else TorchEmbedder(of_gallery, cpu)
@@ -60,7 +64,7 @@ def embed_by_torch(plan: Plan, use_cache: bool, steps: Steps) -> Embedded:
 
 
 def _embed(
-    plan: Plan, embedder: Embedder, gallery: Embedder | None, cache_file: Path | None, progress: Progress
+    plan: ExportPlan, embedder: Embedder, gallery: Embedder | None, cache_file: Path | None, progress: Progress
 ) -> Embedded:
     """Every image, and those that teach in all their views, by the gallery's own network where it has one."""
     cache = EmbeddingCache(cache_file)
@@ -75,7 +79,7 @@ def _embed(
     return Embedded({**of_support.asked, **asked}, taught, len(symmetries))
 
 
-def compare(plan: Plan, judge: Judge, vectors: Embedded, expected: Embedded) -> Parity:
+def compare(plan: ExportPlan, judge: Judge, vectors: Embedded, expected: Embedded) -> Parity:
     """How far the exported model is from torch, in embeddings and in decisions."""
     samples, everything = plan.test or plan.train, (*plan.train, *plan.test)
     return Parity.of(
@@ -87,16 +91,9 @@ def compare(plan: Plan, judge: Judge, vectors: Embedded, expected: Embedded) -> 
     )
 
 
-def evaluate(plan: Plan, judge: Judge, vectors: Embedded) -> Evaluation | None:
+def evaluate_bundle(plan: ExportPlan, judge: Judge, vectors: Embedded) -> Evaluation | None:
     """The figures on the RUN's test images; None where there are none."""
-    samples = (*plan.test, *plan.blank)
-    if not samples:
+    if not plan.test and not plan.blank:
         return None
-    decided = judge.decide(rows_of(plan.test, vectors)) if plan.test else []
-    return Evaluation.of(
-        [sample.label for sample in samples],
-        [*decided, *(judge.no_decision(sample.blank) for sample in plan.blank)],
-        plan.dispositions,
-        plan.strangers,
-        [sample.group for sample in samples],
-    )
+    dispositions = Dispositions(plan.dispositions, plan.strangers)
+    return Side.decided(judge, plan.test, plan.blank, vectors, dispositions).evaluation

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs.pipelines.export.plan import Plan
+from edgefs.pipelines.export.plan import ExportPlan
 from edgefs_runtime.base.errors import ExportError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.judge import Judge
@@ -38,7 +38,7 @@ class Refined:
         return [*sentences_of(self.classes), *([own] if self.passed_over else [])]
 
 
-def check_head(plan: Plan) -> None:
+def check_refinable(plan: ExportPlan) -> None:
     """Refuse what can't be refined.
 
     Raises:
@@ -50,7 +50,7 @@ def check_head(plan: Plan) -> None:
         )
 
 
-def refine(plan: Plan, judge: Judge, embedder: Embedder, images: Sequence[Path]) -> Refined:
+def refine(plan: ExportPlan, judge: Judge, embedder: Embedder, images: Sequence[Path]) -> Refined:
     """Refine what a judge knows, in the embedding that ships.
 
     Images of the RUN are passed over: the figures of a bundle must not be those of images that taught it.

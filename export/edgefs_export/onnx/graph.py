@@ -20,6 +20,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from edgefs_runtime.base.errors import ExportError
+from edgefs_runtime.base.wording import first_line
 
 OPSET = 18
 MAX_IR = 10
@@ -54,9 +55,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> bytes:
             raise ExportError("torch exported nothing")
         model = program.model_proto
     except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(
-            f"torch can't export this network: {(str(error).splitlines() or ['no reason given'])[0]}"
-        ) from error
+        raise ExportError(f"torch can't export this network: {first_line(error)}") from error
     _use_global_pools(model)
     return sealed(model, "embedder")
 

@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 
 from edgefs_export.onnx.graph import ML_OPSET, OPSET, sealed
 from edgefs_runtime.base.errors import ExportError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.decision.heads import TrainedHead
 from edgefs_runtime.decision.heads.trained import PROBABILITIES, SCORES
 
@@ -72,8 +73,7 @@ def sklearn_head_onnx(classifier: Any, dim: int) -> bytes:
                 target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
             )
     except Exception as error:  # skl2onnx's own errors share no base but Exception
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise ExportError(f"skl2onnx can't convert {type(last).__name__}: {reason}") from error
+        raise ExportError(f"skl2onnx can't convert {type(last).__name__}: {first_line(error)}") from error
     _keep_scores(model, gives, len(classifier.classes_))
     return sealed(model, "head")
 

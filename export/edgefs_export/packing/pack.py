@@ -11,8 +11,8 @@ from typing import Any
 
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import ExportError
-from edgefs_runtime.bundle.bundle import MANIFEST, MEMBERS
 from edgefs_runtime.bundle.manifest import FORMAT_VERSION, check_name, manifest_bytes
+from edgefs_runtime.bundle.members import MANIFEST, MEMBERS
 
 SUFFIX = ".edgefs"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say

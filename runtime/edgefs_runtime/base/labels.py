@@ -96,7 +96,7 @@ def twin_of(label: str, known: Collection[str]) -> str | None:
     return next((one for one in sorted(known) if one != label and twin_key(one) == key), None)
 
 
-def difference(label: str, twin: str) -> str:
+def difference_in_words(label: str, twin: str) -> str:
     """In what two labels of which one is the other's twin differ, as a phrase."""
     if normal_label(label) == normal_label(twin):
         return "in characters that look the same"

@@ -23,7 +23,10 @@ _KEYED = re.compile(r"(.*-[0-9a-f]{16})-[0-9a-f]{8}")  # prefix and identity, th
 
 
 def state_folder() -> Path:
-    """`$EDGEFS_STATE`, else the platform's folder for an application's state. It may not exist yet."""
+    """`$EDGEFS_STATE`, else the platform's folder for an application's state. It may not exist yet.
+
+    platformdirs would be one more package on the device, and would not find every gallery of before (ADR 17).
+    """
     if chosen := os.environ.get("EDGEFS_STATE"):
         return Path(chosen)
     if os.name == "nt":

@@ -3,12 +3,17 @@
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 image`, `2 images`, `1,800 images`; a `plural` of its own where an s does not make it."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{number:,} {noun_of(number, noun, plural)}"
 
 
-def first_line(error: object, empty: str = "") -> str:
+def noun_of(number: int, noun: str, plural: str = "") -> str:
+    """The noun alone, as that many of it are called: `image` for 1, else `images`."""
+    return noun if number == 1 else plural or f"{noun}s"
+
+
+def first_line(error: object, empty: str | None = None) -> str:
     """What a library's error says, in one line; its type, or `empty`, where it says nothing."""
-    return (str(error).splitlines() or [empty or type(error).__name__])[0]
+    return (str(error).splitlines() or [type(error).__name__ if empty is None else empty])[0]
 
 
 def plain(text: str) -> str:

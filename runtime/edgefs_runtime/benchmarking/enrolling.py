@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.frames import Frames
-from edgefs_runtime.benchmarking.subject import Subject
+from edgefs_runtime.benchmarking.subject import BenchSubject
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.images import Pixels
 
@@ -38,7 +38,7 @@ class WhileEnrolling:
     enrolment_seconds: NDArray[np.float64]
 
 
-def measure_while_enrolling(subject: Subject, frames: Frames, budget: Budget) -> WhileEnrolling:
+def measure_while_enrolling(subject: BenchSubject, frames: Frames, budget: Budget) -> WhileEnrolling:
     """Decide without a pause while images of a new class are enrolled and taken back, again and again.
 
     Frames that come between two enrolments are decided about and not counted.
@@ -63,7 +63,7 @@ def measure_while_enrolling(subject: Subject, frames: Frames, budget: Budget) ->
 
 
 def _decide_meanwhile(
-    subject: Subject, frames: Frames, budget: Budget, teacher: _Teacher, teaching: Future[None]
+    subject: BenchSubject, frames: Frames, budget: Budget, teacher: _Teacher, teaching: Future[None]
 ) -> tuple[list[float], int]:
     seconds: list[float] = []
     by_old, number, clock = 0, 0, budget.start()

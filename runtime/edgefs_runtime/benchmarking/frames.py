@@ -27,7 +27,7 @@ _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
-class Frame:
+class BenchFrame:
     """One frame: `pixels` `[H,W]` or `[H,W,3]`, the same as a file's bytes, and what it is called."""
 
     name: str
@@ -45,9 +45,9 @@ class Frames:
     """
 
     source: str
-    frames: tuple[Frame, ...]
+    frames: tuple[BenchFrame, ...]
 
-    def __getitem__(self, number: int) -> Frame:
+    def __getitem__(self, number: int) -> BenchFrame:
         """The frame of any number, from 0 on without end."""
         return self.frames[number % len(self.frames)]
 
@@ -74,7 +74,7 @@ def read_frames(paths: Sequence[Path]) -> Frames:
     """
     if not paths:
         raise ImageError("no frame was given; name at least one image")
-    kept: list[Frame] = []
+    kept: list[BenchFrame] = []
     held = 0
     for path in paths[:_MOST_FRAMES]:
         try:
@@ -85,7 +85,7 @@ def read_frames(paths: Sequence[Path]) -> Frames:
         held += pixels.nbytes
         if kept and held > _MOST_BYTES:
             break
-        kept.append(Frame(str(path), pixels, encoded))
+        kept.append(BenchFrame(str(path), pixels, encoded))
     return Frames("files", tuple(kept))
 
 
@@ -108,7 +108,7 @@ def render_frames(size: tuple[int, int] = CAMERA_SIZE, seed: int = 0) -> Frames:
         pixels = _render(width, height, np.random.default_rng((seed, number)))
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=_JPEG_QUALITY)
-        frames.append(Frame(f"rendered frame {number + 1}", pixels, file.getvalue()))
+        frames.append(BenchFrame(f"rendered frame {number + 1}", pixels, file.getvalue()))
     return Frames("rendered", tuple(frames))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.frames import Frames
-from edgefs_runtime.benchmarking.subject import Subject, Times
+from edgefs_runtime.benchmarking.subject import BenchSubject, Times
 from edgefs_runtime.images import ImageSource
 
 STAGES = ("preprocess_encoded", "preprocess", "embed", "head", "end_to_end_encoded", "end_to_end")
@@ -23,7 +23,7 @@ _ONE_ENCODED_IN = 4  # frames: decoding a large one takes longer than all the re
 Turns = dict[str, list[NDArray[np.float64]]]  # of each stage and turn the seconds of each sample
 
 
-def measure_alone(subjects: Sequence[Subject], frames: Frames, budget: Budget) -> list[Turns]:
+def measure_alone(subjects: Sequence[BenchSubject], frames: Frames, budget: Budget) -> list[Turns]:
     """Times of each bundle while nothing else is asked of the process.
 
     A frame in memory is timed stage by stage, so that the stages add up to the end to end. To four such frames comes
@@ -54,14 +54,14 @@ def seconds_of(turns: Turns, stage: str) -> NDArray[np.float64]:
     return np.concatenate(turns[stage])
 
 
-def _warm_up(subject: Subject, frames: Frames) -> float:
+def _warm_up(subject: BenchSubject, frames: Frames) -> float:
     """Seconds of the fastest of some decisions, which load and allocate what is needed once."""
     for frame in frames.frames:
         subject.decide(frame.encoded)
     return min(subject.decide(frames[number].pixels)[1].total for number in range(_WARM_UP))
 
 
-def _take_turn(subject: Subject, frames: Frames, first: int, number: int, turns: Turns) -> None:
+def _take_turn(subject: BenchSubject, frames: Frames, first: int, number: int, turns: Turns) -> None:
     for uncounted in range(_UNCOUNTED):
         subject.decide(frames[first + uncounted].pixels)
     in_memory = _decide([frames[first + k].pixels for k in range(number)], subject)
@@ -72,7 +72,7 @@ def _take_turn(subject: Subject, frames: Frames, first: int, number: int, turns:
     turns["end_to_end_encoded"].append(encoded[:, 3])
 
 
-def _decide(sources: Sequence[ImageSource], subject: Subject) -> NDArray[np.float64]:
+def _decide(sources: Sequence[ImageSource], subject: BenchSubject) -> NDArray[np.float64]:
     """`Times` of each, `[n,4]`."""
     times: list[Times] = [subject.decide(source)[1] for source in sources]
     return np.array(times, np.float64)

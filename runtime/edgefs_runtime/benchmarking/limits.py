@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgefs_runtime.benchmarking.measuring import Benchmark, Measured
+from edgefs_runtime.benchmarking.measuring import BenchFigures, Benchmark
 from edgefs_runtime.benchmarking.percentiles import samples_needed
 
 
@@ -24,7 +24,7 @@ class Limits:
         """One sentence for each limit that a bundle does not keep."""
         return [sentence for bundle in benchmark.bundles for sentence in self._of(bundle, benchmark.plan.deadline)]
 
-    def _of(self, bundle: Measured, deadline: float | None) -> list[str]:
+    def _of(self, bundle: BenchFigures, deadline: float | None) -> list[str]:
         found = []
         spread = bundle.stages["end_to_end"]
         p99 = spread.percentiles[99.0]

@@ -19,15 +19,15 @@ from edgefs_runtime.benchmarking.frames import Frames
 from edgefs_runtime.benchmarking.latency import STAGES, Turns, measure_alone, seconds_of
 from edgefs_runtime.benchmarking.machine import Machine
 from edgefs_runtime.benchmarking.memory import Memory, measure_memory
-from edgefs_runtime.benchmarking.percentiles import Spread
-from edgefs_runtime.benchmarking.subject import Subject, open_subjects
+from edgefs_runtime.benchmarking.percentiles import Percentiles
+from edgefs_runtime.benchmarking.subject import BenchSubject, open_subjects
 from edgefs_runtime.benchmarking.throughput import Throughput, measure_throughput
 
 _ALONE, _ENROLLING, _THROUGHPUT = 0.5, 0.25, 0.25  # shares of the time
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """How it is measured.
 
     Attributes:
@@ -93,15 +93,15 @@ class Enrolling:
         enrolment: what one takes while deciding goes on.
     """
 
-    end_to_end: Spread
+    end_to_end: Percentiles
     by_old_snapshot: int
     images: int
     enrolments: int
-    enrolment: Spread
+    enrolment: Percentiles
 
 
 @dataclass(frozen=True)
-class Measured:
+class BenchFigures:
     """One bundle.
 
     Attributes:
@@ -129,7 +129,7 @@ class Measured:
     images: int
     head: str
     warnings: tuple[str, ...]
-    stages: Mapping[str, Spread]
+    stages: Mapping[str, Percentiles]
     enrolling: Enrolling
     misses: Mapping[str, Misses]
     throughput: tuple[Throughput, ...]
@@ -167,9 +167,9 @@ class Benchmark:
     """
 
     machine: Machine
-    plan: Plan
+    plan: BenchPlan
     frames: Frames
-    bundles: tuple[Measured, ...]
+    bundles: tuple[BenchFigures, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; times in milliseconds, memory in MiB."""
@@ -182,7 +182,7 @@ class Benchmark:
         }
 
 
-def bench(paths: Sequence[Path], frames: Frames, plan: Plan) -> Benchmark:
+def bench(paths: Sequence[Path], frames: Frames, plan: BenchPlan) -> Benchmark:
     """Measure bundles side by side in this process.
 
     No gallery is written to but copies that are thrown away.
@@ -214,9 +214,9 @@ def bench(paths: Sequence[Path], frames: Frames, plan: Plan) -> Benchmark:
             described = _describe(subject)  # before it enrols
             meanwhile = measure_while_enrolling(subject, frames, budget.part(_ENROLLING))
             bundles.append(
-                Measured(
+                BenchFigures(
                     **described,
-                    stages={stage: Spread.of(seconds_of(turns, stage)) for stage in STAGES},
+                    stages={stage: Percentiles.of(seconds_of(turns, stage)) for stage in STAGES},
                     enrolling=_enrolling(meanwhile),
                     misses=_misses(turns, meanwhile, plan.deadline),
                     throughput=tuple(throughput),
@@ -227,7 +227,7 @@ def bench(paths: Sequence[Path], frames: Frames, plan: Plan) -> Benchmark:
     return Benchmark(machine, plan, frames, tuple(bundles))
 
 
-def _describe(subject: Subject) -> dict[str, Any]:
+def _describe(subject: BenchSubject) -> dict[str, Any]:
     bundle, judge = subject.classifier.bundle, subject.classifier.judge
     entry = bundle.manifest.raw.get("embedder")
     return {
@@ -244,11 +244,11 @@ def _describe(subject: Subject) -> dict[str, Any]:
 
 def _enrolling(meanwhile: WhileEnrolling) -> Enrolling:
     return Enrolling(
-        end_to_end=Spread.of(meanwhile.seconds),
+        end_to_end=Percentiles.of(meanwhile.seconds),
         by_old_snapshot=meanwhile.by_old_snapshot,
         images=SHOTS,
         enrolments=meanwhile.enrolments,
-        enrolment=Spread.of(meanwhile.enrolment_seconds),
+        enrolment=Percentiles.of(meanwhile.enrolment_seconds),
     )
 
 

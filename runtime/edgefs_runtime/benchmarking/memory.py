@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.benchmarking.enrolling import SHOTS
-from edgefs_runtime.benchmarking.frames import Frame
-from edgefs_runtime.benchmarking.subject import Subject, scratch_folder
+from edgefs_runtime.benchmarking.frames import BenchFrame
+from edgefs_runtime.benchmarking.subject import BenchSubject, scratch_folder
 from edgefs_runtime.gallery.database import copy_gallery
 
 _LIMIT = 600  # seconds
@@ -29,7 +29,7 @@ class Memory:
     enrolling: float | None
 
 
-def measure_memory(subject: Subject, frame: Frame, threads: int) -> Memory:
+def measure_memory(subject: BenchSubject, frame: BenchFrame, threads: int) -> Memory:
     """Start `edgefs_runtime.benchmarking.peak` and read what it prints.
 
     Args:

@@ -26,7 +26,7 @@ def samples_needed(percentile: float) -> int:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Percentiles:
     """How times are spread.
 
     Attributes:
@@ -40,7 +40,7 @@ class Spread:
     slowest: float | None
 
     @classmethod
-    def of(cls, seconds: NDArray[np.float64]) -> Spread:
+    def of(cls, seconds: NDArray[np.float64]) -> Percentiles:
         """The spread of times `[n]`: a percentile is the smallest sample that so many do not exceed (nearest rank)."""
         milliseconds = np.sort(1000 * seconds)
         n = len(milliseconds)

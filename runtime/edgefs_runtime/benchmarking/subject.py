@@ -20,10 +20,11 @@ from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.embedders.backends import open_backend
 from edgefs_runtime.embedders.protocol import Embedder
+from edgefs_runtime.embedders.self_test import check_once
 from edgefs_runtime.gallery.database import copy_gallery
 from edgefs_runtime.images import ImageSource
-from edgefs_runtime.images.usable import unusable
-from edgefs_runtime.verify import check_once
+from edgefs_runtime.images.sources import Frame
+from edgefs_runtime.images.usable import sight_of
 
 
 class Times(NamedTuple):
@@ -51,7 +52,7 @@ class TimedEmbedder:
         return vectors
 
 
-class Subject:
+class BenchSubject:
     """A bundle, its embedder, and a classifier whose gallery nobody needs.
 
     Args:
@@ -75,11 +76,14 @@ class Subject:
 
     def decide(self, source: ImageSource) -> tuple[Decision, Times]:
         """Decide as `Classifier.predict` does, and time it."""
+        answering = self.classifier.answering
         began = time.perf_counter()
-        pixels = self.preprocess(source)
+        read = answering.read(Frame(source))
         seen = time.perf_counter()
-        decision = self.classifier.decide(pixels)
+        decision = next(answering.answers(self.classifier.judge, [read], [None]))
         ended = time.perf_counter()
+        if isinstance(decision, ImageError):
+            raise decision
         embed = self.embedder.latest
         return decision, Times(seen - began, embed, ended - seen - embed, ended - began)
 
@@ -91,7 +95,7 @@ class Subject:
         """
         for frame in frames.frames:
             try:
-                reason = unusable(self.preprocess(frame.pixels))
+                reason = sight_of(frame.pixels, self.preprocess).reason
             except ImageError as error:
                 reason = str(error)
             if reason:
@@ -99,7 +103,7 @@ class Subject:
 
 
 @contextmanager
-def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> Iterator[list[Subject]]:
+def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> Iterator[list[BenchSubject]]:
     """The bundles, each over a gallery of its own that vanishes with the `with` block.
 
     Args:
@@ -108,8 +112,8 @@ def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> 
         threads: of one inference.
 
     Raises:
-        BundleError: as `Subject`.
-        GalleryError: as `Subject`, or there is no such gallery.
+        BundleError: as `BenchSubject`.
+        GalleryError: as `BenchSubject`, or there is no such gallery.
     """
     with scratch_folder() as folder, ExitStack() as open_ones:
         subjects = []
@@ -117,7 +121,7 @@ def open_subjects(paths: Sequence[Path], gallery: Path | None, threads: int) -> 
             copy = folder / f"{number}.gallery"
             if gallery is not None:
                 copy_gallery(gallery, copy)
-            subject = Subject(path, copy, threads)
+            subject = BenchSubject(path, copy, threads)
             open_ones.callback(subject.classifier.close)
             subjects.append(subject)
         yield subjects

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgefs_runtime.benchmarking.budget import Budget
 from edgefs_runtime.benchmarking.frames import Frames
-from edgefs_runtime.benchmarking.subject import Subject
+from edgefs_runtime.benchmarking.subject import BenchSubject
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import Embedder
 
@@ -38,7 +38,7 @@ class Throughput:
 
 
 def measure_throughput(
-    subjects: Sequence[Subject], frames: Frames, budget: Budget, threads: Sequence[int]
+    subjects: Sequence[BenchSubject], frames: Frames, budget: Budget, threads: Sequence[int]
 ) -> list[list[Throughput]]:
     """For each bundle its throughput at each number of threads and batch, the bundles in turns.
 
@@ -66,7 +66,7 @@ def measure_throughput(
 class _Run:
     """One bundle with one embedder and batch."""
 
-    def __init__(self, subject: Subject, embedder: Embedder, batch: int) -> None:
+    def __init__(self, subject: BenchSubject, embedder: Embedder, batch: int) -> None:
         self._subject, self._embedder, self._batch = subject, embedder, batch
         self.frames, self._seconds, self._embedding = 0, 0.0, 0.0
 

@@ -18,26 +18,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefs_runtime.base.archive import ArchiveError, OtherFileError, read_archive
-from edgefs_runtime.base.archive import Member as ArchiveMember
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.memory_file import MemoryFile
 from edgefs_runtime.bundle.identity import space_id
 from edgefs_runtime.bundle.manifest import Manifest, parse_manifest
+from edgefs_runtime.bundle.members import GOLDEN, HEAD, MANIFEST, MODEL, REPORT, SEED, check_members, read_members
 from edgefs_runtime.bundle.seed import unpack_gallery
 from edgefs_runtime.decision.heads import TrainedHead
-from edgefs_runtime.decision.heads.trained import TrainedHeadModel, is_trained
+from edgefs_runtime.decision.heads.trained import TrainedHeadModel
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
-
-MANIFEST, MODEL, SEED, GOLDEN, HEAD = "manifest.json", "embedder.onnx", "gallery.npz", "golden.npz", "head.onnx"
-REPORT, SIGNATURE = "report.html", "manifest.dsse.json"
-REQUIRED = (MANIFEST, MODEL, SEED, GOLDEN)
-MEMBERS = (*REQUIRED, HEAD, REPORT, SIGNATURE)  # also their order in the file
-_MAX_MANIFEST = 4_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -53,23 +47,31 @@ class Bundle:
     path: Path
     manifest: Manifest
     digest: str
-    _members: Mapping[str, bytes]
+    _members: Mapping[str, bytes]  # but for the model
+    _model: MemoryFile | None
 
     @classmethod
-    def open(cls, path: Path | str) -> Bundle:
+    def open(cls, path: Path | str, meanwhile: Callable[[], object] = lambda: None) -> Bundle:
         """Read and check a bundle.
+
+        Args:
+            path: the file.
+            meanwhile: is called while the network is hashed, which another processor does; nothing of the bundle is
+                believed before.
 
         Raises:
             BundleError: no such file, not a bundle, truncated or changed, or of a format this runtime does not read.
         """
         path = Path(path)
-        members = _read(path)
+        members = read_members(path)
+        meanwhile()
         try:
-            manifest = parse_manifest(members[MANIFEST])
-            _check_members(manifest, members)
+            manifest = parse_manifest(members.others[MANIFEST])
+            check_members(manifest, members)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from error
-        return cls(path, manifest, hashlib.sha256(members[MANIFEST]).hexdigest(), members)
+        digest = hashlib.sha256(members.others[MANIFEST]).hexdigest()
+        return cls(path, manifest, digest, members.others, members.model)
 
     @property
     def name(self) -> str:
@@ -83,17 +85,25 @@ class Bundle:
         Raises:
             BundleError: it was dropped by `without_model`, and the file is not the same any more.
         """
-        if MODEL in self._members:
-            return self._members[MODEL]
+        return self.model_file.read()
+
+    @property
+    def model_file(self) -> MemoryFile:
+        """The ONNX model, for what reads files.
+
+        Raises:
+            BundleError: as `model`.
+        """
+        if self._model is not None:
+            return self._model
         again = Bundle.open(self.path)
         if again.digest != self.digest:
             raise BundleError(f"{self.path}: another bundle lies there now")
-        return again.model
+        return again.model_file
 
     def without_model(self) -> Bundle:
-        """The same bundle without the bytes of its model in memory; `model` reads them again."""
-        kept = {name: data for name, data in self._members.items() if name != MODEL}
-        return dataclasses.replace(self, _members=kept)
+        """The same bundle without its model in memory; `model` reads it again."""
+        return dataclasses.replace(self, _model=None)
 
     @property
     def golden(self) -> bytes:
@@ -107,8 +117,9 @@ class Bundle:
         Raises:
             BundleError: what the manifest says about it is wrong.
         """
-        entry = self.manifest.raw["head"]
-        return TrainedHeadModel.from_json(entry, self._members[HEAD]) if is_trained(entry) else None
+        if not self.manifest.has_trained_head:
+            return None
+        return TrainedHeadModel.from_json(self.manifest.raw["head"], self._members[HEAD])
 
     @property
     def report(self) -> str:
@@ -172,56 +183,3 @@ def is_bundle(path: Path) -> bool:
             return file.read(2) == b"PK"
     except OSError:
         return False
-
-
-def _read(path: Path) -> dict[str, bytes]:
-    try:
-        members = read_archive(path.read_bytes())
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        hint = "; `edgefs export` makes a bundle from a RUN folder" if (path / "run.json").is_file() else ""
-        raise BundleError(f"{path}: a folder, expected a bundle (.edgefs){hint}") from error
-    except OSError as error:
-        raise BundleError(f"{path}: can't be read ({error.strerror or error})") from error
-    except OtherFileError as error:
-        raise BundleError(
-            f"{path}: not an edgefs bundle, but another kind of file; `edgefs export` makes one"
-        ) from error
-    except ArchiveError as error:
-        raise BundleError(f"{path}: not a whole bundle: {error}; copy or export it again") from error
-    _check_names(path, members)
-    return {name: bytes(member.content) for name, member in members.items()}
-
-
-def _check_names(path: Path, members: Mapping[str, ArchiveMember]) -> None:
-    strangers = sorted(members.keys() - set(MEMBERS))
-    missing = [name for name in REQUIRED if name not in members]
-    if strangers:
-        raise BundleError(f"{path}: not an edgefs bundle: holds {strangers[0][:60]!r}")
-    if missing:
-        raise BundleError(f"{path}: not an edgefs bundle: {missing[0]} is missing")
-    if len(members[MANIFEST].content) > _MAX_MANIFEST:
-        raise BundleError(f"{path}: manifest.json is larger than {_MAX_MANIFEST} bytes")
-    for name in (MANIFEST, SIGNATURE):  # every other member has its SHA-256 in the manifest
-        if name in members and not members[name].is_intact():
-            raise BundleError(f"{path}: not a whole bundle: {name} is damaged; copy or export it again")
-
-
-def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
-    described = set(manifest.members)
-    if is_trained(manifest.raw["head"]) != (HEAD in members):
-        raise BundleError(
-            f"{HEAD} is missing, the manifest describes a trained head"
-            if is_trained(manifest.raw["head"])
-            else f"{HEAD} is not described by the manifest"
-        )
-    for name in members.keys() - described - {MANIFEST, SIGNATURE}:
-        raise BundleError(f"{name} is not described by the manifest")
-    for name in described - members.keys():
-        raise BundleError(f"{name} is missing, the manifest describes it")
-    for name, member in manifest.members.items():
-        if len(members[name]) != member.size:
-            raise BundleError(f"{name} has {len(members[name])} bytes, the manifest says {member.size}")
-        if hashlib.sha256(members[name]).hexdigest() != member.sha256:
-            raise BundleError(f"{name} is not the one that was exported (its SHA-256 differs); copy or export it again")

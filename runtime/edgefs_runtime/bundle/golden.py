@@ -2,8 +2,7 @@
 
 A device runs it when it meets a bundle for the first time, and refuses one that computes something else here: a broken
 onnxruntime, a processor without an instruction, a model for another target. A GPU, and half precision anywhere, may
-round otherwise as long as the embeddings point the same way. Which bundles passed is noted in the state folder under
-everything the outcome depends on, so that a cold `edgefs predict` does not run it again.
+round otherwise as long as the embeddings point the same way. When it is run, `embedders.self_test` says.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _KINDS = {"inputs": "u", "vectors": "f", "nearest": "U", "margins": "f"}
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GoldenAgreement:
     """How far embeddings agree with the exporter's.
 
     Attributes:
@@ -79,7 +78,7 @@ class Golden:
             raise BundleError("golden.npz: the arrays don't belong together")
         return golden
 
-    def check(self, vectors: NDArray[np.float32], judge: Judge, *, exact: bool = True) -> Agreement:
+    def check(self, vectors: NDArray[np.float32], judge: Judge, *, exact: bool = True) -> GoldenAgreement:
         """Compare what came out of the inputs here, and return how far the embeddings agree.
 
         Args:
@@ -93,7 +92,7 @@ class Golden:
         if vectors.shape != self.vectors.shape:
             raise BundleError(f"the self-test fails: embeddings {vectors.shape}, expected {self.vectors.shape}")
         worst = float(relative_difference(vectors, self.vectors).max())
-        agreement = Agreement(worst, float(_cosine(vectors, self.vectors).min()))
+        agreement = GoldenAgreement(worst, float(_cosine(vectors, self.vectors).min()))
         if exact and not agreement.worst <= TOLERANCE:
             raise BundleError(
                 f"the self-test fails: embeddings differ by {agreement.worst:.1e}, at most {TOLERANCE:.0e} is allowed; "

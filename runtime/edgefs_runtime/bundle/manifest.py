@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.base.version import __version__, version_key
 from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.decision.heads.trained import gallery_head
 from edgefs_runtime.decision.judge import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
@@ -26,8 +25,7 @@ _NAME = re.compile(r"[^\W_][\w .+-]{0,99}")  # it becomes part of a file name on
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Size in bytes and hex SHA-256 of one member of the bundle."""
 
     size: int
@@ -60,6 +58,11 @@ class Manifest:
     raw: Mapping[str, Any]
     identity: str = ""
     succeeds: str = ""
+
+    @property
+    def has_trained_head(self) -> bool:
+        """Whether a head that was trained on the workstation comes along."""
+        return is_trained(self.raw["head"])
 
 
 def check_name(name: str) -> None:
@@ -106,6 +109,17 @@ def _check_versions(raw: dict[str, Any]) -> None:
     needed = str(raw.get("min_runtime", "0"))
     if version_key(needed) > version_key(__version__):
         raise BundleError(f"the bundle needs edgefs {needed} or newer, this is {__version__}; update edgefs")
+
+
+def is_trained(entry: Mapping[str, Any]) -> bool:
+    """Whether the entry `head` of a manifest describes a trained head; one computed from a gallery names no labels."""
+    return "labels" in entry
+
+
+def gallery_head(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a manifest or a RUN, the settings of the head that is computed from the gallery."""
+    entry: Mapping[str, Any] = fields["fallback_head"] if is_trained(fields["head"]) else fields["head"]
+    return entry
 
 
 def _parse(raw: dict[str, Any]) -> Manifest:

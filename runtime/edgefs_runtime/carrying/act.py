@@ -10,17 +10,17 @@ from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
-from edgefs_runtime.carrying.report import Carried, lost, notes_of, ways_of
+from edgefs_runtime.carrying.report import Carried, images_by_way, lost, notes_of
 from edgefs_runtime.carrying.watch import Watch
-from edgefs_runtime.carrying.ways import Planned, plan
+from edgefs_runtime.carrying.ways import Planned, plan_carrying
 from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.gallery.aligned import Aligned
-from edgefs_runtime.session import Holding
+from edgefs_runtime.session import Session
 from edgefs_runtime.teach.enrolment import Teaching
 
 
 def carry(
-    holding: Holding,
+    session: Session,
     bundle: Bundle,
     teaching: Teaching,
     source: Path | None,
@@ -31,42 +31,42 @@ def carry(
     reason: str,
 ) -> Carried:
     """See `Classifier.carry`."""
-    if holding.path is None:
+    if session.path is None:
         raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
-    earlier = read_earlier(source, bundle, holding.path)
+    earlier = read_earlier(source, bundle, session.path)
     agreement = earlier.agreement(bundle)
     if check:
-        planned = plan(earlier, holding.known(), teaching, agreement)
-        watch = Watch(holding, earlier.path, force=True)
-        if holding.judge is not None:
-            watch(holding.judge.snapshot, _with(holding.judge.snapshot, planned))
-        return _told(earlier, planned, agreement, watch, 0, holding.judge.snapshot.sequence if holding.judge else 0)
-    if not earlier.taught and holding.challenge.of_other(challenge_folder(earlier.path)):
-        return _guarded(holding, earlier)
-    with holding.acting() as gallery:
-        planned = plan(earlier, gallery.known(), teaching, agreement)
+        planned = plan_carrying(earlier, session.known(), teaching, agreement)
+        watch = Watch(session, earlier.path, force=True)
+        if session.judge is not None:
+            watch(session.judge.snapshot, _with(session.judge.snapshot, planned))
+        return _told(earlier, planned, agreement, watch, 0, session.judge.snapshot.sequence if session.judge else 0)
+    if not earlier.taught and session.challenge.of_other(challenge_folder(earlier.path)):
+        return _guarded(session, earlier)
+    with session.acting() as gallery:
+        planned = plan_carrying(earlier, gallery.known(), teaching, agreement)
         taught = [(one.enrolment, one.origin) for one in planned if one.enrolment is not None]
         if not force:
             _refuse_missing(planned)
-        watch = Watch(holding, earlier.path, force=force)
+        watch = Watch(session, earlier.path, force=force)
         if not taught:
             raise GalleryError(f"{earlier.path}: nothing to carry over that is not here already")
         alignment = None if gallery.is_aligned else _alignment(earlier, agreement)
         sequence = gallery.carry(taught, alignment, earlier.path.name, watch, actor=actor, reason=reason)
     carried = _told(earlier, planned, agreement, watch, 0, sequence)
     try:
-        return dataclasses.replace(carried, parts=holding.challenge.adopt(challenge_folder(earlier.path), watch.after))
+        return dataclasses.replace(carried, parts=session.challenge.adopt(challenge_folder(earlier.path), watch.after))
     except (GalleryError, ImageError) as error:  # what was taught is carried over all the same
         return dataclasses.replace(carried, notes=(*carried.notes, f"the challenge parts: {error}"))
 
 
-def _guarded(holding: Holding, earlier: Earlier) -> Carried:
+def _guarded(session: Session, earlier: Earlier) -> Carried:
     """Where nothing was taught, but parts guard what is decided: they are what is brought over."""
-    watch = Watch(holding, earlier.path, force=True)
-    now = holding.judge.snapshot if holding.judge else None
+    watch = Watch(session, earlier.path, force=True)
+    now = session.judge.snapshot if session.judge else None
     if now is not None:
         watch(now, now)
-    parts = holding.challenge.adopt(challenge_folder(earlier.path), watch.after)
+    parts = session.challenge.adopt(challenge_folder(earlier.path), watch.after)
     return _told(earlier, [], None, watch, parts, now.sequence if now else 0)
 
 
@@ -100,4 +100,4 @@ def _told(
     notes = [*notes_of(planned), *earlier.notes]
     if earlier.alignment is not None and _alignment(earlier, agreement) is None:
         notes.append("the alignment to a changed camera, which is another network's: realign again where it is needed")
-    return Carried(earlier.path, ways_of(planned), agreement, tuple(notes), watch.sentences, parts, sequence)
+    return Carried(earlier.path, images_by_way(planned), agreement, tuple(notes), watch.sentences, parts, sequence)

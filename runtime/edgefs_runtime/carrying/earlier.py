@@ -20,7 +20,7 @@ from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.gallery.database import connect_looking, gallery_errors, read_meta
 from edgefs_runtime.gallery.foreign import refuse_damaged
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import load
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Meta
 
 # The smallest cosine at which two precisions of one model see alike. An int8 network that loses no accuracy comes to
@@ -141,7 +141,7 @@ def read_earlier(source: Path | None, bundle: Bundle, own: Path) -> Earlier:
         raise GalleryError(f"nothing was taught under {source}: there is no gallery at {path}")
     _refuse_own(path, own)
     with gallery_errors(path), connect_looking(path) as connection:
-        meta, ledger = read_meta(connection, path), load(connection, path)
+        meta, ledger = read_meta(connection, path), load_ledger(connection, path)
         refuse_damaged(ledger, path, "carried over")
         query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"
         shots = {event.key: dict(connection.execute(query, ledger.pictures(event))) for event in ledger.taught()}

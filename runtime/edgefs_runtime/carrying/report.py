@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgefs_runtime.base.wording import counted
+from edgefs_runtime.base.wording import counted, noun_of
 from edgefs_runtime.carrying.earlier import Agreement
 from edgefs_runtime.carrying.ways import CARRIED, Planned, Way, by_class
 
@@ -90,7 +90,7 @@ class Carried:
         return sum(any(way in CARRIED for way in ways) for ways in self.ways.values())
 
 
-def ways_of(planned: Sequence[Planned]) -> dict[str, dict[Way, int]]:
+def images_by_way(planned: Sequence[Planned]) -> dict[str, dict[Way, int]]:
     """Images by class and way."""
     ways: dict[str, dict[Way, int]] = {}
     for one in planned:
@@ -118,7 +118,7 @@ def lost(planned: Sequence[Planned]) -> list[str]:
         f"{'it' if count == 1 else 'them'} again, with --keep-images for the next time"
         for label, count in missing.items()
     ] + [
-        f"the kept picture{'' if count == 1 else 's'} of {counted(count, 'image')} of {label!r} show another region "
+        f"the kept {noun_of(count, 'picture')} of {counted(count, 'image')} of {label!r} show another region "
         "than this bundle looks at: enroll them again"
         for label, count in elsewhere.items()
     ]

@@ -59,12 +59,12 @@ def taught_in(gallery: Path) -> list[str]:
         GalleryError: it can't be read now.
     """
     from edgefs_runtime.gallery.database import connect_reader
-    from edgefs_runtime.gallery.loading import load
+    from edgefs_runtime.gallery.loading import load_ledger
 
     if not lies(gallery):
         return []
     with connect_reader(gallery) as connection:
-        return sorted({event.label for event in load(connection, gallery).taught()})
+        return sorted({event.label for event in load_ledger(connection, gallery).taught()})
 
 
 def unused(bundle: Bundle, gallery: Path) -> dict[Path, str]:

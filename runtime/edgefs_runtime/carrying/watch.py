@@ -8,7 +8,7 @@ from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.challenge import Result, first_of
 from edgefs_runtime.decision.snapshot import Snapshot
-from edgefs_runtime.session import Holding
+from edgefs_runtime.session import Session
 
 
 class Watch:
@@ -19,8 +19,8 @@ class Watch:
         after: what it gets with it.
     """
 
-    def __init__(self, holding: Holding, source: Path, *, force: bool) -> None:
-        self._judge_of, self._challenge, self._force = holding.judge_of, holding.challenge, force
+    def __init__(self, session: Session, source: Path, *, force: bool) -> None:
+        self._judge_of, self._challenge, self._force = session.judge_of, session.challenge, force
         self._folder = challenge_folder(source)
         self.before: list[Result] = []
         self.after: list[Result] = []

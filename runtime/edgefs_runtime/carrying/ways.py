@@ -40,7 +40,9 @@ class Planned:
     ways: tuple[Way, ...]
 
 
-def plan(earlier: Earlier, known: Mapping[str, str], teaching: Teaching, agreement: Agreement | None) -> list[Planned]:
+def plan_carrying(
+    earlier: Earlier, known: Mapping[str, str], teaching: Teaching, agreement: Agreement | None
+) -> list[Planned]:
     """What is to become of every image that was taught there.
 
     Args:

@@ -12,9 +12,9 @@ from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.labels import readable
 from edgefs_runtime.challenge.parts import ChallengePart, Index
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.images.exposure import why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame, Images, frames_of, read_all
+from edgefs_runtime.images.usable import sight_of
 
 
 def keep_images(
@@ -52,7 +52,7 @@ def keep_images(
 def _usable(frame: Frame, preprocess: Preprocess) -> bytes:
     try:
         data = read_all(frame)
-        if reason := why_unusable(preprocess(data), data, preprocess):
+        if reason := sight_of(data, preprocess).reason:
             raise ImageError(reason)
     except ImageError as error:
         raise ImageError(f"{error.reason}; nothing was kept", str(frame.path or frame.name)) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgefs_runtime.base.labels import normal_label
+from edgefs_runtime.base.wording import noun_of
 from edgefs_runtime.challenge.parts import ChallengePart
 from edgefs_runtime.decision.decision import Verdict
 
@@ -70,4 +71,4 @@ def first_of(spoiled: Sequence[Result]) -> str:
     """The first parts that a change would spoil, and how many more there are, in one line."""
     more = f"; and {len(spoiled) - _NAMED} more" if len(spoiled) > _NAMED else ""
     sentences = "; ".join(result.would_fail for result in spoiled[:_NAMED])
-    return f"challenge part{'' if len(spoiled) == 1 else 's'} {sentences}{more}"
+    return f"{noun_of(len(spoiled), 'challenge part')} {sentences}{more}"

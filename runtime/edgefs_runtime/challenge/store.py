@@ -17,8 +17,8 @@ from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart, Expected, Index, read_index, write_index
 from edgefs_runtime.challenge.results import Result, first_of, regressions
-from edgefs_runtime.challenge.vectors import Seen, Vectors
-from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.challenge.vectors import Vectors
+from edgefs_runtime.decision.judge import Judge, Seen
 from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.sources import Images
@@ -304,9 +304,7 @@ def _results(parts: Sequence[ChallengePart], seen: Sequence[Seen], judge: Judge 
 def _result(part: ChallengePart, seen: Seen, judge: Judge | None) -> Result:
     if judge is None:
         return Result(part, "NO_DECISION", None, "the gallery holds no class")
-    if isinstance(seen, str):
-        return Result(part, "NO_DECISION", None, seen)
-    decision = judge.decide(judge.snapshot.seen(seen[None], part.camera))[0]
+    decision = judge.decide_about(seen, camera=part.camera)
     return Result(part, decision.verdict, decision.label, decision.reason)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgefs_runtime.base.archive import read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
@@ -19,14 +18,13 @@ from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
+from edgefs_runtime.decision.judge import Seen
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import content_digest
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import sight_of
 
 _KINDS = {"digests": "U", "vectors": "f", "reasons": "U"}
 _logger = logging.getLogger(__name__)
-
-Seen = NDArray[np.float32] | str  # an embedding [D], or why there is none
 
 
 class Vectors:
@@ -78,10 +76,10 @@ class Vectors:
 
     def _embed(self, data: bytes) -> Seen:
         try:
-            pixels = self._preprocess(data)
+            pixels, reason = sight_of(data, self._preprocess)
         except ImageError as error:
             return str(error)
-        return unusable(pixels) or self._embedder.embed(pixels[None])[0]
+        return reason or self._embedder.embed(pixels[None])[0]
 
     def _read(self) -> dict[str, Seen]:
         """What is kept; nothing where the file is missing or damaged."""

@@ -17,15 +17,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError
-
-if TYPE_CHECKING:
-    pass
 
 Kind = Literal["none", "mean", "moments", "coral"]
 Choice = Literal["auto", "mean", "moments", "coral"]
@@ -41,7 +38,8 @@ class Alignment:
         kind: how it was fitted.
         scale: float32 `[D]`.
         shift: float32 `[D]`.
-        left: float32 `[D,r]`; r = 0 but for `coral`.
+        left: float32 `[D,r]`; r = 0 for `none` and `mean`, one less than the classes for `moments`, which stretches
+            the directions in which they differ, and more for `coral`, which also turns.
         right: float32 `[r,D]`.
         unit: whether embeddings have unit length here. The length of a row is kept, not set to one: a mean of
             embeddings is shorter, and stays so.

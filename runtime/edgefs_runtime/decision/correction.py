@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.heads import LeftOut
+from edgefs_runtime.decision.heads import LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
-class CrossFit:
+class Correction:
     """From what rows of the support look like, left out, to what fresh rows of their class would.
 
     All rows of the named classes are corrected, also those that a device taught them later: that errs towards refusing
@@ -54,7 +54,7 @@ class CrossFit:
                 raise BundleError(f"decision.crossfit.{name} = {value!r}: expected a positive number")
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> CrossFit:
+    def from_json(cls, fields: Mapping[str, Any]) -> Correction:
         """Read what `to_json` wrote.
 
         Raises:
@@ -69,11 +69,11 @@ class CrossFit:
         """The fields as plain JSON values."""
         return {**vars(self), "labels": list(self.labels)}
 
-    def corrected(self, left_out: LeftOut, snapshot: Snapshot) -> LeftOut:
+    def corrected(self, left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
         """The rows of a snapshot, left out, as if the embedder had not been trained on them."""
         trained = self._is_trained(snapshot)[snapshot.classes]
         strangeness = np.where(trained, self.shift + self.scale * left_out.strangeness, left_out.strangeness)
-        return LeftOut(left_out.scores, strangeness)
+        return LeftOutScores(left_out.scores, strangeness)
 
     def temperature_of(self, snapshot: Snapshot) -> float:
         """What multiplies the temperature that this snapshot's rows suggest; 1 where no class of it was trained on."""

@@ -11,20 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import gmtime, strftime, time_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.correction import CrossFit
 from edgefs_runtime.decision.decision import Decision, Disposition, Verdict
-from edgefs_runtime.decision.heads import LeftOut, TrainedHead, fit_head
+from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, fit_head
 from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from edgefs_runtime.decision.correction import Correction
+
 SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
+
+Seen = NDArray[np.float32] | str  # of a frame: its embedding [D], or why it can't be judged
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class DecisionSettings:
     """How a bundle wants its decisions made.
 
     Attributes:
-        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`.
+        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`;
+            the default is the one that `adapt` takes where nothing is asked for.
         budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
         unknown: verdict for a part that no class fits.
         overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
@@ -40,15 +45,15 @@ class DecisionSettings:
         escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
             is at most 1 / (1 + escape_cost), good parts and defects being equally likely to come; None goes by the
             nearest class.
-        crossfit: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
+        correction: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
     """
 
-    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "lda"})
+    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "blend"})
     budget: float = 0.05
     unknown: Literal["NG", "RECHECK"] = "NG"
     overkill: float | None = None
     escape_cost: float | None = None
-    crossfit: CrossFit | None = None
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.budget < 1:
@@ -68,14 +73,18 @@ class DecisionSettings:
             BundleError: a field is out of range.
         """
         numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
-        crossfit = None if fields.get("crossfit") is None else CrossFit.from_json(fields["crossfit"])
-        return cls(dict(head), float(fields["budget"]), fields["unknown"], crossfit=crossfit, **numbers)
+        correction = None
+        if fields.get("crossfit") is not None:
+            from edgefs_runtime.decision.correction import Correction  # of an embedder that was trained on its rows
+
+            correction = Correction.from_json(fields["crossfit"])
+        return cls(dict(head), float(fields["budget"]), fields["unknown"], correction=correction, **numbers)
 
     def to_json(self) -> dict[str, Any]:
         """All but the head, as plain JSON values; what is not set is left out."""
         fields = {"budget": self.budget, "unknown": self.unknown}
-        crossfit = None if self.crossfit is None else self.crossfit.to_json()
-        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost, "crossfit": crossfit}
+        correction = None if self.correction is None else self.correction.to_json()
+        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost, "crossfit": correction}
         return {**fields, **{name: value for name, value in optional.items() if value is not None}}
 
 
@@ -105,9 +114,9 @@ class Judge:
         self._head = fit_head(settings.head, snapshot)
         left_out = _of_images(self._head.left_out(), snapshot)
         self.gallery_temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
-        if settings.crossfit is not None:
-            self.gallery_temperature *= settings.crossfit.temperature_of(snapshot)
-            left_out = settings.crossfit.corrected(left_out, snapshot)
+        if settings.correction is not None:
+            self.gallery_temperature *= settings.correction.temperature_of(snapshot)
+            left_out = settings.correction.corrected(left_out, snapshot)
         self.temperature = self.gallery_temperature
         self._trained = trained if trained is not None and trained.knows(snapshot) else None
         if self._trained is not None:
@@ -160,7 +169,7 @@ class Judge:
         """
         return None if self.settings.overkill is None else self._overkill_left
 
-    def _rejection_of_ok(self, left_out: LeftOut) -> Rejection:
+    def _rejection_of_ok(self, left_out: LeftOutScores) -> Rejection:
         """How parts near an ok class are refused so that all overkill together keeps its budget."""
         ok = np.array(self._is_ok)[self.snapshot.classes] & np.isfinite(left_out.strangeness)
         spoiled = np.zeros(len(ok), bool)
@@ -170,7 +179,7 @@ class Judge:
         ]
         self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
         rows = ok & ~spoiled
-        reference = LeftOut(left_out.scores[rows], left_out.strangeness[rows])
+        reference = LeftOutScores(left_out.scores[rows], left_out.strangeness[rows])
         return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
 
     def _is_judged_defect(self, nearest: int, probabilities: list[float]) -> bool:
@@ -192,8 +201,22 @@ class Judge:
         defect = (sum(probabilities) - ok) / (len(self._is_ok) - goods)
         return defect / (defect + ok / goods)
 
+    def decide_about(self, seen: Seen, part_id: str | None = None, camera: int | None = None) -> Decision:
+        """Decide about one frame of this device: the one way from what is seen to a decision.
+
+        One by one: what is decided must not depend, in its last bit, on what was asked beside it.
+
+        Args:
+            seen: the frame's embedding `[D]`, as the embedder gave it; or why the frame can't be judged.
+            part_id: the caller's name for the part.
+            camera: as for `Snapshot.seen`.
+        """
+        if isinstance(seen, str):
+            return self.no_decision(seen, part_id)
+        return self.decide(self.snapshot.seen(seen[None], camera), [part_id])[0]
+
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
-        """One decision for each row of `[N,D]`."""
+        """One decision for each row of `[N,D]`, as the gallery compares them (`Snapshot.seen`)."""
         answer = self._head.answer(vectors)
         rows = zip(answer.scores.tolist(), answer.strangeness.tolist(), part_ids or [None] * len(vectors), strict=True)
         time = _now()
@@ -286,14 +309,14 @@ def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
     )
 
 
-def _of_images(left_out: LeftOut, snapshot: Snapshot) -> LeftOut:
+def _of_images(left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
     """Without what rows say that are means: a mean looks less strange than any image of its class."""
     if not snapshot.means:
         return left_out
     means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))
     scores, strangeness = left_out.scores.copy(), left_out.strangeness.copy()
     scores[means, snapshot.classes[means]], strangeness[means] = -np.inf, np.nan
-    return LeftOut(scores, strangeness)
+    return LeftOutScores(scores, strangeness)
 
 
 def _softmax(scores: list[float], temperature: float) -> list[float]:

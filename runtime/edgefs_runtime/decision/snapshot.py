@@ -121,6 +121,19 @@ class Snapshot:
         wanted = self.alignments[-1][0] if camera is None else camera
         return next((align for number, align in self.alignments if number >= wanted), self.alignments[-1][1])(vectors)
 
+    def is_same(self, other: Snapshot) -> bool:
+        """Whether another one, read or computed apart, holds the same: then the same head comes out of it."""
+        if self is other:
+            return True
+        plain = ("sequence", "labels", "dispositions", "views", "means")
+        return (
+            all(getattr(self, name) == getattr(other, name) for name in plain)
+            and all(
+                np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors")
+            )
+            and _written(self.alignments) == _written(other.alignments)
+        )
+
     @property
     def camera(self) -> int:
         """The number of the camera of now: of the newest alignment, 0 without any."""
@@ -211,6 +224,10 @@ def extended(
 def first_views(enrolment: Enrolment, views: int) -> NDArray[np.float32]:
     """Embeddings `[k,D]` of the images themselves, without their other views."""
     return enrolment.vectors.reshape(len(enrolment.vectors), views, -1)[:, 0]
+
+
+def _written(alignments: Sequence[tuple[int, Alignment]]) -> list[tuple[int, bytes]]:
+    return [(number, alignment.to_bytes()) for number, alignment in alignments]
 
 
 def _means(parts: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ bundle's self-test before it is used, so two libraries may serve one gallery.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -26,6 +27,12 @@ Opener = Callable[[Bundle, str, int], Backend]  # bundle, provider, threads of o
 Test = Callable[[Bundle, Backend], object]  # raises BundleError or ProviderError
 
 
+def load_onnxruntime() -> None:
+    """Load the library that nearly every provider needs, where it is installed."""
+    with suppress(ImportError):  # whoever needs it says so
+        import onnxruntime  # noqa: F401
+
+
 def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
     """The model run by onnxruntime, on the CPU or by its CUDA or TensorRT execution provider.
 
@@ -35,7 +42,7 @@ def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
     """
     import onnxruntime
 
-    embedder = OnnxEmbedder(bundle.model, threads, _execution(bundle, provider))
+    embedder = OnnxEmbedder(bundle.model_file, threads, _execution(bundle, provider))
     # Of a map that lies between two steps of int8, another version or processor may take the other step.
     is_exact = provider == "cpu" and _precision(bundle) == "fp32"
     return Backend(embedder, provider, f"onnxruntime {onnxruntime.__version__} ({provider})", is_exact)
@@ -96,6 +103,22 @@ def open_backend(bundle: Bundle, provider: str, *, test: Test, threads: int = 0)
     raise ProviderError("; ".join(map(str, failed)))
 
 
+def warnings_of(bundle: Bundle, provider: str) -> tuple[str, ...]:
+    """One sentence each of what speaks against running the bundle on this machine's processor; nearly always none.
+
+    Args:
+        bundle: that is opened.
+        provider: what computes: nothing is claimed about a GPU.
+    """
+    entry = bundle.manifest.raw.get("embedder")
+    if provider != "cpu" or not isinstance(entry, dict) or not {"target", "isa"} & entry.keys():
+        return ()  # it claims nothing, and a cold start need not look
+    from edgefs_runtime.base.processor import mismatch, this_processor
+
+    sentence = mismatch(entry, this_processor())
+    return (f"{bundle.path.name}: {sentence}",) if sentence else ()
+
+
 def _precision(bundle: Bundle) -> str:
     return str(bundle.manifest.raw["embedder"].get("precision", "fp32"))
 
@@ -117,7 +140,7 @@ def _tensorrt_options(bundle: Bundle) -> dict[str, str]:
     """What onnxruntime builds by itself is kept, apart for each model and version: its own names tell neither."""
     import onnxruntime
 
-    from edgefs_runtime.bundle.bundle import MODEL
+    from edgefs_runtime.bundle.members import MODEL
     from edgefs_runtime.embedders.tensorrt.sealed import private_folder
 
     model = bundle.manifest.members[MODEL].sha256

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.memory_file import MemoryFile
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.protocol import CPU, Execution
 
@@ -20,7 +21,7 @@ class OnnxEmbedder:
     """An ONNX model run by onnxruntime.
 
     Args:
-        model: the bytes of one ONNX file without external data.
+        model: one ONNX file without external data: its bytes, or the file in memory.
         threads: threads of one inference on the CPU; 0 leaves it to onnxruntime (one for each core).
         execution: onnxruntime's execution providers in the order of preference, with their options. Any other than the
             CPU's is tried by a real inference (`embedders.probing`), since onnxruntime falls back in silence.
@@ -30,7 +31,7 @@ class OnnxEmbedder:
         ProviderError: the first execution provider is not in this onnxruntime, fails, or runs nothing of the model.
     """
 
-    def __init__(self, model: bytes, threads: int = 0, execution: Sequence[Execution] = (CPU,)) -> None:
+    def __init__(self, model: bytes | MemoryFile, threads: int = 0, execution: Sequence[Execution] = (CPU,)) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -59,11 +60,12 @@ class OnnxEmbedder:
         return np.asarray(vectors, np.float32)
 
 
-def _load(model: bytes, options: onnxruntime.SessionOptions, execution: Sequence[Execution]) -> Any:
+def _load(model: bytes | MemoryFile, options: onnxruntime.SessionOptions, execution: Sequence[Execution]) -> Any:
     import onnxruntime
 
+    source = model if isinstance(model, bytes) else model.path or model.read()
     try:
-        return onnxruntime.InferenceSession(model, options, providers=list(execution), enable_fallback=False)
+        return onnxruntime.InferenceSession(source, options, providers=list(execution), enable_fallback=False)
     except Exception as error:  # onnxruntime's own errors share no base but Exception
         what = f"onnxruntime {onnxruntime.__version__} can't load embedder.onnx"
         raise BundleError(f"{what}: {first_line(error)}") from error

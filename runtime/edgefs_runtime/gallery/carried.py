@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgefs_runtime.base.labels import readable
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.deeds import Deed, deed_event
 from edgefs_runtime.gallery.records import Act, Event, Key, Shot, json_list
-from edgefs_runtime.gallery.seed import Seed, event_of, readable, shots_of
+from edgefs_runtime.gallery.seed import Seed, event_of, shots_of
 
 
 def carried_rows(

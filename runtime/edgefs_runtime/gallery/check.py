@@ -17,7 +17,7 @@ from edgefs_runtime.base.wording import plain
 from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import approved_by, lost_pictures
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
-from edgefs_runtime.gallery.loading import load, name_of
+from edgefs_runtime.gallery.loading import load_ledger, name_of
 from edgefs_runtime.gallery.records import NO_HASH, Blob, Event, Key, Meta, Record, Shot, follows, is_intact
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, schema_objects, select, version_of
 
@@ -83,7 +83,7 @@ def _structure_problems(connection: sqlite3.Connection, path: Path) -> Iterator[
 
 def _content_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     meta = read_meta(connection, path)
-    ledger = load(connection, path)
+    ledger = load_ledger(connection, path)
     yield from (problem.sentence for problem in ledger.problems)
     yield from broken_links(ledger.records, ledger.absent)
     for event in ledger.events.values():
@@ -122,7 +122,7 @@ def _payload_problems(event: Event) -> Iterator[str]:
 def _stored_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     """Thumbnails and blobs; those of what was forgotten may have been let go, and then none of them is there."""
     version = version_of(connection)
-    ledger = load(connection, path)
+    ledger = load_ledger(connection, path)
     counting = {event.key for event in ledger.standing()}
     missed = lost_pictures(ledger.records)
     shots = [Shot._make(row) for row in connection.execute(select(Shot, version))]

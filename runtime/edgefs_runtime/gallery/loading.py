@@ -25,7 +25,7 @@ _MOST_NUMBERS = 1_000_000  # that a tip may be ahead of the rows; more is the ti
 _MOST_PARTS = 5  # that a sentence names
 
 
-def load(connection: sqlite3.Connection, path: Path, mark: Mark | None = None) -> Ledger:
+def load_ledger(connection: sqlite3.Connection, path: Path, mark: Mark | None = None) -> Ledger:
     """Read all rows; what is damaged or missing is in the ledger's `problems` and does not count.
 
     Args:

@@ -15,7 +15,7 @@ from edgefs_runtime.gallery.decrees import LASTING
 from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, is_deed, runs_of, said
 from edgefs_runtime.gallery.foreign import refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import load
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, Removed, Shot, seal
 from edgefs_runtime.gallery.schema import select, version_of
 from edgefs_runtime.gallery.seed import Seed
@@ -76,7 +76,7 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     _refuse_other_kinds(path)
     with gallery_errors(path), connect_reader(path) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
-        ledger = load(connection, path)
+        ledger = load_ledger(connection, path)
         shots = [Shot._make(row) for row in connection.execute(select(Shot, version_of(connection)))]
     refuse_damaged(ledger, path)
     refuse_foreign(ledger, path, seed)

@@ -23,7 +23,7 @@ from edgefs_runtime.gallery.database import (
     stamp,
 )
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import load
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.mark import read_mark
 from edgefs_runtime.gallery.records import Event, Shot
@@ -53,7 +53,7 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
             with connect_reader(path) as connection, gallery_errors(path):
                 meta = read_meta(connection, path)
                 check_space(path, meta, seed.space_id, seed.dim)
-                ledger = load(connection, path, mark)
+                ledger = load_ledger(connection, path, mark)
             add_seed(ledger, seed)
             return view_of(ledger, seed, meta.device)
         except GalleryBusyError as error:
@@ -82,7 +82,7 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
         return [jpeg for enrolment in own for jpeg in enrolment.thumbnails if jpeg]
     with connect_reader(path) as connection, gallery_errors(path):
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
-        ledger = load(connection, path)
+        ledger = load_ledger(connection, path)
         shots = seed.shots() if add_seed(ledger, seed) else []  # those of a seed that is not in the file yet
         found = []
         view = ledger.view(seed.device)
@@ -126,7 +126,7 @@ def read_known(path: Path | None, seed: Seed) -> dict[str, str]:
     if path is not None and lies(path):
         with connect_looking(path) as connection:
             check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
-            ledger = load(connection, path)
+            ledger = load_ledger(connection, path)
     add_seed(ledger, seed)
     return known_images(ledger, seed)
 
@@ -138,7 +138,7 @@ def read_log(path: Path) -> list[LogEntry]:
         GalleryError: no gallery, or damaged.
     """
     with connect_looking(path) as connection:
-        return log_entries(load(connection, path).records)
+        return log_entries(load_ledger(connection, path).records)
 
 
 def seed_snapshot(seed: Seed) -> Snapshot:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError, ImageError
+from edgefs_runtime.base.labels import readable
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.check import check_gallery, is_thumbnail
@@ -35,11 +36,11 @@ from edgefs_runtime.gallery.database import (
 from edgefs_runtime.gallery.decrees import Picture
 from edgefs_runtime.gallery.foreign import parse_row, refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import ledger_of, load
+from edgefs_runtime.gallery.loading import ledger_of, load_ledger
 from edgefs_runtime.gallery.mark import Mark, mark_path, read_mark
 from edgefs_runtime.gallery.records import NO_HASH, Event, Key, Meta, Record, Shot, follows, is_intact, seal
 from edgefs_runtime.gallery.replacing import Contents, replace, settle
-from edgefs_runtime.gallery.seed import Seed, readable
+from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.store import Gallery
 from edgefs_runtime.gallery.stored import Stored, read_shots, read_stored
 
@@ -132,7 +133,7 @@ def back_up(path: Path, out: Path) -> None:
     if lies(out):
         raise GalleryError(f"{out}: there is a file already; nothing was written")
     with gallery_errors(path), connect_looking(path) as connection:
-        ledger = load(connection, path)
+        ledger = load_ledger(connection, path)
         refuse_damaged(ledger, path, "backed up")
         meta, shots = read_meta(connection, path), read_shots(connection)
         contents = Contents(meta, _rows(ledger), ledger.tips, shots, ledger.blobs)
@@ -155,7 +156,7 @@ def restore(path: Path, backup: Path, seed: Seed, *, actor: str = "", reason: st
     with gallery_errors(backup), connect_looking(backup) as connection:
         meta = read_meta(connection, backup)
         check_space(backup, meta, seed.space_id, seed.dim)
-        ledger, shots = load(connection, backup), read_shots(connection)
+        ledger, shots = load_ledger(connection, backup), read_shots(connection)
     refuse_damaged(ledger, backup, "restored")
     refuse_foreign(ledger, backup, seed)
     if lies(path):
@@ -204,7 +205,7 @@ def _bring(salvaged: _Salvaged, other: Path, seed: Seed) -> int:
     """Take rows that can't be read here from another gallery, where they are what was written; return their number."""
     with gallery_errors(other), connect_looking(other) as connection:
         check_space(other, read_meta(connection, other), seed.space_id, seed.dim)
-        theirs, shots = load(connection, other), read_shots(connection)
+        theirs, shots = load_ledger(connection, other), read_shots(connection)
     mine = salvaged.ledger
     found = {record.key: record for record in theirs.records if record.key in mine.absent}
     good = {key for key, record in found.items() if _belongs(key, mine, theirs)}

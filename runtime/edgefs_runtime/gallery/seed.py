@@ -120,8 +120,3 @@ def plain_text(name: str, value: str) -> str:
     except UnicodeEncodeError as error:
         raise GalleryError(f"the {name} is not readable text ({value!a:.60}); nothing was written") from error
     return value
-
-
-def readable(name: str) -> str:
-    """A file's name as a column can hold it: bytes that are no text become `?`."""
-    return name.encode("utf-8", "replace").decode()

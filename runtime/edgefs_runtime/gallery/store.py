@@ -17,7 +17,7 @@ from types import TracebackType
 import numpy as np
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.base.labels import labels_of
+from edgefs_runtime.base.labels import labels_of, readable
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.gallery.aligned import Aligned, align_event
@@ -38,7 +38,7 @@ from edgefs_runtime.gallery.database import (
 )
 from edgefs_runtime.gallery.decrees import Picture, approve_event, repair_event, restore_event
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
-from edgefs_runtime.gallery.loading import load
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.mark import Mark, mark_path
 from edgefs_runtime.gallery.merging import Merged, blobs_of, difference, merge_rows, read_other, shots_of_rows
@@ -46,7 +46,7 @@ from edgefs_runtime.gallery.owner import forget_owner, note_owner
 from edgefs_runtime.gallery.reading import add_seed, known_images, thumbnails_of, view_of, warnings_of
 from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, json_list, seal
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION
-from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, readable, shots_of
+from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.undoing import removal, removal_of_images, undo_rows
 from edgefs_runtime.gallery.writing import Writer
@@ -72,7 +72,7 @@ class Gallery:
         self._seed = seed
         self._connection = connection
         self._lock = threading.RLock()
-        self._ledger = load(connection, path)
+        self._ledger = load_ledger(connection, path)
         if self._ledger.is_torn:
             raise GalleryDamagedError(f"gallery {path} is damaged (pages that can't be read); {CURE}")
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
@@ -417,9 +417,8 @@ class Gallery:
                 return Merged()
             rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
             blobs = blobs_of(self._ledger, theirs, rows)
-            if guard is not None:
-                self._ask(guard, rows, blobs)
-            self._write(rows, shots_of_rows(shots, rows), blobs, takes_away=False)
+            after = self._asked(guard, rows, blobs)
+            self._write(rows, shots_of_rows(shots, rows), blobs, after)
             return Merged(found.rows, deed.added, deed.removed)
 
     def log(self) -> list[LogEntry]:
@@ -460,8 +459,15 @@ class Gallery:
             plain_text("reason", reason),
         )
 
-    def _ask(self, guard: Guard, rows: Sequence[Record], blobs: Mapping[str, bytes] | None = None) -> None:
-        guard(self._view(self._ledger), self._view(self._ledger.with_rows(rows, blobs)))
+    def _asked(
+        self, guard: Guard | None, rows: Sequence[Record], blobs: Mapping[str, bytes] | None = None
+    ) -> Snapshot | None:
+        """What would count with further rows, where a guard is there and lets them pass."""
+        if guard is None:
+            return None
+        after = self._view(self._ledger.with_rows(rows, blobs))
+        guard(self._view(self._ledger), after)
+        return after
 
     def _append(
         self,
@@ -472,19 +478,25 @@ class Gallery:
         takes_away: bool = False,
     ) -> None:
         """Chain this device's new rows to its last one and write them, unless the guard refuses."""
-        if guard is not None:
-            self._ask(guard, drafts)
+        after = self._asked(guard, drafts)
         blobs: dict[str, bytes] = {}
         if self._writer.version >= SCHEMA_VERSION:
             drafts, blobs = apart(drafts)
         rows: list[Record] = []
         for draft in drafts:
             rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))
-        self._write(rows, shots, blobs, takes_away=takes_away)
+        self._write(rows, shots, blobs, after, takes_away=takes_away)
 
     def _write(
-        self, rows: Sequence[Record], shots: Sequence[Shot], blobs: Mapping[str, bytes], *, takes_away: bool
+        self,
+        rows: Sequence[Record],
+        shots: Sequence[Shot],
+        blobs: Mapping[str, bytes],
+        after: Snapshot | None,
+        *,
+        takes_away: bool = False,
     ) -> None:
+        """Write rows; `after` is what counts then, where that is known already."""
         with gallery_errors(self.path):
             if not self._writer.has_written:  # no reader may take what an earlier owner left for what this one does
                 snapshot_path(self.path).unlink(missing_ok=True)
@@ -494,11 +506,11 @@ class Gallery:
         self._ledger.add(rows)
         self._ledger.blobs.update(blobs)
         if self._ledger.problems:  # what was lost may have come with these rows
-            self._ledger = load(self._connection, self.path)
+            self._ledger, after = load_ledger(self._connection, self.path), None
         seq, digest = self._ledger.tip(self.device)
         self._writer.note(Mark(self.device, seq, digest, self._ledger.sequence, _now()))
         self._let_go()
-        self._snapshot = None
+        self._snapshot = after if after is not None and after.labels else None
         self._publish()
 
     def _let_go(self, *, at_once: bool = False) -> None:

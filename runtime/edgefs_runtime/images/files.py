@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO
 
 from edgefs_runtime.base.errors import ImageError
 
@@ -14,20 +13,6 @@ def content_digest(source: bytes | Path) -> str:
     return hashlib.sha256(source if isinstance(source, bytes) else source.read_bytes()).hexdigest()
 
 
-def opened(path: Path) -> BinaryIO:
-    """A file that should be an image, for reading.
-
-    Raises:
-        ImageError: no such file, or it can't be read.
-    """
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise ImageError("no such file") from error
-    except OSError as error:
-        raise ImageError(f"can't be read ({error.strerror})") from error
-
-
 def read_file(path: Path) -> bytes:
     """The bytes of a file that should be an image.
 
@@ -35,7 +20,8 @@ def read_file(path: Path) -> bytes:
         ImageError: no such file, or it can't be read.
     """
     try:
-        with opened(path) as file:
-            return file.read()
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError("no such file") from error
     except OSError as error:
         raise ImageError(f"can't be read ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""Which kinds of image files there are: those that are always read, those an extra reads, and those that are not read.
+"""Kinds of image files beside those that are always read (`decoding.DECODERS`): what an extra reads, what is not read.
 
 HEIC and AVIF are opened by decoders that are loaded when such a file is met, and never before: most devices meet none.
 """
@@ -10,16 +10,6 @@ from importlib.util import find_spec
 
 from edgefs_runtime.base.errors import ImageError
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo"),
-        *(".png", ".apng"),
-        *(".bmp", ".dib"),
-        *(".tif", ".tiff", ".btf", ".tf8", ".tf2"),
-        *(".webp", ".gif"),
-        *(".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
-    }
-)
 HEIF_SUFFIXES = frozenset({".heic", ".heics", ".heif", ".heifs", ".hif"})
 AVIF_SUFFIXES = frozenset({".avif", ".avifs"})
 # Pictures that nothing here reads: who keeps them should hear what to do.
@@ -31,6 +21,8 @@ UNREAD_SUFFIXES = frozenset(
         *(".dcm", ".dicom", ".fits", ".fit", ".xcf"),
     }
 )
+
+NO_IMAGE = "not an image in a format that can be read; save it as PNG, JPEG or TIFF"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
@@ -50,26 +42,24 @@ def reads_avif() -> bool:
     return "avif" in features.get_supported()
 
 
-def further_formats(head: bytes) -> tuple[str, ...]:
-    """Pillow's names of the formats, beside the usual ones, that a file may be in that begins like this.
+def further_format(head: bytes) -> str:
+    """Pillow's name of the format that a file of the AVIF and HEIF family is in.
 
     Args:
         head: the file's first 32 bytes or more.
 
     Raises:
-        ImageError: a picture of a kind that needs an extra which is not installed.
+        ImageError: none of them, or of a kind that needs an extra which is not installed.
     """
-    if head[4:8] != b"ftyp":
-        return ()
     brands = {head[start : start + 4] for start in (8, *range(16, 32, 4))}
     if brands & set(_AVIF_BRANDS):
         if not reads_avif():
             raise ImageError("an AVIF image; to read it install Pillow 11.3 or newer, or convert it to PNG or JPEG")
-        return ("AVIF",)
+        return "AVIF"
     if brands & set(_HEIF_BRANDS):
         _register_heif()
-        return ("HEIF",)
-    return ()
+        return "HEIF"
+    raise ImageError(NO_IMAGE)
 
 
 @functools.lru_cache(maxsize=1)

@@ -22,7 +22,6 @@ from edgefs_runtime.base.labels import readable
 from edgefs_runtime.images.formats import (
     AVIF_SUFFIXES,
     HEIF_SUFFIXES,
-    IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
     reads_avif,
     reads_heif,
@@ -128,10 +127,10 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     for _, found in walk(folder):
         images += [path for path in found.images if path.is_file() or not path.exists()]  # no pipes, which never end
         others += found.others
-    return in_order(images, folder), in_order(others, folder)
+    return in_natural_order(images, folder), in_natural_order(others, folder)
 
 
-def in_order(paths: Sequence[Path], folder: Path) -> list[Path]:
+def in_natural_order(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Paths below `folder` in natural order, folder by folder."""
     return sorted(paths, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 
@@ -151,7 +150,9 @@ def is_passed_over(name: str) -> bool:
 def is_image(name: str) -> bool:
     """Whether a file is an image that is read here, by its suffix."""
     suffix = _suffix(name)
-    if suffix in IMAGE_SUFFIXES:
+    from edgefs_runtime.images.decoding import DECODERS  # numpy and Pillow, which a command's help need not wait for
+
+    if any(suffix in decoder.suffixes for decoder in DECODERS.values()):
         return True
     return (suffix in HEIF_SUFFIXES and reads_heif()) or (suffix in AVIF_SUFFIXES and reads_avif())
 

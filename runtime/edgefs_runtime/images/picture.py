@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,20 @@ class Picture:
     def bits(self) -> int:
         """Of one channel of `pixels`: 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
+
+
+class Asked(NamedTuple):
+    """How a file is to be read.
+
+    Attributes:
+        page: which of its pages or frames, from 1; None where there must be just one.
+        keep_damaged: take what can be decoded of a JPEG whose scan is damaged.
+        counts: whether whole numbers of 32 bits are raw counts, as where a window says what is black and white.
+    """
+
+    page: int | None = None
+    keep_damaged: bool = False
+    counts: bool = False
 
 
 def check_size(width: int, height: int) -> None:

@@ -70,7 +70,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RealignPlan:
     """An estimate beside what the images get now; see `Realigned`."""
 
     estimate: Estimate
@@ -126,7 +126,7 @@ def usable(teaching: Teaching, images: Images) -> Batch:
     return Batch(seen, len(recent) - len(seen))
 
 
-def plan(judge: Judge, batch: Batch, kind: Choice) -> Plan:
+def plan_realign(judge: Judge, batch: Batch, kind: Choice) -> RealignPlan:
     """What images of the camera of now say about it.
 
     Raises:
@@ -138,7 +138,7 @@ def plan(judge: Judge, batch: Batch, kind: Choice) -> Plan:
     doubt = found.doubt or _is_known(rows, snapshot, found, kind)
     if not doubt and after > min(before + _WORSE, max(_MOST, _BETTER * before)):
         doubt = f"{100 * after:.0f} % of the images would be unknown, {100 * before:.0f} % are now"
-    return Plan(found, batch, before, after, doubt)
+    return RealignPlan(found, batch, before, after, doubt)
 
 
 def refuse_doubtful(doubt: str) -> None:

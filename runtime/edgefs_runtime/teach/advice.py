@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.base.labels import difference, twin_of
+from edgefs_runtime.base.labels import difference_in_words, twin_of
 from edgefs_runtime.base.stats import clopper_pearson
 from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.decision.judge import Judge
@@ -121,7 +121,7 @@ def find_conflict(judge: Judge, enrolment: Enrolment) -> str:
     """
     known, label = judge.snapshot.labels, enrolment.label
     if label not in known and (twin := twin_of(label, known)):
-        return f"{label!r} differs {difference(label, twin)} only from {twin!r}, which is known"
+        return f"{label!r} differs {difference_in_words(label, twin)} only from {twin!r}, which is known"
     before = judge.decide(first_views(enrolment, judge.snapshot.views))
     other, count = Counter(decision.nearest for decision in before).most_common(1)[0]
     typical = [decision.p_value for decision in before if decision.p_value is not None]

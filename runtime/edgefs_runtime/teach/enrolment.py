@@ -19,10 +19,9 @@ from edgefs_runtime.decision.decision import Disposition, default_disposition
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import ImageSource, content_digest, open_image
-from edgefs_runtime.images.exposure import why_unusable
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame, Images, frames_of
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import sight_of
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
@@ -141,8 +140,8 @@ class Teaching:
         Raises:
             ImageError: it can't be read or shows nothing.
         """
-        pixels = dataclasses.replace(self.preprocess, roi=None, page=None)(jpeg)
-        if reason := unusable(pixels):
+        pixels, reason = sight_of(jpeg, dataclasses.replace(self.preprocess, roi=None, page=None))
+        if reason:
             raise ImageError(reason)
         row: NDArray[np.float32] = self._views(pixels, views=True)[0]
         return row
@@ -154,10 +153,10 @@ class Teaching:
             if len(found) == MOST_UNLABELLED:
                 break
             try:
-                pixels = self.pixels(frame)
+                pixels, reason = sight_of(frame.source(), self.preprocess)
             except ImageError:
                 continue
-            if not unusable(pixels):
+            if not reason:
                 digest = hashlib.sha256(pixels.tobytes()).hexdigest()
                 found.append(Seen(self.embedder.embed(pixels[None])[0], digest))
         return found[::-1]
@@ -170,8 +169,8 @@ class Teaching:
         """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""
         try:
             source = frame.source()
-            pixels = self.preprocess(source)
-            if reason := why_unusable(pixels, source, self.preprocess):
+            pixels, reason = sight_of(source, self.preprocess)
+            if reason:
                 raise ImageError(reason)
             return self._views(pixels, views=True), _digest(source), self._picture(source) if keep else b""
         except ImageError as error:

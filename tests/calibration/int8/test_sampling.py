@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from edgefs_calibration.int8.sampling import balanced, k_center
+from edgefs_calibration.int8.sampling import balanced_sample, k_center
 
 
 def images(counts: dict[str, int], per_part: int = 1) -> tuple[list[str], list[str], list[str]]:
@@ -17,23 +17,23 @@ def images(counts: dict[str, int], per_part: int = 1) -> tuple[list[str], list[s
 
 def test_a_rare_class_is_seen_as_often_as_a_common_one_while_it_lasts() -> None:
     labels, groups, digests = images({"good": 500, "scratch": 6, "dent": 20})
-    chosen = balanced(labels, groups, digests, 30)
+    chosen = balanced_sample(labels, groups, digests, 30)
     assert Counter(labels[place] for place in chosen) == {"good": 12, "scratch": 6, "dent": 12}
-    assert len(balanced(labels, groups, digests, 9999)) == 526
+    assert len(balanced_sample(labels, groups, digests, 9999)) == 526
 
 
 def test_parts_take_turns_before_one_is_seen_twice() -> None:
     labels, groups, digests = images({"good": 40}, per_part=4)
-    assert len({groups[place] for place in balanced(labels, groups, digests, 10)}) == 10
+    assert len({groups[place] for place in balanced_sample(labels, groups, digests, 10)}) == 10
 
 
 def test_the_order_of_the_images_does_not_matter_and_the_seed_does() -> None:
     labels, groups, digests = images({"a": 30, "b": 30})
-    chosen = {digests[place] for place in balanced(labels, groups, digests, 12)}
+    chosen = {digests[place] for place in balanced_sample(labels, groups, digests, 12)}
     order = np.random.default_rng(1).permutation(60)
     moved = [[side[place] for place in order] for side in (labels, groups, digests)]
-    assert {moved[2][place] for place in balanced(*moved, 12)} == chosen
-    assert {digests[place] for place in balanced(labels, groups, digests, 12, seed=1)} != chosen
+    assert {moved[2][place] for place in balanced_sample(*moved, 12)} == chosen
+    assert {digests[place] for place in balanced_sample(labels, groups, digests, 12, seed=1)} != chosen
 
 
 def test_k_center_covers_clusters_however_small_they_are() -> None:

@@ -17,7 +17,7 @@ from edgefs.cli import main
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
-from edgefs.report import render_report
+from edgefs.report import report_html
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.bundle.bundle import Bundle
@@ -41,9 +41,9 @@ def test_file_names_that_are_no_text_are_learned_from_reported_and_exported(tmp_
     assert all((root / image["path"]).is_file() for side in fields["images"].values() for image in side)
     assert fields["left_out"][0]["path"] == f"dots/{NO_TEXT}.png"
     assert "??.png" in (run.folder / "report.html").read_text(encoding="utf-8")
-    assert render_report(evaluate(run.folder, root).report).encode("utf-8")
+    assert report_html(evaluate(run.folder, root).report).encode("utf-8")
     export(run.folder, tmp_path / "b.edgefs")
-    assert render_report(evaluate(tmp_path / "b.edgefs", root).report).encode("utf-8")
+    assert report_html(evaluate(tmp_path / "b.edgefs", root).report).encode("utf-8")
 
 
 def test_brackets_and_colons_in_names_are_shown_as_they_are(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_options_name_classes_in_any_spelling(tmp_path: Path) -> None:
     (root / "stripes").rename(root / apart)
     settings = AdaptSettings(backbone="tiny", ok=(f" {apart}",), without=("dots\u200b",))
     run, _ = adapt(root, tmp_path / "run", settings)
-    assert {entry["label"]: entry["disposition"] for entry in run.fields["labels"]} == {"good": "ok", composed: "ok"}
+    assert dict(run.record.labels) == {"good": "ok", composed: "ok"}
 
 
 def test_a_gallery_that_spells_otherwise_is_evaluated_by_the_folders_of_now(bundle: Path, tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from textures import save, write_set
 
 from edgefs.backbones import load_backbone
 from edgefs.cli import main
-from edgefs.distilling.settings import DistillSettings
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.distill import distill
 from edgefs.pipelines.export import export
-from edgefs.runs.run import Run
+from edgefs.runs.run import DistilledRun
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.distill import DistillSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import EdgefsError, RunError, WeightsError
 
@@ -46,13 +46,13 @@ def test_a_student_of_an_archive_serves_as_a_backbone_up_to_the_device(archive: 
     assert distilled.history.best > 0
     assert distilled.after["embedding"] < 0.9  # explains more than a tenth of what the teacher says
     assert distilled.after["relation"] < distilled.before["relation"]
-    assert run.fields["teacher"]["name"] == "nano"
+    assert run.record.teacher.name == "nano"
     assert "explains" in (tmp_path / "student" / "report.html").read_text()
 
     data = write_set(tmp_path / "parts", 12, first=100)
     adapted, _ = adapt(data, tmp_path / "run", AdaptSettings(backbone=str(tmp_path / "student"), shots=5))
-    assert adapted.fields["backbone"]["digest"] == run.fields["backbone"]["digest"]
-    assert adapted.fields["backbone"]["origin"] == "distilled from nano (student)"
+    assert adapted.record.backbone.digest == run.record.backbone.digest
+    assert adapted.record.backbone.origin == "distilled from nano (student)"
     assert export(tmp_path / "run", tmp_path / "parts.edgefs").parity.worst < 1e-4
     new = [save(tmp_path / "new", "checks", number) for number in range(12)]
     with Classifier.open(tmp_path / "parts.edgefs", gallery=tmp_path / "g") as classifier:
@@ -65,7 +65,7 @@ def test_rendered_pictures_teach_too_and_the_same_seed_gives_the_same_student(tm
     first, _ = distill(None, tmp_path / "a", settings)
     second, _ = distill(None, tmp_path / "b", settings)
     other, _ = distill(None, tmp_path / "c", DistillSettings(**SHORT, epochs=1, pictures=24, views=1, seed=1))
-    digests = [run.fields["backbone"]["digest"] for run in (first, second, other)]
+    digests = [run.record.backbone.digest for run in (first, second, other)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -102,7 +102,7 @@ def test_two_processes_train_together(archive: Path, tmp_path: Path) -> None:
     done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Go on:") == 1
-    assert Run.open_distilled(tmp_path / "student").fields["settings"]["devices"] == 2
+    assert DistilledRun.open(tmp_path / "student").record.settings["devices"] == 2
 
 
 BAD = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from edgefs.evaluation import Evaluation, evaluation_text, headline
+from edgefs.evaluation.scores import balanced_accuracy
 from edgefs_calibration.statistics.rates import Rate
 from edgefs_runtime.decision.decision import Decision, Disposition
 
@@ -144,6 +146,12 @@ def test_json_is_plain_and_does_not_depend_on_the_order_of_classes() -> None:
     text = json.dumps(evaluation.to_json(), allow_nan=False)
     assert text == json.dumps(reordered.to_json(), allow_nan=False)
     assert json.loads(text)["confusion"]["columns"] == [*sorted(KNOWN), "unknown", "no decision"]
+
+
+def test_balanced_accuracy_counts_the_classes_that_are_shown() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # scikit-learn's, of an answer that is no truth
+        assert balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 1])) == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_text_puts_overkill_and_escapes_first() -> None:

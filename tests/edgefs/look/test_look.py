@@ -18,7 +18,7 @@ from PIL import Image
 from textures import draw, save, write_set
 
 from edgefs.cli import main
-from edgefs.look import look_at, render_sheet
+from edgefs.look import look_at, sheet_html
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.images.preprocess import Preprocess
 
@@ -92,7 +92,7 @@ def test_what_is_left_out_is_shown_with_its_reason(parts: Path) -> None:
     assert "constant frame" in shown["good/black.png"].reason
     assert shown["good/black.png"].picture is not None
     assert shown["good/broken.png"].picture is None
-    page = render_sheet(sheet)
+    page = sheet_html(sheet)
     assert "not an image in a format that can be read" in page
 
 
@@ -127,7 +127,7 @@ def test_the_page_loads_nothing_and_escapes_every_name(tmp_path: Path) -> None:
     for label in ("good", hostile):
         save(parts / label, "dots", 1).rename(parts / label / f"{hostile}.png")
         save(parts / label, "dots", 2 + len(label))
-    html = render_sheet(look_at(parts, SMALL, ok=[hostile]), f"edgefs adapt {hostile}")
+    html = sheet_html(look_at(parts, SMALL, ok=[hostile]), f"edgefs adapt {hostile}")
     page = Page(html)
     assert "&lt;script&gt;alert(1)&lt;b&gt;" in html
     assert not page.tags & {"script", "b", "link", "iframe", "object"}

@@ -23,24 +23,24 @@ def data(tmp_path: Path) -> Path:
 
 def test_every_way_is_compared_and_the_choice_is_explained(data: Path, tmp_path: Path) -> None:
     run, measured = adapt(data, tmp_path / "run", QUICK)
-    explained = next(note for note in run.fields["notes"] if note.startswith("Chosen: "))
+    explained = next(note for note in run.record.notes if note.startswith("Chosen: "))
     for head in ("blend", "lda", "linear", "prototype", "svm"):
         assert f"features + {head}: " in explained
     assert "finetune: " in explained
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "chosen by auto" in report
     assert "finetune" in report
-    assert run.fields["method"] in ("features", "finetune")
+    assert run.record.method in ("features", "finetune")
     assert measured.test is not None
     assert measured.test.evaluation.nearest.accuracy.value > 0.8
     export(tmp_path / "run", tmp_path / "b.edgefs")
-    assert Bundle.open(tmp_path / "b.edgefs").manifest.raw["method"] == run.fields["method"]
+    assert Bundle.open(tmp_path / "b.edgefs").manifest.raw["method"] == run.record.method
 
 
 def test_what_the_budget_does_not_allow_is_left_out_and_said(data: Path, tmp_path: Path) -> None:
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, time_budget=1e-6))
-    assert run.fields["method"] == "features"
-    assert any("--time-budget" in note for note in run.fields["notes"])
+    assert run.record.method == "features"
+    assert any("--time-budget" in note for note in run.record.notes)
 
 
 def test_with_one_part_of_each_class_nothing_is_compared(tmp_path: Path) -> None:
@@ -48,5 +48,5 @@ def test_with_one_part_of_each_class_nothing_is_compared(tmp_path: Path) -> None
     for kind in ("good", "stripes"):
         save(data / kind, kind, 0)
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, shots=None))
-    assert run.fields["method"] == "features"
-    assert any("nothing can be compared" in note for note in run.fields["notes"])
+    assert run.record.method == "features"
+    assert any("nothing can be compared" in note for note in run.record.notes)

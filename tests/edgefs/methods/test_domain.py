@@ -14,18 +14,19 @@ from textures import draw, write_set
 from torch import nn
 
 from edgefs.cli import main
+from edgefs.methods.domain import DomainSettings
 from edgefs.methods.domain.adabn import estimate_statistics
 from edgefs.methods.domain.classifier import DomainClassifier
 from edgefs.methods.domain.coral import coral_loss
 from edgefs.methods.domain.dann import domain_loss
-from edgefs.methods.domain.guard import Candidate, judge
+from edgefs.methods.domain.guard import Adaptation, judge
 from edgefs.methods.domain.reversal import reversal_strength, reverse_gradient
 from edgefs.methods.domain.validators import Answers, Spread
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import Run
-from edgefs.settings.adapt import AdaptSettings, DomainSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
 
@@ -81,7 +82,7 @@ def settings(source: Path | None, backbone: str = "pico", epochs: int = 1, **opt
         method="domain",
         backbone=backbone,
         epochs=epochs,
-        domain=DomainSettings(source=str(source) if source else None, **domain),  # type: ignore[arg-type]
+        own=(DomainSettings(source=str(source) if source else None, **domain),),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
 
@@ -149,7 +150,7 @@ def test_a_collapse_is_never_shipped() -> None:
     one_direction = Spread.of(answers(even, 10, 1))
     assert sound.used == pytest.approx(10, abs=0.1)
     for collapsed in (few_classes, one_direction):
-        verdict = judge(Candidate(collapsed, 0.99), Candidate(sound, 0.5), 0.99, 10)
+        verdict = judge(Adaptation(collapsed, 0.99), Adaptation(sound, 0.5), 0.99, 10)
         assert not verdict.adapted
         assert "collapsed" in verdict.reason
 
@@ -162,15 +163,15 @@ def test_the_adapted_model_must_show_that_it_helped(reverse: float, source: floa
     spread = Spread.of(answers(np.arange(200) % 10, 10, 9))
     unsure = Spread(spread.entropy + 0.5, spread.used, spread.rank)
     adapted, plain = (spread, unsure) if surer else (unsure, spread)
-    assert judge(Candidate(adapted, reverse), Candidate(plain), source, 10).adapted is shipped
+    assert judge(Adaptation(adapted, reverse), Adaptation(plain), source, 10).adapted is shipped
 
 
 def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path, target: Path, tmp_path: Path) -> None:
     run, measured = adapt(target, tmp_path / "run", settings(source, epochs=2, seed=1))
     assert measured.test is not None
     assert len(measured.test.samples) == 12
-    assert [entry["label"] for entry in run.fields["labels"]] == ["dots", "good", "stripes"]
-    notes = "\n".join(run.fields["notes"])
+    assert list(run.record.labels) == ["dots", "good", "stripes"]
+    notes = "\n".join(run.record.notes)
     assert "36 target images without a label" in notes
     assert "source" in notes
     assert "NOT adapted" in notes or "Adapted" in notes
@@ -184,35 +185,35 @@ def test_an_unlabelled_target_ends_in_a_bundle_that_learns_a_class(source: Path,
 
 def test_images_may_lie_directly_in_the_folder(source: Path, target: Path, tmp_path: Path) -> None:
     run, measured = adapt(target / "train", tmp_path / "run", settings(source, domain_loss="none"))
-    assert run.fields["images"]["test"] == []
+    assert run.record.images.test == ()
     assert measured.test is None
 
 
 def test_few_labels_of_the_target_make_its_gallery(source: Path, labelled: Path, tmp_path: Path) -> None:
     run, _ = adapt(labelled, tmp_path / "run", settings(source, shots=3))
-    gallery = [image["path"] for image in run.fields["images"]["train"]]
+    gallery = [image.path for image in run.record.images.train]
     assert len(gallery) == 9
     assert all(path.startswith("train/") for path in gallery)
-    notes = "\n".join(run.fields["notes"])
+    notes = "\n".join(run.record.notes)
     assert "36 target images, of which 9 with the label" in notes
     assert "Fine-tuned on the 9 labelled images" in notes
 
 
 def test_deep_coral_trains_too(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source, domain_loss="coral", self_training=False))
-    assert any("Deep CORAL" in note for note in run.fields["notes"])
+    assert any("Deep CORAL" in note for note in run.record.notes)
 
 
 @pytest.mark.parametrize("options", [{"adapt_bn": True}, {"align": "coral"}])
 def test_the_cheap_kinds_train_nothing(options: dict[str, object], source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source, dim=0, **options))
-    assert any("No training" in note for note in run.fields["notes"])
+    assert any("No training" in note for note in run.record.notes)
 
 
 def test_a_gallery_of_another_domain_has_a_network_of_its_own(hazy: Path, tmp_path: Path) -> None:
     source = write_set(tmp_path / "clear", 30)
     run, _ = adapt(hazy, tmp_path / "run", settings(source, "tiny", dim=32, align="mean"))
-    assert any("Alignment: mean, by 64 target images" in note for note in run.fields["notes"])
+    assert any("Alignment: mean, by 64 target images" in note for note in run.record.notes)
     assert (run.folder / "gallery.safetensors").is_file()
     export(run.folder, tmp_path / "b.edgefs")
     (enrolment, *_) = run.enrolments()
@@ -233,7 +234,7 @@ def test_alignment_serves_less_contrast_better(hazy: Path, tmp_path: Path) -> No
 
 def test_what_no_shift_explains_is_not_aligned(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source, "tiny", dim=0, align="mean"))
-    assert any("--align changed nothing" in note and "What else to try: labels" in note for note in run.fields["notes"])
+    assert any("--align changed nothing" in note and "What else to try: labels" in note for note in run.record.notes)
     assert not (run.folder / "gallery.safetensors").exists()
 
 
@@ -296,7 +297,7 @@ def test_the_command_takes_its_options(source: Path, target: Path, tmp_path: Pat
     options = ["--method", "domain", "--backbone", "tiny", "--align", "moments", "--source", str(source), "--dim", "0"]
     result = CliRunner().invoke(main, ["adapt", str(target), "-o", str(tmp_path / "run"), *options])
     assert result.exit_code == 0, result.output
-    assert Run.open(tmp_path / "run").fields["settings"]["domain"]["align"] == "moments"
+    assert Run.open(tmp_path / "run").record.settings["domain"]["align"] == "moments"
     wrong = CliRunner().invoke(main, ["adapt", str(source), "-o", str(tmp_path / "r"), "--align", "mean"])
     assert wrong.exit_code == 2
     assert "--align is of --method domain" in wrong.output
@@ -305,7 +306,7 @@ def test_the_command_takes_its_options(source: Path, target: Path, tmp_path: Pat
 def test_target_images_kept_out_tell_what_is_usual_there(hazy: Path, tmp_path: Path) -> None:
     source = write_set(tmp_path / "clear", 30)
     run, _ = adapt(hazy, tmp_path / "run", settings(source, "tiny", dim=32, adapt_bn=False, align="mean"))
-    assert any("Thresholds: by 20 target images without a label" in note for note in run.fields["notes"])
+    assert any("Thresholds: by 20 target images without a label" in note for note in run.record.notes)
     export(run.folder, tmp_path / "b.edgefs")
     decision = Bundle.open(tmp_path / "b.edgefs").manifest.raw["decision"]
     plain = {name: value for name, value in decision.items() if name != "crossfit"}
@@ -321,13 +322,13 @@ def test_target_images_kept_out_tell_what_is_usual_there(hazy: Path, tmp_path: P
 
 def test_few_target_images_are_not_kept_out_and_that_is_said(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source))
-    assert run.fields["decision"].get("crossfit") is None
-    assert any("Thresholds rest on the gallery alone" in note for note in run.fields["notes"])
+    assert run.record.decision.correction is None
+    assert any("Thresholds rest on the gallery alone" in note for note in run.record.notes)
 
 
 def test_the_head_that_was_asked_for_decides(source: Path, target: Path, tmp_path: Path) -> None:
     run, _ = adapt(target, tmp_path / "run", settings(source, head="prototype"))
-    assert run.fields["head"]["kind"] == "prototype"
+    assert run.record.head["kind"] == "prototype"
 
 
 def test_an_untrained_network_is_refused_where_nothing_trains_it(source: Path, tmp_path: Path) -> None:

@@ -19,17 +19,18 @@ from safetensors.torch import load_file
 from textures import draw, save, write_set
 from torch import nn
 
-from edgefs.backbones import BACKBONES, load_backbone
+from edgefs.backbones import load_backbone
 from edgefs.data import load_dataset, split_dataset
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
-from edgefs.settings.adapt import AdaptSettings, FinetuneSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import TrainingError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.images.preprocess import Preprocess
 
-QUICK = AdaptSettings(method="finetune", backbone="tiny", shots=6, epochs=3, dim=32, finetune=FinetuneSettings(folds=2))
+QUICK = AdaptSettings(method="finetune", backbone="tiny", shots=6, epochs=3, dim=32, own=(FinetuneSettings(folds=2),))
 
 
 @pytest.fixture
@@ -42,18 +43,18 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_the_last_stages_change_and_the_first_do_not(data: Path, tmp_path: Path) -> None:
-    adapt(data, tmp_path / "run", replace(QUICK, finetune=FinetuneSettings(folds=2, unfreeze=1)))
-    found, source = weights(tmp_path / "run"), BACKBONES["tiny"](None).network.state_dict()
+    adapt(data, tmp_path / "run", replace(QUICK, own=(FinetuneSettings(folds=2, unfreeze=1),)))
+    found, source = weights(tmp_path / "run"), load_backbone("tiny").network.state_dict()
     changed = {name for name in source if not torch.equal(found[f"stages.{name}"], source[name])}
     assert changed == {"2.0.weight", "2.0.bias"}
 
 
 def test_a_strong_penalty_keeps_the_network_at_its_source(data: Path, tmp_path: Path) -> None:
-    source = BACKBONES["tiny"](None).network.state_dict()
+    source = load_backbone("tiny").network.state_dict()
 
     def strayed(l2sp: float) -> float:
         options = FinetuneSettings(folds=0, unfreeze=1, l2sp=l2sp)
-        adapt(data, tmp_path / "run", replace(QUICK, lr=3e-2, finetune=options), overwrite=True)
+        adapt(data, tmp_path / "run", replace(QUICK, lr=3e-2, own=(options,)), overwrite=True)
         found = weights(tmp_path / "run")
         return sum(float(((found[f"stages.{name}"] - value) ** 2).sum()) for name, value in source.items())
 
@@ -67,11 +68,11 @@ def test_it_exports_decides_and_takes_a_new_class(data: Path, tmp_path: Path) ->
     assert not measured.curve  # the network has seen all shots: fewer would look too good
     export(tmp_path / "run", tmp_path / "b.edgefs")
     with Classifier.open(tmp_path / "b.edgefs", gallery=tmp_path / "g") as classifier:
-        assert classifier.bundle.manifest.decision.crossfit is not None
+        assert classifier.bundle.manifest.decision.correction is not None
         classifier.enroll("checks", [draw("checks", number) for number in range(5)], force=True)
         answers = classifier.predict([draw("checks", number) for number in range(10, 16)])
     assert sum(answer.nearest == "checks" for answer in answers) >= 5
-    assert run.fields["method"] == "finetune"
+    assert run.record.method == "finetune"
 
 
 def test_without_a_test_set_the_figures_are_cross_fitted(tmp_path: Path) -> None:
@@ -83,14 +84,14 @@ def test_without_a_test_set_the_figures_are_cross_fitted(tmp_path: Path) -> None
 
 def test_the_report_compares_with_the_frozen_network(data: Path, tmp_path: Path) -> None:
     run, _ = adapt(data, tmp_path / "run", QUICK)
-    assert any("frozen network places" in note for note in run.fields["notes"])
+    assert any("frozen network places" in note for note in run.record.notes)
     assert "frozen network" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_with_everything_frozen_the_penalty_is_said_to_add_nothing(data: Path, tmp_path: Path) -> None:
     options = FinetuneSettings(folds=2, unfreeze=0, l2sp=1.0)
-    run, _ = adapt(data, tmp_path / "run", replace(QUICK, head="linear", finetune=options))
-    assert any("L2-SP adds nothing" in note for note in run.fields["notes"])
+    run, _ = adapt(data, tmp_path / "run", replace(QUICK, head="linear", own=(options,)))
+    assert any("L2-SP adds nothing" in note for note in run.record.notes)
 
 
 def test_the_worked_example_gives_the_same_numbers_as_a_script_by_hand(data: Path, tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_the_worked_example_gives_the_same_numbers_as_a_script_by_hand(data: Pat
     settings = AdaptSettings(
         method="finetune", backbone="resnet50", weights="random", size=(64, 64), shots=6, seed=seed, head="linear",
         epochs=epochs, lr=1e-3, batch=batch, optimizer="adam", schedule="constant", symmetries=(),
-        finetune=FinetuneSettings(unfreeze=0, folds=0),
+        own=(FinetuneSettings(unfreeze=0, folds=0),),
     )  # fmt: skip
     adapt(data, tmp_path / "run", settings)
     export(tmp_path / "run", tmp_path / "b.edgefs")
@@ -136,7 +137,7 @@ def test_the_worked_example_gives_the_same_numbers_as_a_script_by_hand(data: Pat
 
 def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: Path) -> None:
     options = FinetuneSettings(folds=2, unfreeze=0)
-    adapt(data, tmp_path / "run", replace(QUICK, head="linear", epochs=200, lr=0.3, finetune=options))
+    adapt(data, tmp_path / "run", replace(QUICK, head="linear", epochs=200, lr=0.3, own=(options,)))
     exported = export(tmp_path / "run", tmp_path / "b.edgefs")
     assert exported.evaluation is not None
     assert exported.evaluation.nearest.accuracy.value > 0.8
@@ -148,8 +149,8 @@ def test_a_linear_head_decides_until_something_is_taught(data: Path, tmp_path: P
 
 
 def test_a_search_chooses_among_a_few_and_says_so(data: Path, tmp_path: Path) -> None:
-    run, _ = adapt(data, tmp_path / "run", replace(QUICK, epochs=1, finetune=FinetuneSettings(folds=2, search=True)))
-    assert any("chosen by the folds" in note for note in run.fields["notes"])
+    run, _ = adapt(data, tmp_path / "run", replace(QUICK, epochs=1, own=(FinetuneSettings(folds=2, search=True),)))
+    assert any("chosen by the folds" in note for note in run.record.notes)
 
 
 def test_a_rate_far_too_large_is_one_line(data: Path, tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_class_with_a_single_part_is_learned_without_folds_of_it(tmp_path: Pat
     data = write_set(tmp_path / "few", 4)
     save(data / "checks", "checks", 0)
     run, _ = adapt(data, tmp_path / "run", replace(QUICK, shots=None))
-    assert {entry["label"] for entry in run.fields["labels"]} == {"good", "stripes", "dots", "checks"}
+    assert set(run.record.labels) == {"good", "stripes", "dots", "checks"}
 
 
 ADAPT = """

@@ -15,15 +15,16 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from edgefs.methods.meta import MetaSettings
 from edgefs.methods.meta.anil import Anil
-from edgefs.methods.meta.episodes import Episodes
+from edgefs.methods.meta.episodes import EpisodeSampler
 from edgefs.methods.meta.protonet import ProtoNet
 from edgefs.methods.meta.tasks import TaskClass
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.progress import Progress
 from edgefs.runs.run import WEIGHTS, Run
-from edgefs.settings.adapt import AdaptSettings, MetaSettings
+from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle, Classifier
 from edgefs_runtime.base.errors import DataError, EdgefsError, TrainingError, WeightsError
 from edgefs_runtime.decision.heads import fit_head
@@ -33,7 +34,7 @@ SHORT = MetaSettings(ways=5, queries=2, episodes=8)
 
 
 def settings(meta: MetaSettings = SHORT, **others: object) -> AdaptSettings:
-    fixed = AdaptSettings(method="meta", backbone="conv4", shots=3, epochs=2, use_cache=False, meta=meta)
+    fixed = AdaptSettings(method="meta", backbone="conv4", shots=3, epochs=2, use_cache=False, own=(meta,))
     return dataclasses.replace(fixed, **others)  # type: ignore[arg-type]
 
 
@@ -57,7 +58,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def notes(run: Run) -> str:
-    return " ".join(run.fields["notes"])
+    return " ".join(run.record.notes)
 
 
 @pytest.mark.parametrize("algorithm", ["protonet", "anil"])
@@ -92,7 +93,7 @@ def test_a_turned_and_a_mirrored_class_are_classes_whose_images_are_changed_alik
     classes = [TaskClass("", "dark", dark), TaskClass("", "light", light)]
     seen = set()
     for number in range(60):
-        for drawn in Episodes(classes, 2, 6, False, True, True, 0).draw(number).numpy():
+        for drawn in EpisodeSampler(classes, 2, 6, False, True, True, 0).draw(number).numpy():
             original = dark if drawn.max() < 128 else light
             looked_at = {(turns, turn): set() for turns in range(4) for turn in (1, -1)}
             for turns, turn in looked_at:
@@ -144,7 +145,7 @@ def test_a_pretrained_backbone_learns_in_its_last_stages_alone(tasks: Path, data
     before, after = tiny_backbone().network.state_dict(), load_file(run.folder / WEIGHTS)
     changed = {key for key in before if not torch.equal(before[key], after[f"stages.{key}"])}
     assert changed <= {"2.0.weight", "2.0.bias"}
-    assert run.fields["preprocess"]["symmetries"] == ["h"]
+    assert run.record.preprocess.symmetries == ("h",)
     assert export(run.folder, tmp_path / "t.edgefs", use_cache=False).parity.flips == 0
 
 

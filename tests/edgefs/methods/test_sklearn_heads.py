@@ -11,13 +11,13 @@ from textures import save, write_set
 
 pytest.importorskip("skl2onnx", reason="the workstation part is not installed")
 
+from edgefs.methods import METHODS
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS, Setting
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
 from edgefs.pipelines.export import export
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
-from edgefs.settings.choices import HEADS_OF
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import DataError, RunError
 
@@ -29,16 +29,16 @@ def settings(kind: str, **others: object) -> AdaptSettings:
 
 
 def test_the_method_offers_them_beside_the_gallerys() -> None:
-    assert HEADS_OF["features"] == ("blend", "lda", "linear", "prototype", "svm", "random-forest", "logistic")
+    assert METHODS["features"].heads == ("blend", "lda", "linear", "prototype", "svm", "random-forest", "logistic")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_head_travels_from_a_run_to_a_device(kind: str, textures: Path, tmp_path: Path) -> None:
     run, measured = adapt(textures, tmp_path / "run", settings(kind, shots=5))
-    assert run.fields["head"]["kind"] == kind
-    assert run.fields["head"]["labels"] == ["dots", "good", "stripes"]
-    assert run.fields["fallback_head"] == {"kind": "blend"}
-    assert any(note.startswith(f"Head: {kind} with ") for note in run.fields["notes"])
+    assert run.record.head["kind"] == kind
+    assert run.record.head["labels"] == ["dots", "good", "stripes"]
+    assert run.record.decision.head == {"kind": "blend"}
+    assert any(note.startswith(f"Head: {kind} with ") for note in run.record.notes)
     exported = export(tmp_path / "run", tmp_path / "parts.edgefs")
     assert exported.parity.flips == 0
     assert measured.test is not None
@@ -50,7 +50,7 @@ def test_a_head_travels_from_a_run_to_a_device(kind: str, textures: Path, tmp_pa
     with zipfile.ZipFile(tmp_path / "parts.edgefs") as archive:
         manifest = json.loads(archive.read("manifest.json"))
         assert archive.read("head.onnx") == (tmp_path / "run" / "head.onnx").read_bytes()
-    assert (manifest["head"], manifest["fallback_head"]) == (run.fields["head"], {"kind": "blend"})
+    assert (manifest["head"], manifest["fallback_head"]) == (run.record.head, {"kind": "blend"})
     with Classifier.open(tmp_path / "parts.edgefs", gallery=tmp_path / "g.gallery") as classifier:
         assert classifier.judge.head == kind
         classifier.enroll("checks", [save(tmp_path / "new", "checks", number) for number in range(5)])
@@ -87,10 +87,10 @@ def test_without_a_test_set_the_head_is_fitted_again_on_each_fold(
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_part_of_each_class_takes_fixed_settings_and_says_so(kind: str, textures: Path, tmp_path: Path) -> None:
     run, _ = adapt(textures, tmp_path / "run", settings(kind, shots=1))
-    (note,) = [note for note in run.fields["notes"] if note.startswith("Head: ")]
+    (note,) = [note for note in run.record.notes if note.startswith("Head: ")]
     assert "unchosen" in note
     assert "every class has a single part" in note
-    assert run.fields["head"]["temperature"] == 1.0
+    assert run.record.head["temperature"] == 1.0
 
 
 def test_a_single_class_is_refused_before_anything_is_embedded(tmp_path: Path) -> None:

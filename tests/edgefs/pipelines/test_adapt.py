@@ -16,7 +16,7 @@ from textures import draw, save, write_set
 from edgefs.cli.show import command as show
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
-from edgefs.pipelines.measure import distribution_of
+from edgefs.pipelines.sides import distribution_of
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
@@ -30,7 +30,7 @@ def tiny(**settings: object) -> AdaptSettings:
 
 
 def sides(run: Run) -> dict[str, int]:
-    return {side: len(images) for side, images in run.fields["images"].items()}
+    return {side: len(images) for side, images in run.record.images.by_side.items()}
 
 
 def test_a_flat_folder_with_shots_is_learned_and_tested_on_the_rest(textures: Path, tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_flat_folder_with_shots_is_learned_and_tested_on_the_rest(textures: Pa
     assert measured.test is not None
     assert measured.test.evaluation.nearest.accuracy.value > 0.9
     assert {point.shots for point in measured.curve} == {1, 2, 5}
-    assert Counter(image["label"] for image in run.fields["images"]["train"]) == {"good": 5, "dots": 5, "stripes": 5}
+    assert Counter(image.label for image in run.record.images.train) == {"good": 5, "dots": 5, "stripes": 5}
 
 
 def test_a_run_holds_what_was_promised_and_no_image(textures: Path, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_enough_images_without_shots_are_divided_in_three(tmp_path: Path) -> Non
     run, measured = adapt(data, tmp_path / "run", TINY)
     assert sides(run) == {"train": 36, "validation": 12, "test": 12}
     assert measured.validation is not None
-    assert any("60/20/20" in note for note in run.fields["notes"])
+    assert any("60/20/20" in note for note in run.record.notes)
 
 
 def test_five_images_a_class_are_cross_validated_and_the_report_says_so(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_divided_folder_without_a_test_part_is_measured_on_validation(tmp_path
     assert sides(run) == {"train": 18, "validation": 12, "test": 0}
     assert measured.headline is not None
     assert "validation" in measured.headline[0]
-    assert any("no independent test set" in note.lower() for note in run.fields["notes"])
+    assert any("no independent test set" in note.lower() for note in run.record.notes)
 
 
 def test_one_image_a_class_is_learned_and_nothing_is_measured(tmp_path: Path) -> None:
@@ -96,10 +96,7 @@ def test_the_same_settings_give_the_same_run(textures: Path, tmp_path: Path) -> 
 
 def test_another_seed_draws_other_shots(textures: Path, tmp_path: Path) -> None:
     drawn = [
-        {
-            image["path"]
-            for image in adapt(textures, tmp_path / str(seed), tiny(shots=4, seed=seed))[0].fields["images"]["train"]
-        }
+        {image.path for image in adapt(textures, tmp_path / str(seed), tiny(shots=4, seed=seed))[0].record.images.train}
         for seed in (0, 1)
     ]
     assert drawn[0] != drawn[1]
@@ -107,14 +104,14 @@ def test_another_seed_draws_other_shots(textures: Path, tmp_path: Path) -> None:
 
 def test_a_class_may_be_passed_over(textures: Path, tmp_path: Path) -> None:
     run, _ = adapt(textures, tmp_path / "run", tiny(shots=4, without=("dots",)))
-    assert [entry["label"] for entry in run.fields["labels"]] == ["good", "stripes"]
+    assert list(run.record.labels) == ["good", "stripes"]
     with pytest.raises(DataError, match="--without blobs"):
         adapt(textures, tmp_path / "other", tiny(without=("blobs",)))
 
 
 def test_good_parts_are_named_by_their_usual_names_or_by_ok(textures: Path, tmp_path: Path) -> None:
     run, _ = adapt(textures, tmp_path / "run", tiny(shots=4, ok=("dots",)))
-    assert {entry["label"]: entry["disposition"] for entry in run.fields["labels"]} == {
+    assert dict(run.record.labels) == {
         "dots": "ok",
         "good": "ok",
         "stripes": "defect",
@@ -128,7 +125,7 @@ def test_unreadable_and_black_images_are_left_out_and_listed(textures: Path, tmp
     black = save(textures / "dots", "dots", 900)
     Image.fromarray(np.zeros((48, 48), np.uint8)).save(black)
     run, _ = adapt(textures, tmp_path / "run", tiny(shots=4))
-    reasons = {item["path"]: item["reason"] for item in run.fields["left_out"]}
+    reasons = {item.path: item.reason for item in run.record.left_out}
     assert set(reasons) == {"dots/broken.png", "dots/dots-900.png"}
     assert "constant" in reasons["dots/dots-900.png"]
     assert "dots/broken.png" in (run.folder / "report.html").read_text()
@@ -151,7 +148,7 @@ def test_good_parts_alone_are_learned_and_the_others_test_as_unknown(tmp_path: P
     data = write_set(tmp_path / "data", 20)
     run, measured = adapt(data, tmp_path / "run", tiny(good_only=True))
     assert sides(run) == {"train": 12, "validation": 4, "test": 44}
-    assert [entry["label"] for entry in run.fields["labels"]] == ["good"]
+    assert list(run.record.labels) == ["good"]
     assert measured.test is not None
     evaluation = measured.test.evaluation
     assert evaluation.rates.caught.trials == evaluation.rates.escapes.trials == 40
@@ -323,8 +320,8 @@ def turned_set(root: Path, per_class: int) -> Path:
 def test_parts_are_not_turned_where_that_makes_them_another_class(tmp_path: Path) -> None:
     data = turned_set(tmp_path / "data", 12)
     run, measured = adapt(data, tmp_path / "run", tiny(shots=5))
-    assert run.fields["preprocess"]["symmetries"] in ([], ["h", "v", "hv"])
-    assert any("of the support are told rightly, so" in note for note in run.fields["notes"])
+    assert run.record.preprocess.symmetries in ((), ("h", "v", "hv"))
+    assert any("of the support are told rightly, so" in note for note in run.record.notes)
     assert measured.test is not None
     assert measured.test.evaluation.nearest.accuracy.value > 0.9
     _, turned = adapt(data, tmp_path / "turned", tiny(shots=5, symmetries=("t", "hvt")))
@@ -334,7 +331,7 @@ def test_parts_are_not_turned_where_that_makes_them_another_class(tmp_path: Path
 
 def test_textures_without_a_direction_are_seen_in_eight_views(textures: Path, tmp_path: Path) -> None:
     run, _ = adapt(textures, tmp_path / "run", tiny(shots=5))
-    assert len(run.fields["preprocess"]["symmetries"]) == 7
+    assert len(run.record.preprocess.symmetries) == 7
 
 
 def test_a_turn_that_the_input_does_not_allow_is_refused_at_once(textures: Path, tmp_path: Path) -> None:

@@ -131,11 +131,11 @@ def test_what_an_image_teaches_is_never_nothing(tmp_path: Path) -> None:
     """Frames that are no constant file, but black through the window, are listed and teach nothing."""
     data = write_data(tmp_path / "data", "split", "12 in 16 grey")
     run, _ = adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", dim=0))
-    reasons = {item["path"]: item["reason"] for item in run.fields["left_out"]}
+    reasons = {item.path: item.reason for item in run.record.left_out}
     assert set(reasons) == {"train/good/dark-0.png", "test/good/dark-0.png"}
     assert all(reason.startswith("black frame") for reason in reasons.values())
-    assert [image["path"] for image in run.fields["no_decision"]["test"]] == ["test/good/dark-0.png"]
-    assert not any("dark" in image["path"] for side in run.fields["images"].values() for image in side)
+    assert [image.path for image in run.record.no_decision.test] == ["test/good/dark-0.png"]
+    assert not any("dark" in image.path for side in run.record.images.by_side.values() for image in side)
 
 
 @pytest.mark.usefixtures("remembering")
@@ -143,7 +143,7 @@ def test_the_window_is_that_of_the_sensor_and_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     data = write_data(tmp_path / "data", "flat", "12 in 16 grey")
     run, _ = adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", dim=0, shots=4), tell=said.append)
-    assert run.fields["preprocess"]["window"] == [0, 4095]
+    assert run.record.preprocess.window == (0, 4095)
     assert any("have 12 bits: window 0 to 4095; --window overrides it." in note for note in said)
     settings = AdaptSettings(backbone="tiny", dim=0, shots=4, window=(0, 65535))
     with pytest.raises(DataError, match=r"frame: .*--window 0 4095.*pass a --window"):
@@ -156,7 +156,7 @@ def test_images_too_small_for_the_region_of_interest_are_left_out_and_named(tmp_
     Image.fromarray(frame("good", 7)[:10, :10]).save(data / "good" / "small.png")
     settings = AdaptSettings(backbone="tiny", dim=0, shots=4, roi=(2, 2, 28, 28))
     run, measured = adapt(data, tmp_path / "run", settings)
-    reasons = {item["path"]: item["reason"] for item in run.fields["left_out"]}
+    reasons = {item.path: item.reason for item in run.record.left_out}
     assert "region of interest 28 x 28 at (2, 2) lies outside the image of 10 x 10" in reasons["good/small.png"]
     outcome = evaluate(run.folder, data)
     assert measured.test is not None

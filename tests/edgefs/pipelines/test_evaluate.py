@@ -64,7 +64,7 @@ def test_black_frames_of_an_undivided_folder_count_as_adapt_counted_them(tmp_pat
     adapt(data, tmp_path / "run", AdaptSettings(backbone="tiny", name="parts"))  # 60/20/20
     export(tmp_path / "run", tmp_path / "b.edgefs")
     run = Run.open(tmp_path / "run")
-    counted = {side: len(images) for side, images in run.fields["no_decision"].items()}
+    counted = {side: len(images) for side, images in run.record.no_decision.by_side.items()}
     assert sum(counted.values()) == 23
     assert min(counted.values()) > 0
     wanted = run.metrics["test"]["confusion"]
@@ -156,4 +156,4 @@ def test_black_frames_of_the_same_bytes_are_counted_on_each_side(tmp_path: Path)
     assert measured.test is not None
     figures = [measured.test.evaluation, evaluate(run.folder, data).evaluation]
     assert [one.rates.unjudged.events for one in figures] == [2, 2]
-    assert {item["reason"].split(":")[0] for item in run.fields["left_out"]} == {"constant frame"}
+    assert {item["reason"].split(":")[0] for item in run.record.left_out} == {"constant frame"}

@@ -12,7 +12,8 @@ import torch
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.evaluate import evaluate
-from edgefs.pipelines.export import export, load_network
+from edgefs.pipelines.export import export
+from edgefs.pipelines.networks import load_network
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
@@ -36,7 +37,7 @@ def steel(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> None:
     run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=5))
-    assert run.fields["backbone"]["name"] == "mobilenet_v2"
+    assert run.record.backbone.name == "mobilenet_v2"
     exported = export(tmp_path / "run", tmp_path / "steel.edgefs")
     assert exported.parity.worst <= 1e-4
     assert exported.parity.flips == 0

@@ -21,7 +21,7 @@ from edgefs.report import (
     Mistake,
     Report,
     describe_mistakes,
-    render_report,
+    report_html,
 )
 from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.images.preprocess import Preprocess
@@ -105,21 +105,21 @@ def test_of_very_many_classes_confusions_are_listed_and_no_matrix_drawn(wrong: i
     answers = ["class 007"] * wrong + labels[wrong:]
     decisions = [decide(label, label) for label in answers]
     known: dict[str, Disposition] = dict.fromkeys(labels, "defect")
-    page = Page(render_report(Report(title="many", evaluation=Evaluation.of(labels, decisions, known))))
+    page = Page(report_html(Report(title="many", evaluation=Evaluation.of(labels, decisions, known))))
     assert ("class", "heat dense") not in page.attributes
     assert ("The 2 commonest confusions of 120 classes." in page.text) == bool(wrong)
     assert ("No image was taken for one of another class." in page.text) != bool(wrong)
 
 
 def test_hostile_texts_are_shown_and_never_run() -> None:
-    page = Page(render_report(full_report(HOSTILE)))
+    page = Page(report_html(full_report(HOSTILE)))
     assert "script" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert HOSTILE in page.text
 
 
 def test_the_page_loads_nothing() -> None:
-    html = render_report(full_report())
+    html = report_html(full_report())
     page = Page(html)
     sources = [value for name, value in page.attributes if name in {"src", "href", "srcset", "action"}]
     assert all(value and value.startswith("data:image/jpeg;base64,") for value in sources)
@@ -130,7 +130,7 @@ def test_the_page_loads_nothing() -> None:
 
 
 def test_overkill_and_escapes_stand_before_everything_measured() -> None:
-    text = Page(render_report(full_report())).text
+    text = Page(report_html(full_report())).text
     body = text[text.index("Measured on") :]
     assert body.index("Overkill") < body.index("Escapes") < body.index("Nearest right") < body.index("Class by class")
     assert "1 of 2 good parts judged NG" in body
@@ -140,13 +140,13 @@ def test_overkill_and_escapes_stand_before_everything_measured() -> None:
 def test_the_summary_is_the_headline_unless_one_is_given() -> None:
     report = full_report()
     assert report.evaluation is not None
-    assert headline(report.evaluation) in Page(render_report(report)).text
-    assert "All is well." in Page(render_report(dataclasses.replace(report, summary="All is well."))).text
+    assert headline(report.evaluation) in Page(report_html(report)).text
+    assert "All is well." in Page(report_html(dataclasses.replace(report, summary="All is well."))).text
 
 
 def test_absolute_paths_are_cut_to_their_last_part() -> None:
     note = "read /home/jo/secret/parts and \\\\server\\share\\list.csv, 1/2 of precision / recall"
-    html = render_report(dataclasses.replace(full_report(), notes=(note,)))
+    html = report_html(dataclasses.replace(full_report(), notes=(note,)))
     assert "read parts and list.csv, 1/2 of precision / recall" in html
     assert "net.pth" in html
     for place in ("/home", "secret", "Users", "server"):
@@ -162,7 +162,7 @@ def test_a_file_outside_the_data_folder_is_a_programming_error(name: str) -> Non
 
 
 def test_the_anonymous_report_tells_no_date_no_time_no_file_and_shows_no_image() -> None:
-    html = render_report(dataclasses.replace(full_report(), anonymous=True))
+    html = report_html(dataclasses.replace(full_report(), anonymous=True))
     assert "img" not in Page(html).tags
     for secret in ("2026-11-24", "12.5 s", "7.png", "broken.png", "good/1.png", "parts</td>", "net.pth"):
         assert secret not in html
@@ -172,11 +172,11 @@ def test_the_anonymous_report_tells_no_date_no_time_no_file_and_shows_no_image()
 def test_the_anonymous_report_is_the_same_bytes_whenever_and_wherever_it_is_made() -> None:
     first = dataclasses.replace(full_report(), anonymous=True)
     second = dataclasses.replace(first, created="another day", timings=(("plain", 99.0),), mistakes=())
-    assert render_report(first) == render_report(second)
+    assert report_html(first) == report_html(second)
 
 
 def test_an_almost_empty_report_is_still_a_page() -> None:
-    page = Page(render_report(Report(title="nothing yet", notes=("No independent test set.",))))
+    page = Page(report_html(Report(title="nothing yet", notes=("No independent test set.",))))
     assert "No independent test set." in page.text
     assert "svg" not in page.tags
 
@@ -185,14 +185,14 @@ def test_thirty_classes_and_an_unknown_one_fill_the_matrix() -> None:
     labels = [f"class-{number:02d}" for number in range(30)]
     known: dict[str, Disposition] = dict.fromkeys(labels, "defect")
     evaluation = Evaluation.of([*labels, "oil"], [decide(label, label) for label in [*labels, "class-00"]], known)
-    html = render_report(Report(title="many", evaluation=evaluation))
+    html = report_html(Report(title="many", evaluation=evaluation))
     assert html.count('scope="row"') == 31
     assert "none possible" in html  # nothing is judged OK, so no escape rate is shown
 
 
 def test_a_long_list_of_left_out_files_is_cut_and_counted() -> None:
     left_out = tuple(LeftOut(f"good/{number}.png", "empty file (0 bytes)") for number in range(350))
-    html = render_report(Report(title="many", left_out=left_out))
+    html = report_html(Report(title="many", left_out=left_out))
     assert "350 × empty file (0 bytes)" in html
     assert "good/199.png" in html
     assert "good/200.png" not in html
@@ -208,12 +208,12 @@ def test_a_long_list_of_left_out_files_is_cut_and_counted() -> None:
     ],
 )
 def test_odd_distributions_are_drawn(distribution: Distribution) -> None:
-    assert "svg" in Page(render_report(Report(title="odd", distribution=distribution))).tags
+    assert "svg" in Page(report_html(Report(title="odd", distribution=distribution))).tags
 
 
 @pytest.mark.parametrize("points", [[(5, 1.0, 1.0, 1.0)], [(1, 0.0, 0.0, 0.1), (2, 0.1, 0.0, 0.3)]])
 def test_odd_learning_curves_are_drawn(points: list[tuple[int, float, float, float]]) -> None:
-    html = render_report(Report(title="odd", learning_curve=tuple(CurvePoint(*point) for point in points)))
+    html = report_html(Report(title="odd", learning_curve=tuple(CurvePoint(*point) for point in points)))
     assert "nan" not in html
     assert "images per class" in html
 
@@ -236,7 +236,7 @@ def test_mistakes_are_described_with_relative_names_and_pictures(tmp_path: Path)
     mistakes = describe_mistakes(evaluation, truths, decisions, paths, tmp_path, Preprocess((8, 8)), limit=3)
     assert [mistake.name for mistake in mistakes] == ["划痕/3.png", "划痕/4.png", "划痕/1.png"]
     assert [bool(mistake.jpeg) for mistake in mistakes] == [False, False, True]
-    assert "no picture" in render_report(Report(title="parts", mistakes=mistakes))
+    assert "no picture" in report_html(Report(title="parts", mistakes=mistakes))
 
 
 def test_a_thumbnail_is_small_upright_and_free_of_metadata(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from textures import write_set
 from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.runs.identity import identity_of
-from edgefs.runs.run import Run, check_place
+from edgefs.runs.run import Run
 from edgefs.runs.succession import predecessor
+from edgefs.runs.writing import check_place
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Bundle
 from edgefs_runtime.base.errors import RunError

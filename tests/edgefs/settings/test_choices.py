@@ -7,14 +7,10 @@ import pytest
 pytest.importorskip("torch", reason="the workstation part is not installed")
 
 from edgefs.backbones.students import STUDENTS
-from edgefs.methods import METHODS
-from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.settings import choices
 from edgefs_calibration.int8.ranges import RANGE_ESTIMATORS
 
 
 def test_every_name_has_something_behind_it_and_nothing_is_left_out() -> None:
-    assert choices.METHODS == tuple(METHODS) == tuple(choices.HEADS_OF)
-    assert tuple(TRAINED_HEADS) == choices.TRAINED_HEADS
     assert tuple(STUDENTS) == choices.STUDENTS
     assert tuple(RANGE_ESTIMATORS) == choices.RANGE_ESTIMATORS

@@ -8,7 +8,7 @@ import torch
 from torchvision.models import get_model_builder
 
 from edgefs.backbones import load_backbone
-from edgefs.backbones.torchvision_models import available
+from edgefs.backbones.torchvision_models import names
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs_export.onnx.graph import to_onnx
 from edgefs_runtime.base.errors import WeightsError
@@ -59,7 +59,7 @@ def test_a_transformer_is_refused(name: str) -> None:
 
 
 def test_every_network_that_torchvision_lists_is_of_a_family_tested_here() -> None:
-    assert {_family(name) for name in available()} == {_family(name) for name in (*QUICK, *SLOW, *TRANSFORMERS)}
+    assert {_family(name) for name in names()} == {_family(name) for name in (*QUICK, *SLOW, *TRANSFORMERS)}
 
 
 def _family(name: str) -> str:

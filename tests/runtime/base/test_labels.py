@@ -10,7 +10,7 @@ from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import (
     check_label,
     class_names,
-    difference,
+    difference_in_words,
     entered_label,
     labels_of,
     normal_label,
@@ -100,7 +100,7 @@ def test_a_class_in_two_compositions_is_one_and_all_others_stay() -> None:
 )
 def test_labels_that_differ_in_case_or_width_are_twins(label, known, twin, how) -> None:
     assert twin_of(label, known) == twin
-    assert twin is None or difference(label, twin) == how
+    assert twin is None or difference_in_words(label, twin) == how
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from bundles import remade
 from textures import draw
 
 from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
-from edgefs_runtime.benchmarking.frames import Frame, Frames, render_frames
+from edgefs_runtime.benchmarking.frames import BenchFrame, Frames, render_frames
 from edgefs_runtime.benchmarking.latency import STAGES
 from edgefs_runtime.benchmarking.limits import Limits
-from edgefs_runtime.benchmarking.measuring import Benchmark, Plan, bench
+from edgefs_runtime.benchmarking.measuring import Benchmark, BenchPlan, bench
 from edgefs_runtime.benchmarking.peak import peak_memory
 from edgefs_runtime.benchmarking.subject import open_subjects
 from edgefs_runtime.gallery import check_gallery
@@ -61,7 +61,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
         with Classifier.open(bundle, gallery=gallery) as classifier:
             classifier.enroll("checks", [draw("checks", number) for number in range(5)])
         before = contents(folder)
-        benchmark = bench([bundle, bundle], FRAMES, Plan(frames=30, threads=(1, 2), gallery=gallery, deadline=5.0))
+        benchmark = bench([bundle, bundle], FRAMES, BenchPlan(frames=30, threads=(1, 2), gallery=gallery, deadline=5.0))
         assert contents(folder) == before
     assert check_gallery(gallery) == []
     return benchmark
@@ -153,7 +153,7 @@ def test_decisions_are_those_of_predict(bundle: Path, pictures: Pictures) -> Non
 
 
 def test_a_time_is_a_budget_too(bundle: Path) -> None:
-    (only,) = bench([bundle], FRAMES, Plan(seconds=0.2)).bundles
+    (only,) = bench([bundle], FRAMES, BenchPlan(seconds=0.2)).bundles
     assert only.stages["end_to_end"].samples >= 1
     assert only.enrolling.enrolments >= 1
     assert only.enrolling.end_to_end.samples >= 1
@@ -175,7 +175,7 @@ def test_limits_are_kept_or_named(measured: Benchmark) -> None:
 
 def test_a_bundle_of_other_classes_and_another_name_is_compared_all_the_same(bundle: Path) -> None:
     other = remade(bundle, bundle.with_name("other.edgefs"), name="other")
-    first, second = bench([bundle, other], FRAMES, Plan(frames=2)).bundles
+    first, second = bench([bundle, other], FRAMES, BenchPlan(frames=2)).bundles
     assert (first.name, second.name) == ("textures", "other")
     assert first.digest != second.digest
 
@@ -183,37 +183,37 @@ def test_a_bundle_of_other_classes_and_another_name_is_compared_all_the_same(bun
 def test_a_label_that_is_taken_is_not_taught_over(bundle: Path, tmp_path: Path, pictures: Pictures) -> None:
     with Classifier.open(bundle, gallery=tmp_path / "g") as classifier:
         classifier.enroll("edgefs bench", pictures("checks", 2))
-    (only,) = bench([bundle], FRAMES, Plan(frames=2, gallery=tmp_path / "g")).bundles
+    (only,) = bench([bundle], FRAMES, BenchPlan(frames=2, gallery=tmp_path / "g")).bundles
     assert only.enrolling.enrolments >= 1
 
 
 def test_frames_that_cannot_be_judged_are_refused(bundle: Path) -> None:
-    black = Frames("files", (Frame("black.png", np.zeros((48, 64, 3), np.uint8), b""),))
+    black = Frames("files", (BenchFrame("black.png", np.zeros((48, 64, 3), np.uint8), b""),))
     with pytest.raises(ImageError, match=r"textures\.edgefs: black\.png: constant frame.*give other frames"):
-        bench([bundle], black, Plan(frames=2))
+        bench([bundle], black, BenchPlan(frames=2))
     raw = Bundle.open(bundle).manifest.raw
     wide = remade(bundle, bundle.with_name("roi.edgefs"), preprocess={**raw["preprocess"], "roi": [0, 0, 500, 400]})
     with pytest.raises(ImageError, match="region of interest"):
-        bench([wide], FRAMES, Plan(frames=2))
+        bench([wide], FRAMES, BenchPlan(frames=2))
 
 
 def test_a_gallery_that_does_not_fit_or_is_not_there_is_refused(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="there is no gallery"):
-        bench([bundle], FRAMES, Plan(frames=2, gallery=tmp_path / "gone"))
+        bench([bundle], FRAMES, BenchPlan(frames=2, gallery=tmp_path / "gone"))
     with pytest.raises(BundleError, match="no such file"):
-        bench([bundle, tmp_path / "gone.edgefs"], FRAMES, Plan(frames=2))
+        bench([bundle, tmp_path / "gone.edgefs"], FRAMES, BenchPlan(frames=2))
     with pytest.raises(BundleError, match="no bundle"):
-        bench([], FRAMES, Plan(frames=2))
+        bench([], FRAMES, BenchPlan(frames=2))
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"seconds": 0.0}, {"threads": ()}, {"threads": (-1,)}])
 def test_a_plan_that_measures_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"nothing to measure|threads"):
-        Plan(**wrong)  # type: ignore[arg-type]
+        BenchPlan(**wrong)  # type: ignore[arg-type]
 
 
 def test_nothing_is_left_in_the_temporary_folder(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
-    bench([bundle], FRAMES, Plan(frames=2))
+    bench([bundle], FRAMES, BenchPlan(frames=2))
     assert list((tmp_path / "scratch").iterdir()) == []

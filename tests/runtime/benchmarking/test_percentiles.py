@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefs_runtime.benchmarking.comparing import ratio_of_medians
-from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Spread, samples_needed
+from edgefs_runtime.benchmarking.percentiles import PERCENTILES, Percentiles, samples_needed
 
 pytestmark = pytest.mark.device
 
 
 def test_a_percentile_is_a_sample_that_so_many_do_not_exceed() -> None:
-    spread = Spread.of(np.arange(1, 4001)[::-1] / 1000)
+    spread = Percentiles.of(np.arange(1, 4001)[::-1] / 1000)
     assert spread.percentiles == {50.0: 2000, 90.0: 3600, 99.0: 3960, 99.9: 3996}
     assert (spread.samples, spread.slowest) == (4000, 4000)
 
@@ -23,19 +23,19 @@ def test_a_percentile_is_a_sample_that_so_many_do_not_exceed() -> None:
 def test_a_percentile_needs_as_many_samples_as_show_its_tail(percentile: float) -> None:
     needed = samples_needed(percentile)
     assert 1 - (percentile / 100) ** needed >= 0.95 > 1 - (percentile / 100) ** (needed - 1)
-    assert Spread.of(np.ones(needed)).percentiles[percentile] == 1000
-    assert Spread.of(np.ones(needed - 1)).percentiles[percentile] is None
+    assert Percentiles.of(np.ones(needed)).percentiles[percentile] == 1000
+    assert Percentiles.of(np.ones(needed - 1)).percentiles[percentile] is None
 
 
 def test_without_a_sample_nothing_is_told() -> None:
-    spread = Spread.of(np.empty(0))
+    spread = Percentiles.of(np.empty(0))
     assert set(spread.percentiles.values()) == {None}
     assert spread.to_json() == {"samples": 0, "p50": None, "p90": None, "p99": None, "p99.9": None, "slowest": None}
 
 
 @given(st.lists(st.floats(1e-6, 100), min_size=1, max_size=400))
 def test_percentiles_rise_and_end_below_the_slowest(seconds: list[float]) -> None:
-    spread = Spread.of(np.array(seconds))
+    spread = Percentiles.of(np.array(seconds))
     told = [value for value in spread.percentiles.values() if value is not None]
     assert told == sorted(told)
     assert spread.slowest is not None

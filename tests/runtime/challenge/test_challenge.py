@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from PIL import Image
 
 from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
+from edgefs_runtime.decision.heads import HEADS, Head
+from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.gallery import check_gallery
 from edgefs_runtime.images import content_digest
 
@@ -98,6 +101,33 @@ def test_a_bad_image_is_named_and_nothing_is_kept(
             classifier.challenge.add([*pictures("dots", 2), bad], "NG", classifier.judge)
         assert str(bad) in str(raised.value)
         assert not challenge_folder(gallery).exists()
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_an_act_computes_the_head_once_with_and_without_challenge_parts(
+    bundle: Path, gallery: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    fitted: list[int] = []
+    with Classifier.open(bundle, gallery=gallery) as classifier:  # it passes its self-test, which fits a head too
+        kind = classifier.judge.head
+    usual = HEADS[kind]
+
+    def counted(snapshot: Snapshot, **settings: Any) -> Head:
+        fitted.append(len(snapshot.classes))
+        return usual(snapshot, **settings)
+
+    monkeypatch.setitem(HEADS, kind, counted)
+    with Classifier.open(bundle, gallery=gallery, challenge=False) as classifier:
+        if kept:
+            classifier.challenge.add(pictures("dots", kept), "NG", classifier.judge)
+        known = len(classifier.judge.snapshot.classes)
+        classifier.enroll("checks", pictures("checks", 3), force=not kept)
+        classifier.enroll("checks", pictures("checks", 2, first=40))
+        classifier.undo()
+        after = classifier.judge.snapshot
+    assert fitted == [known, known + 3, known + 5, known + 3]
+    with Classifier.open(bundle, gallery=gallery) as again:
+        assert again.judge.snapshot.is_same(after)
 
 
 @pytest.mark.parametrize("label", ["unknown", "two\tcells", "two\nlines"])

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.correction import CrossFit
+from edgefs_runtime.decision.correction import Correction
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device
 
 DIM = 8
-CROSSFIT = CrossFit(("a", "b"), 40.0, 4.0, 2.5)
+CROSSFIT = Correction(("a", "b"), 40.0, 4.0, 2.5)
 
 
 def drawn(label: str, count: int, seed: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def gallery(labels: str) -> Snapshot:
 
 def judges(labels: str, **settings: float) -> tuple[Judge, Judge]:
     plain = DecisionSettings(**settings)
-    return Judge(gallery(labels), plain), Judge(gallery(labels), dataclasses.replace(plain, crossfit=CROSSFIT))
+    return Judge(gallery(labels), plain), Judge(gallery(labels), dataclasses.replace(plain, correction=CROSSFIT))
 
 
 def refused(judge: Judge, label: str) -> float:
@@ -65,13 +65,14 @@ def test_rows_of_a_class_taught_later_stay_beside_corrected_ones() -> None:
 def test_the_budget_for_overkill_sees_the_correction_too() -> None:
     good = dataclasses.replace(gallery("ab"), dispositions=("ok", "defect"))
     shares = [
-        refused(Judge(good, DecisionSettings(overkill=0.05, crossfit=crossfit)), "a") for crossfit in (None, CROSSFIT)
+        refused(Judge(good, DecisionSettings(overkill=0.05, correction=correction)), "a")
+        for correction in (None, CROSSFIT)
     ]
     assert shares[1] < shares[0] - 0.1
 
 
 def test_a_correction_survives_a_manifest() -> None:
-    settings = DecisionSettings(crossfit=CROSSFIT)
+    settings = DecisionSettings(correction=CROSSFIT)
     fields = settings.to_json()
     assert fields["crossfit"] == {"labels": ["a", "b"], "shift": 40.0, "scale": 4.0, "temperature": 2.5}
     assert DecisionSettings.from_json(settings.head, fields) == settings
@@ -92,4 +93,4 @@ def test_a_correction_survives_a_manifest() -> None:
 )
 def test_a_correction_out_of_range_is_refused(field: str, value: object) -> None:
     with pytest.raises(BundleError, match=f"crossfit.{field}"):
-        CrossFit.from_json({**CROSSFIT.to_json(), field: value})
+        Correction.from_json({**CROSSFIT.to_json(), field: value})

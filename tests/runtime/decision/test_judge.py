@@ -108,7 +108,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
 def test_settings_survive_a_manifest_and_older_ones_are_read() -> None:
     settings = DecisionSettings({"kind": "lda"}, 0.1, "RECHECK", 0.02, 5.0)
     assert DecisionSettings.from_json(settings.head, settings.to_json()) == settings
-    assert DecisionSettings.from_json({"kind": "lda"}, {"budget": 0.05, "unknown": "NG"}) == DecisionSettings()
+    assert DecisionSettings.from_json({"kind": "blend"}, {"budget": 0.05, "unknown": "NG"}) == DecisionSettings()
 
 
 def test_five_kinds_of_defect_do_not_outvote_the_good_parts() -> None:

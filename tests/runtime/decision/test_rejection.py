@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgefs_runtime.decision.heads import Answer, LeftOut
+from edgefs_runtime.decision.heads import Answer, LeftOutScores
 from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 
 pytestmark = pytest.mark.device
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.device
 
 def fitted(strangeness: list[float] | np.ndarray, budget: float, classes: np.ndarray | None = None) -> Rejection:
     """The rejection of rows of one class, or of two."""
-    left = LeftOut(np.zeros((len(strangeness), 2)), np.asarray(strangeness, float))
+    left = LeftOutScores(np.zeros((len(strangeness), 2)), np.asarray(strangeness, float))
     return fit_rejection(left, np.zeros(len(strangeness), np.int64) if classes is None else classes, budget)
 
 
@@ -72,7 +72,7 @@ def test_a_class_known_from_few_images_is_refused_at_the_budget_too() -> None:
     rng, refused = np.random.default_rng(8), []
     classes = np.repeat([0, 1, 2, 3], [40, 40, 40, 5])
     for _ in range(60):
-        left = LeftOut(np.zeros((125, 4)), rng.standard_normal(125) * np.where(classes == 3, 2.0, 1.0))
+        left = LeftOutScores(np.zeros((125, 4)), rng.standard_normal(125) * np.where(classes == 3, 2.0, 1.0))
         scores = np.tile([0.0, 0.0, 0.0, 1.0], (200, 1))
         asked = Answer(scores, 2 * rng.standard_normal(200))
         refused.append(fit_rejection(left, classes, 0.05).p_values(asked) <= 0.05)
@@ -82,14 +82,16 @@ def test_a_class_known_from_few_images_is_refused_at_the_budget_too() -> None:
 def test_two_classes_of_many_images_say_nothing_of_four_of_one() -> None:
     classes = np.repeat([0, 1, 2, 3, 4, 5], [10, 10, 1, 1, 1, 1])
     strangeness = np.where(classes < 2, np.random.default_rng(3).standard_normal(24), np.nan)
-    assert fit_rejection(LeftOut(np.zeros((24, 6)), strangeness), classes, 0.05).rule == "none"
-    assert fit_rejection(LeftOut(np.zeros((22, 6)), strangeness[:22]), classes[:22], 0.05).rule == "conformal"
+    assert fit_rejection(LeftOutScores(np.zeros((24, 6)), strangeness), classes, 0.05).rule == "none"
+    assert fit_rejection(LeftOutScores(np.zeros((22, 6)), strangeness[:22]), classes[:22], 0.05).rule == "conformal"
 
 
 def test_classes_of_as_many_images_share_one_spread() -> None:
     rng = np.random.default_rng(9)
     classes = np.repeat([0, 1], 20)
-    rejection = fit_rejection(LeftOut(np.zeros((40, 2)), rng.standard_normal(40) * (1 + 3 * classes)), classes, 0.05)
+    rejection = fit_rejection(
+        LeftOutScores(np.zeros((40, 2)), rng.standard_normal(40) * (1 + 3 * classes)), classes, 0.05
+    )
     assert rejection.spreads.tolist() == [1.0, 1.0]
 
 
@@ -103,13 +105,13 @@ def test_the_budget_is_not_overrun_when_classes_differ(apart: float) -> None:
     assert float(np.mean(refused)) < 0.07
 
 
-def scores_of_right_answers(share: float, sharpness: float, n: int = 400) -> tuple[LeftOut, np.ndarray]:
+def scores_of_right_answers(share: float, sharpness: float, n: int = 400) -> tuple[LeftOutScores, np.ndarray]:
     rng = np.random.default_rng(2)
     classes = rng.integers(0, 2, n)
     says = np.where(rng.random(n) < share, classes, 1 - classes)
     scores = np.zeros((n, 2))
     scores[np.arange(n), says] = sharpness
-    return LeftOut(scores, np.zeros(n)), classes
+    return LeftOutScores(scores, np.zeros(n)), classes
 
 
 @pytest.mark.parametrize("sharpness", [0.1, 3.0, 500.0])
@@ -127,4 +129,4 @@ def test_answers_that_are_all_right_are_not_taken_for_certain() -> None:
 
 def test_where_nothing_can_be_judged_the_default_temperature_stands() -> None:
     scores = np.full((3, 2), -np.inf)
-    assert fit_temperature(LeftOut(scores, np.full(3, np.nan)), np.array([0, 1, 0]), 0.7) == 0.7
+    assert fit_temperature(LeftOutScores(scores, np.full(3, np.nan)), np.array([0, 1, 0]), 0.7) == 0.7

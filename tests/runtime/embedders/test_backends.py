@@ -17,8 +17,9 @@ from edgefs_runtime.bundle.golden import Golden
 from edgefs_runtime.embedders.backends import EMBEDDERS, by_onnxruntime, open_backend
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import Backend, Embedder, embed_each
+from edgefs_runtime.embedders.self_test import check_once, has_passed, run_self_test
 from edgefs_runtime.gallery.belonging import judge_by
-from edgefs_runtime.verify import check_once, has_passed, run_self_test, verify
+from edgefs_runtime.verify import verify
 
 pytestmark = pytest.mark.device
 

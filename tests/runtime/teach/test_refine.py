@@ -10,7 +10,7 @@ import pytest
 from textures import draw
 
 from edgefs_runtime import Classifier, GalleryError
-from edgefs_runtime.decision.heads import LdaHead, LeftOut, fit_head
+from edgefs_runtime.decision.heads import LdaHead, LeftOutScores, fit_head
 from edgefs_runtime.decision.rejection import fit_temperature
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 from edgefs_runtime.teach.refine import means_of, pseudo_label
@@ -142,7 +142,7 @@ def test_a_mean_is_no_example_of_what_looks_usual(bundle: Path, pictures: Pictur
         assert images.sum() == 12
         head = fit_head(judge.settings.head, snapshot)
         left_out = head.left_out()
-        alone = LeftOut(left_out.scores[images], left_out.strangeness[images])
+        alone = LeftOutScores(left_out.scores[images], left_out.strangeness[images])
         assert judge.temperature != fit_temperature(left_out, snapshot.classes, head.default_temperature)
         assert judge.temperature == fit_temperature(alone, snapshot.classes[images], head.default_temperature)
         with Classifier.open(bundle) as reader:  # from the snapshot file, while there is an owner

@@ -36,7 +36,7 @@ class GalleryFile:
         for key, row in removals.items():
             if row["kind"] == "remove" and key not in self.gone:
                 self.removed |= {(d, seq, at) for d, seq, places in json.loads(row["targets"]) for at in places}
-        self.blobs = {blob["sha256"]: blob["data"] for blob in self.tables["blob"]}
+        self.blobs = {blob["sha256"]: blob["data"] for blob in self.tables.get("blob", [])}
 
     @property
     def sequence(self) -> int:
@@ -162,7 +162,7 @@ def origin(event: Row) -> Key:
 
 
 def targets(removal: Row) -> list[Key]:
-    return [(device, seq) for device, seq in json.loads(removal["targets"])]
+    return [(target[0], target[1]) for target in json.loads(removal["targets"])]
 
 
 def aligned(data: bytes, rows: np.ndarray) -> np.ndarray:

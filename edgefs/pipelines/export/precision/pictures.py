@@ -13,13 +13,13 @@ from edgefs.data.splits.parts import draw_key
 from edgefs.embedding.torch_embedder import OneByOne
 from edgefs.progress import Progress
 from edgefs_calibration.int8.activations import MIN_IMAGES
-from edgefs_calibration.int8.sampling import balanced, k_center
+from edgefs_calibration.int8.sampling import balanced_sample, k_center
 from edgefs_runtime.base.errors import DataError, ImageError
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.listing import list_images, passed_over
 from edgefs_runtime.images.preprocess import Preprocess
-from edgefs_runtime.images.usable import unusable
+from edgefs_runtime.images.usable import sight_of
 
 _LOOKED_AT = 1000  # images of a folder
 
@@ -34,7 +34,7 @@ def of_samples(
         preprocess: from file to network input.
         model: float32, for `k-center`.
         count: pictures wanted.
-        select: `balanced` over classes and parts, or `k-center`.
+        select: `balanced_sample` over classes and parts, or `k-center`.
         progress: called with (images done, images in all).
     """
     seen = [preprocess(sample.path) for sample in samples]
@@ -69,10 +69,10 @@ def of_folder(
     for done, (digest, path) in enumerate(named, start=1):
         progress(done, len(named))
         try:
-            pixels = preprocess(path)
+            pixels, reason = sight_of(path, preprocess)
         except ImageError:
             continue
-        if not unusable(pixels):
+        if not reason:
             seen[digest] = (path, pixels)
     if len(seen) < MIN_IMAGES:
         raise DataError(
@@ -95,4 +95,4 @@ def _chosen(
 ) -> list[int]:
     if select == "k-center" and count < len(pictures):
         return k_center(OneByOne(OnnxEmbedder(model)).embed(pictures), count, seed=0)
-    return balanced(labels, parts, digests, count, seed=0)
+    return balanced_sample(labels, parts, digests, count, seed=0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.heads.base import Answer, Head, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, Head, LeftOutScores
 from edgefs_runtime.decision.heads.blend import BlendHead
 from edgefs_runtime.decision.heads.lda import LdaHead
 from edgefs_runtime.decision.heads.linear import LinearHead
@@ -30,7 +30,7 @@ __all__ = [
     "BlendHead",
     "Head",
     "LdaHead",
-    "LeftOut",
+    "LeftOutScores",
     "LinearHead",
     "PrototypeHead",
     "TrainedHead",

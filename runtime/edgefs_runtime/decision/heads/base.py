@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,8 +20,7 @@ class Answer(NamedTuple):
     strangeness: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOutScores(NamedTuple):
     """What the head would say of its own rows if their part were not in the gallery.
 
     Attributes:
@@ -47,6 +45,6 @@ class Head(Protocol):
         """Scores and strangeness of rows `[N,D]`, at one reading of what the head holds."""
         ...
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Leave-one-part-out over the gallery's own rows, exact."""
         ...

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads.base import Answer, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, LeftOutScores
 from edgefs_runtime.decision.heads.gaussian import Matrix
 from edgefs_runtime.decision.heads.lda import LdaHead, products_with
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -58,12 +58,12 @@ class BlendHead(LdaHead):
         """Scores, and strangeness."""
         return Answer(self.scores(vectors), super().answer(vectors).strangeness)
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Closed form, see `SharedGaussian.left_out`; the shares and the scale are held."""
         found = super().left_out()
         images = np.broadcast_to(self._counts, found.scores.shape).copy()
         images[np.arange(len(images)), self._classes] = self._images_left
-        return LeftOut(self._blended(found.scores, self._left_out.regression, images), found.strangeness)
+        return LeftOutScores(self._blended(found.scores, self._left_out.regression, images), found.strangeness)
 
     def _blended(self, discriminants: Matrix, regression: Matrix, images: NDArray[np.int64]) -> Matrix:
         """The mean of both, of classes known from so many images."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads.base import Answer, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, LeftOutScores
 from edgefs_runtime.decision.heads.gaussian import Matrix, SharedGaussian, fit_shared_gaussian
 from edgefs_runtime.decision.snapshot import Snapshot
 
@@ -76,14 +76,16 @@ class LdaHead:
         background = lengths - _dots(products_with(self._background, products), products)
         return Answer(scores, lengths - 2 * scores.max(axis=1) - self._share * background)
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Closed form, see `SharedGaussian.left_out`."""
         at = np.arange(len(self._classes)), self._classes
         error = np.broadcast_to(self._spread / self._counts, self._left_out.classes.shape).copy()
         error[at] = self._spread[self._classes] / np.maximum(self._images_left, 1)
         distances = self._left_out.classes - error
         strangeness = distances.min(axis=1) - self._share * self._left_out.background
-        return LeftOut(scores=-0.5 * distances, strangeness=np.where(np.isinf(distances[at]), np.nan, strangeness))
+        return LeftOutScores(
+            scores=-0.5 * distances, strangeness=np.where(np.isinf(distances[at]), np.nan, strangeness)
+        )
 
     def _spread_of_classes(self) -> Matrix:
         """Squared distance `[K]` of a class's images from its true mean; where few tell, nearer to that of all."""

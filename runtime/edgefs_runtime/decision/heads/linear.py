@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads.base import Answer, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 Matrix = NDArray[np.float64]
@@ -54,7 +54,7 @@ class LinearHead:
         scores = self.scores(vectors)
         return Answer(scores, 1.0 - scores.max(axis=1))
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Exact with the penalty held: what is wrong of a part's rows grows by (I − H)⁻¹, their block of the hat."""
         snapshot, views = self._snapshot, self._snapshot.views
         parts = np.repeat(snapshot.parts, views)
@@ -68,7 +68,7 @@ class LinearHead:
         at = np.arange(len(found)), snapshot.classes
         alone = np.bincount(snapshot.parts)[snapshot.parts] == np.bincount(snapshot.classes)[snapshot.classes]
         found[at] = np.where(alone, -np.inf, found[at])
-        return LeftOut(scores=found, strangeness=np.where(alone, np.nan, 1.0 - found.max(axis=1)))
+        return LeftOutScores(scores=found, strangeness=np.where(alone, np.nan, 1.0 - found.max(axis=1)))
 
     def _hat(self, held: NDArray[np.int64]) -> Matrix:
         if len(self._inverse) == len(self._rows):

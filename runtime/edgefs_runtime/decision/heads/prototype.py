@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.heads.base import Answer, LeftOut
+from edgefs_runtime.decision.heads.base import Answer, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 
@@ -39,7 +39,7 @@ class PrototypeHead:
         scores = self.scores(vectors)
         return Answer(scores, 1.0 - scores.max(axis=1))
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Take the rows of each part out of their class's sum."""
         counts = np.bincount(self._classes, minlength=len(self._sums))
         _, part = np.unique(self._parts, return_inverse=True)
@@ -49,7 +49,7 @@ class PrototypeHead:
         own = np.einsum("nd,nd->n", self._asked, _unit(self._sums[self._classes] - part_sums[part]))
         scores = self._asked @ self._prototypes.T
         scores[np.arange(len(scores)), self._classes] = np.where(alone, -np.inf, own)
-        return LeftOut(scores=scores, strangeness=np.where(alone, np.nan, 1.0 - scores.max(axis=1)))
+        return LeftOutScores(scores=scores, strangeness=np.where(alone, np.nan, 1.0 - scores.max(axis=1)))
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

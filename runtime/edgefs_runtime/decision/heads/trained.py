@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.heads.base import Answer, Head, LeftOut
+from edgefs_runtime.base.wording import first_line
+from edgefs_runtime.decision.heads.base import Answer, Head, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 PROBABILITIES, SCORES = "probabilities", "scores"  # what the output of `head.onnx` is called, and is
@@ -74,17 +75,6 @@ class TrainedHeadModel:
         return {"kind": self.kind, "labels": list(self.labels), "temperature": self.temperature, **margin}
 
 
-def is_trained(entry: Mapping[str, Any]) -> bool:
-    """Whether the entry `head` of a manifest describes a trained head; one computed from a gallery names no labels."""
-    return "labels" in entry
-
-
-def gallery_head(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a manifest or a RUN, the settings of the head that is computed from the gallery."""
-    entry: Mapping[str, Any] = fields["fallback_head"] if is_trained(fields["head"]) else fields["head"]
-    return entry
-
-
 def as_scores(output: NDArray[np.floating], kind: str) -> NDArray[np.float64]:
     """What an output named `kind` is as scores: larger is likelier, and a softmax makes probabilities of them."""
     values = np.asarray(output, np.float64)
@@ -135,7 +125,7 @@ class TrainedHead:
             (found,) = self._session.run([self._output], {self._input: row})
         except Exception as error:  # onnxruntime's own errors share no base but Exception
             raise BundleError(
-                f"head.onnx does not take embeddings of {row.shape[1]} numbers: {_first(error)}"
+                f"head.onnx does not take embeddings of {row.shape[1]} numbers: {first_line(error)}"
             ) from error
         if found.shape != (1, len(self._order)):
             raise BundleError(f"head.onnx: {found.shape[-1]} outputs for {len(self._order)} labels")
@@ -158,7 +148,7 @@ class _Over:
         """Scores of the one, strangeness of the other."""
         return Answer(self._trained.scores(vectors), self._fallback.answer(vectors).strangeness)
 
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeftOutScores:
         """Of the gallery's head: what was trained on its rows can't be asked what it would say without them."""
         return self._fallback.left_out()
 
@@ -172,7 +162,7 @@ def _session(onnx: bytes) -> Any:
     try:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base but Exception
-        raise BundleError(f"onnxruntime {onnxruntime.__version__} can't load head.onnx: {_first(error)}") from error
+        raise BundleError(f"onnxruntime {onnxruntime.__version__} can't load head.onnx: {first_line(error)}") from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
         raise BundleError("head.onnx: expected one input, float32 [N,D]")
@@ -191,7 +181,3 @@ def _digest(snapshot: Snapshot) -> str:
         digest.update(label.to_bytes(4, "big"))
         digest.update(row)
     return digest.hexdigest()
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ from edgefs_runtime.embedders.tensorrt.logger import Logger, started
 
 
 @dataclass(frozen=True)
-class Plan:
+class EnginePlan:
     """What was built.
 
     Attributes:
@@ -24,7 +24,7 @@ class Plan:
     timing_cache: bytes
 
 
-def build_plan(model: bytes, largest_batch: int, workspace: int, timing_cache: bytes = b"") -> Plan:
+def build_plan(model: bytes, largest_batch: int, workspace: int, timing_cache: bytes = b"") -> EnginePlan:
     """Build an engine for batches from 1, for which it is tuned, to `largest_batch`.
 
     Args:
@@ -49,7 +49,7 @@ def build_plan(model: bytes, largest_batch: int, workspace: int, timing_cache: b
     if plan is None:
         raise ProviderError(f"TensorRT {tensorrt.__version__} can't build an engine{logger.because()}")
     timings = config.get_timing_cache()
-    return Plan(bytes(plan), b"" if timings is None else bytes(timings.serialize()))
+    return EnginePlan(bytes(plan), b"" if timings is None else bytes(timings.serialize()))
 
 
 def _parse(model: bytes, network: tensorrt.INetworkDefinition, logger: Logger) -> None:

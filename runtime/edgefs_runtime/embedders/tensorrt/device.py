@@ -11,7 +11,7 @@ from edgefs_runtime.embedders.tensorrt.installed import require_tensorrt
 
 
 @dataclass(frozen=True)
-class Device:
+class EngineDevice:
     """What an engine belongs to besides its model.
 
     Attributes:
@@ -33,7 +33,7 @@ class Device:
         return f"trt{version}-{gpu}-sm{self.capability.replace('.', '')}-{digest}"
 
 
-def this_device() -> Device:
+def this_device() -> EngineDevice:
     """TensorRT and the GPU of this device.
 
     Raises:
@@ -44,4 +44,4 @@ def this_device() -> Device:
     from edgefs_runtime.embedders.tensorrt.cuda import this_gpu
 
     gpu = this_gpu()
-    return Device(version, gpu.name, gpu.capability)
+    return EngineDevice(version, gpu.name, gpu.capability)

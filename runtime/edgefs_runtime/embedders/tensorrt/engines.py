@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from edgefs_runtime.base.durable import locked_folder
 from edgefs_runtime.base.errors import ProviderError
-from edgefs_runtime.bundle.bundle import MODEL, Bundle
-from edgefs_runtime.bundle.golden import Agreement
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.bundle.golden import GoldenAgreement
+from edgefs_runtime.bundle.members import MODEL
 from edgefs_runtime.embedders.protocol import Backend
-from edgefs_runtime.embedders.tensorrt.device import Device, this_device
+from edgefs_runtime.embedders.tensorrt.device import EngineDevice, this_device
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from edgefs_runtime.embedders.tensorrt.executing import TensorRtEmbedder
 
 _logger = logging.getLogger(__name__)
-Test = Callable[[Bundle, Backend], Agreement]  # raises BundleError or ProviderError
+Test = Callable[[Bundle, Backend], GoldenAgreement]  # raises BundleError or ProviderError
 LARGEST_BATCH = 8  # images
 WORKSPACE = 1024  # MiB
 
@@ -59,17 +60,17 @@ class BuiltEngine:
     cosine: float
 
 
-def engine_path(model_sha256: str, device: Device) -> Path:
+def engine_path(model_sha256: str, device: EngineDevice) -> Path:
     """Where the engine of a model lies on this device."""
     return private_folder() / f"{model_sha256[:16]}-{device.name}.engine"
 
 
-def engine_key(model_sha256: str, device: Device) -> dict[str, Any]:
+def engine_key(model_sha256: str, device: EngineDevice) -> dict[str, Any]:
     """What stands in the file, and must be so for the engine to be loaded."""
     return {"kind": "engine", "model": model_sha256, **vars(device)}
 
 
-def find_engine(bundle: Bundle, device: Device) -> tuple[dict[str, Any], bytes]:
+def find_engine(bundle: Bundle, device: EngineDevice) -> tuple[dict[str, Any], bytes]:
     """What an engine says of itself, and its plan, not loaded yet.
 
     Raises:
@@ -140,8 +141,8 @@ def build_engine(
 
 
 def _test_or_build(
-    bundle: Bundle, device: Device, place: Path, asked: Mapping[str, Any], test: Test
-) -> tuple[Agreement, bool]:
+    bundle: Bundle, device: EngineDevice, place: Path, asked: Mapping[str, Any], test: Test
+) -> tuple[GoldenAgreement, bool]:
     """How far an engine agrees with the exporter, and whether it had to be built."""
     kept = _kept(place, asked)
     if kept is not None:
@@ -155,7 +156,7 @@ def _test_or_build(
     return agreement, True
 
 
-def _backend(plan: bytes, device: Device) -> Backend:
+def _backend(plan: bytes, device: EngineDevice) -> Backend:
     embedder, software = _load(plan, device)
     return Backend(embedder, "tensorrt", software, is_exact=False)
 
@@ -170,7 +171,7 @@ def _kept(place: Path, asked: Mapping[str, Any]) -> bytes | None:
     return None if found is None else found[1]
 
 
-def _build(bundle: Bundle, device: Device, largest_batch: int, workspace: int) -> bytes:
+def _build(bundle: Bundle, device: EngineDevice, largest_batch: int, workspace: int) -> bytes:
     from edgefs_runtime.embedders.tensorrt.building import build_plan
 
     key = {"kind": "timing cache", **vars(device)}
@@ -180,7 +181,7 @@ def _build(bundle: Bundle, device: Device, largest_batch: int, workspace: int) -
     return built.plan
 
 
-def _load(plan: bytes, device: Device) -> tuple[TensorRtEmbedder, str]:
+def _load(plan: bytes, device: EngineDevice) -> tuple[TensorRtEmbedder, str]:
     from edgefs_runtime.embedders.tensorrt.executing import TensorRtEmbedder
 
     software = f"TensorRT {device.tensorrt} on {device.gpu}, engine {hashlib.sha256(plan).hexdigest()[:12]}"

@@ -9,6 +9,7 @@ from typing import TypeVar
 import tensorrt
 
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.base.wording import first_line
 
 Made = TypeVar("Made")
 
@@ -29,7 +30,7 @@ class Logger(tensorrt.ILogger):
     def log(self, severity: tensorrt.ILogger.Severity, msg: str) -> None:
         """Called by TensorRT."""
         if severity in (tensorrt.ILogger.ERROR, tensorrt.ILogger.INTERNAL_ERROR):
-            self.error = (msg.splitlines() or [""])[0]
+            self.error = first_line(msg, empty="")
             _logger.info("%s", msg)
         else:
             _logger.debug("%s", msg)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import io
 import re
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.images.decode.jpeg_segments import (
     LOSSLESS_STANDARD,
     Header,
@@ -22,7 +24,7 @@ from edgefs_runtime.images.decode.jpeg_segments import (
     without_metadata,
 )
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, strips
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _PROGRESSIVE = (0xC2, 0xCA)
@@ -33,8 +35,17 @@ _PREFETCH = 8  # bytes that the decoder holds beyond the last that it needed
 _ODD_SUBSAMPLING = "Could not determine subsampling"
 
 
-def read_jpeg(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
+def read_jpeg(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a JPEG file.
+
+    Raises:
+        ImageError: damaged, too large, of a kind that is not read, or more than one picture.
+    """
+    return jpeg_in(file.read(), asked.page, asked.keep_damaged)
+
+
+def jpeg_in(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
+    """The picture in the bytes of a JPEG file.
 
     Args:
         data: the file.
@@ -88,7 +99,7 @@ def _strict(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:
     try:
         pixels = simplejpeg.decode_jpeg(data, colour, strict=True)
     except ValueError as error:
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         if _ODD_SUBSAMPLING not in reason:
             mended = _mended(data, header, reason)
             if mended is None:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.depth import settle
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, looked_up, strips
 
-START = re.compile(rb"P[1-6Ff][ \t\n\v\f\r#]")
+_START = re.compile(rb"P[1-6Ff][ \t\n\v\f\r#]")
 _TOKEN = re.compile(rb"(?:[ \t\n\v\f\r]+|#[^\r\n]*[\r\n])*([^ \t\n\v\f\r#]{1,20})(?:[ \t\n\v\f\r]|(?=#))")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _HEAD = 65536  # bytes in which a header must end
@@ -45,25 +45,24 @@ class _Header:
         return self.width * self.height * self.channels * width
 
 
-def read_netpbm(file: BinaryIO, page: int | None, counts: bool) -> Picture:
+def read_netpbm(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a file of netpbm's formats.
 
     Args:
         file: opened for reading.
-        page: which of several pictures, one after the other in the file, from 1.
-        counts: whether whole numbers of a PFM are raw counts.
+        asked: the pictures of one file stand one after the other.
 
     Raises:
         ImageError: damaged, too large, or several pictures.
     """
     headers = list(_headers(file))
-    header = headers[choose_page(len(headers), page)]
+    header = headers[choose_page(len(headers), asked.page)]
     if header.kind in "14":
         return Picture(_bilevel(file, header))
     values = _text(file, header) if header.kind in "23" else _binary(file, header)
     values = values.reshape(header.height, header.width, *((3,) if header.channels == 3 else ()))
     if header.kind in "fF":
-        return settle(values[::-1], counts)
+        return settle(values[::-1], asked.counts)
     white = int(header.maxval)
     if white > 255:
         return Picture(values, white)
@@ -89,7 +88,7 @@ def _header(file: BinaryIO, at: int) -> _Header | None:
     file.seek(at)
     head = file.read(_HEAD)
     begin = len(head) - len(head.lstrip(b" \t\n\v\f\r")) if at else 0
-    if not START.match(head, begin):
+    if not _START.match(head, begin):
         return None
     kind, end = chr(head[begin + 1]), begin + 2
     numbers: list[float] = []

@@ -7,7 +7,6 @@ that are refused here before anything is decoded.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,64 +15,70 @@ from PIL import Image
 from edgefs_runtime.images.decode.alpha import blended, hide_key
 from edgefs_runtime.images.decode.depth import settle
 from edgefs_runtime.images.decode.orientation import of_info, upright
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, strips
+from edgefs_runtime.images.formats import further_format
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, strips
 
 _GREY = frozenset({"1", "L", "LA", "La"})
 _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _DEEP = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 
-def read_bmp(file: BinaryIO) -> Image.Image:
-    """A BMP, not decoded yet."""
+def read_bmp(file: BinaryIO, asked: Asked) -> Picture:
+    """The picture in a BMP.
+
+    Raises:
+        ImageError: damaged or too large.
+    """
     from PIL.BmpImagePlugin import BmpImageFile
 
-    return BmpImageFile(file)
+    return _picture_in(BmpImageFile(file), asked)
 
 
-def read_gif(file: BinaryIO) -> Image.Image:
-    """A GIF, not decoded yet."""
+def read_gif(file: BinaryIO, asked: Asked) -> Picture:
+    """The picture in a GIF.
+
+    Raises:
+        ImageError: damaged, too large, or several frames of which none was chosen.
+    """
     from PIL.GifImagePlugin import GifImageFile
 
     head = file.read(10)
     check_size(*struct.unpack_from("<HH", head, 6))
     file.seek(0)
-    return GifImageFile(file)
+    return _picture_in(GifImageFile(file), asked)
 
 
-def read_webp(file: BinaryIO) -> Image.Image:
-    """A WebP, not decoded yet."""
-    from PIL.WebPImagePlugin import WebPImageFile
-
-    check_size(*_webp_size(file.read(30)))
-    file.seek(0)
-    return WebPImageFile(file)
-
-
-def further(name: str) -> Callable[[BinaryIO], Image.Image]:
-    """What opens AVIF or HEIF, of which `edgefs_runtime.images.formats` knows that it is there."""
-    if name == "AVIF":
-        from PIL import AvifImagePlugin  # noqa: F401 - which Pillow knows from then on
-    factory = Image.OPEN[name][0]
-    return lambda file: factory(file, "")
-
-
-# By what a file begins with: (offset, bytes) -> how it is opened.
-FOREIGN: dict[tuple[int, bytes], Callable[[BinaryIO], Image.Image]] = {
-    (0, b"BM"): read_bmp,
-    (0, b"GIF8"): read_gif,
-    (8, b"WEBP"): read_webp,
-}
-
-
-def read_foreign(file: BinaryIO, opened: Callable[[BinaryIO], Image.Image], page: int | None) -> Picture:
-    """The picture in a file that Pillow decodes.
+def read_webp(file: BinaryIO, asked: Asked) -> Picture:
+    """The picture in a WebP.
 
     Raises:
         ImageError: damaged, too large, or several frames of which none was chosen.
     """
-    with opened(file) as image:
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    check_size(*_webp_size(file.read(30)))
+    file.seek(0)
+    return _picture_in(WebPImageFile(file), asked)
+
+
+def read_further(file: BinaryIO, asked: Asked) -> Picture:
+    """The picture in an AVIF or HEIF, where what reads it is there.
+
+    Raises:
+        ImageError: it is not, or the file is damaged, too large, or holds several frames of which none was chosen.
+    """
+    name = further_format(file.read(32))
+    if name == "AVIF":
+        from PIL import AvifImagePlugin  # noqa: F401 - which Pillow knows from then on
+    file.seek(0)
+    return _picture_in(Image.OPEN[name][0](file, ""), asked)
+
+
+def _picture_in(opened: Image.Image, asked: Asked) -> Picture:
+    """The picture in a file that Pillow decodes."""
+    with opened as image:
         check_size(*image.size)
-        number = choose_page(getattr(image, "n_frames", 1), page)
+        number = choose_page(getattr(image, "n_frames", 1), asked.page)
         if number:
             image.seek(number)
         return upright(picture_of(image), of_info(image.info))

@@ -19,19 +19,19 @@ from edgefs_runtime.images.decode.alpha import hide_key, lay_on_black
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
 from edgefs_runtime.images.decode.pillow import picture_of
 from edgefs_runtime.images.decode.png_chunks import GREY_ALPHA, PALETTE, Chunks, scan
-from edgefs_runtime.images.picture import Picture, choose_page, strips
+from edgefs_runtime.images.picture import Asked, Picture, choose_page, strips
 
 _RAW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}  # by colour type: high bytes, low bytes
 
 
-def read_png(file: BinaryIO, page: int | None) -> Picture:
+def read_png(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a PNG file.
 
     Raises:
         ImageError: damaged, too large, or an animation of which no frame was chosen.
     """
     chunks = scan(file)
-    number = choose_page(max(1, chunks.frames + chunks.shown_apart), page)
+    number = choose_page(max(1, chunks.frames + chunks.shown_apart), asked.page)
     with PngImagePlugin.PngImageFile(chunks.alone(file)) as image:
         if chunks.frames and chunks.bits == 16:
             raise ImageError("an animation of 16 bits can't be read; save the frame that is meant as a file of its own")

@@ -16,11 +16,11 @@ from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.depth import settle
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.decode.tiff_layout import Layout
+from edgefs_runtime.images.decode.tiff_layout import TiffLayout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.decode.tiff_rows import read_samples
 from edgefs_runtime.images.decode.tiff_whole import read_whole
-from edgefs_runtime.images.picture import Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, looked_up, strips
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 _ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
@@ -28,29 +28,27 @@ _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _ASSOCIATED, _UNSPECIFIED = 1, 0  # kinds of extra samples
 
 
-def read_tiff(file: BinaryIO, page: int | None, counts: bool, keep_damaged: bool) -> Picture:
+def read_tiff(file: BinaryIO, asked: Asked) -> Picture:
     """The picture in a TIFF file.
 
     Args:
         file: opened for reading.
-        page: which of several, from 1; reduced copies and masks don't count.
-        counts: whether whole numbers of 32 bits are raw counts.
-        keep_damaged: take what can be decoded of damaged JPEG parts.
+        asked: reduced copies and masks are no pages.
 
     Raises:
         ImageError: damaged, too large, of a kind that is not read, or several pages of which none was chosen.
     """
     pages = _pictures(read_pages(file))
-    chosen = pages[choose_page(len(pages), page)]
+    chosen = pages[choose_page(len(pages), asked.page)]
     check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
     slices = chosen.one(Tag.DEPTH, 1)
     if slices > 1:
         raise ImageError(f"a TIFF of {slices} slices in one page can't be read; save the one that is meant by itself")
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
-        picture = _from_rows(file, chosen, photometric, counts)
+        picture = _from_rows(file, chosen, photometric, asked.counts)
     else:
-        picture = read_whole(file, chosen, photometric, keep_damaged)
+        picture = read_whole(file, chosen, photometric, asked.keep_damaged)
     turn = chosen.one(Tag.ORIENTATION, 0) or of_metadata(b"", chosen.block(Tag.XMP))
     return upright(picture, turn)
 
@@ -67,7 +65,7 @@ def _pictures(pages: list[Page]) -> list[Page]:
 
 
 def _from_rows(file: BinaryIO, page: Page, photometric: int, counts: bool) -> Picture:
-    layout = Layout.of(page)
+    layout = TiffLayout.of(page)
     colours = 3 if photometric == _RGB else 1
     if layout.samples < colours:
         raise ImageError(f"damaged image ({layout.samples} samples of a pixel where colour has 3)")
@@ -104,7 +102,7 @@ def _cover(alpha: NDArray[Any], picture: Picture) -> NDArray[Any]:
     return cover
 
 
-def _alpha_sample(page: Page, layout: Layout, colours: int) -> int | None:
+def _alpha_sample(page: Page, layout: TiffLayout, colours: int) -> int | None:
     """Which sample says how much is seen; colours that are multiplied by theirs already need none."""
     extra = page.all(Tag.EXTRA)
     if layout.samples == colours or layout.format == _SIGNED:
@@ -114,7 +112,7 @@ def _alpha_sample(page: Page, layout: Layout, colours: int) -> int | None:
     return next((colours + n for n, kind in enumerate(extra) if kind not in (_UNSPECIFIED, _ASSOCIATED)), None)
 
 
-def _scaled(values: NDArray[Any], layout: Layout, counts: bool, *, inverted: bool) -> Picture:
+def _scaled(values: NDArray[Any], layout: TiffLayout, counts: bool, *, inverted: bool) -> Picture:
     """Samples as a picture in which more is brighter."""
     if layout.format == _FLOAT or layout.bits > 16:
         picture = settle(values, counts)
@@ -145,7 +143,7 @@ def _unsigned(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(f"u{values.dtype.itemsize}")
 
 
-def _through_palette(indices: NDArray[Any], page: Page, layout: Layout) -> Picture:
+def _through_palette(indices: NDArray[Any], page: Page, layout: TiffLayout) -> Picture:
     """Each entry has 16 bits; files that hold 8 there are common and meant as such."""
     table = np.array(page.all(Tag.COLOURS), np.uint32)
     if layout.bits > 16 or layout.format != _UNSIGNED or table.size != 3 * 2**layout.bits:

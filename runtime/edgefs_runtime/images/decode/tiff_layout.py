@@ -17,7 +17,7 @@ _MOST_SAMPLES = 64  # of one pixel
 
 
 @dataclass(frozen=True)
-class Layout:
+class TiffLayout:
     """How a page's samples lie in its strips or tiles.
 
     Attributes:
@@ -43,7 +43,7 @@ class Layout:
     tiled: bool
 
     @classmethod
-    def of(cls, page: Page) -> Layout:
+    def of(cls, page: Page) -> TiffLayout:
         """What a page says.
 
         Raises:

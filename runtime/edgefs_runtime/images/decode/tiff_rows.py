@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.decode.tiff_layout import Layout
+from edgefs_runtime.images.decode.tiff_layout import TiffLayout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag
 from edgefs_runtime.images.decode.tiff_single import single_page
 
@@ -26,7 +26,7 @@ _DEFLATE = (8, 32946)
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
 
 
-def read_samples(file: BinaryIO, page: Page, layout: Layout, wanted: Sequence[int]) -> NDArray[Any]:
+def read_samples(file: BinaryIO, page: Page, layout: TiffLayout, wanted: Sequence[int]) -> NDArray[Any]:
     """Chosen samples of all pixels, `[H,W,len(wanted)]`, in the machine's byte order.
 
     Raises:
@@ -55,7 +55,7 @@ def read_samples(file: BinaryIO, page: Page, layout: Layout, wanted: Sequence[in
     return values
 
 
-def _places(page: Page, layout: Layout) -> list[tuple[int, int]]:
+def _places(page: Page, layout: TiffLayout) -> list[tuple[int, int]]:
     """(offset, bytes) of each strip or tile; 0 bytes where the file does not say."""
     offsets = page.all(Tag.TILE_OFFSETS if layout.tiled else Tag.STRIP_OFFSETS)
     sizes = page.all(Tag.TILE_BYTES if layout.tiled else Tag.STRIP_BYTES)
@@ -67,7 +67,7 @@ def _places(page: Page, layout: Layout) -> list[tuple[int, int]]:
 
 
 def _blocks(
-    file: BinaryIO, page: Page, layout: Layout, place: tuple[int, int], rows: int
+    file: BinaryIO, page: Page, layout: TiffLayout, place: tuple[int, int], rows: int
 ) -> Iterator[NDArray[np.uint8]]:
     """The bytes of some rows at a time, `[rows,row_bytes]`."""
     compression, fill_order = page.one(Tag.COMPRESSION, 1), page.one(Tag.FILL_ORDER, 1)
@@ -132,7 +132,7 @@ def _inflated(data: bytes, sizes: list[int], spare: int) -> Iterator[bytes]:
 
 def _through_libtiff(
     file: BinaryIO,
-    layout: Layout,
+    layout: TiffLayout,
     length: int,
     compression: int,
     fill_order: int,
@@ -161,7 +161,7 @@ def _through_libtiff(
             top += count
 
 
-def _unpacked(block: NDArray[np.uint8], page: Page, layout: Layout) -> NDArray[Any]:
+def _unpacked(block: NDArray[np.uint8], page: Page, layout: TiffLayout) -> NDArray[Any]:
     """`[rows,across,samples]` from the bytes of rows."""
     predictor = page.one(Tag.PREDICTOR, 1) if page.one(Tag.COMPRESSION, 1) != 1 else 1
     each = 1 if layout.planes else layout.samples
@@ -182,7 +182,7 @@ def _unpacked(block: NDArray[np.uint8], page: Page, layout: Layout) -> NDArray[A
     return values
 
 
-def _from_bits(block: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
+def _from_bits(block: NDArray[np.uint8], layout: TiffLayout) -> NDArray[Any]:
     """Samples of other than whole bytes: the first bit is the greatest, also across bytes."""
     values = np.empty((len(block), layout.row_samples), layout.dtype)
     some = max(1, _BLOCK // (64 * layout.row_bytes))  # rows; their bits take 8 times the memory, and more
@@ -196,7 +196,7 @@ def _from_bits(block: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
     return values
 
 
-def _float_predicted(block: NDArray[np.uint8], layout: Layout, each: int) -> NDArray[Any]:
+def _float_predicted(block: NDArray[np.uint8], layout: TiffLayout, each: int) -> NDArray[Any]:
     """Rows in which the first bytes of all values come first, then the second, as differences."""
     size = layout.bits // 8
     summed = np.cumsum(block.reshape(len(block), -1, each), axis=1, dtype=np.uint8)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from PIL import TiffImagePlugin
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images.decode.jpeg import check_jpeg, read_jpeg
+from edgefs_runtime.images.decode.jpeg import check_jpeg, jpeg_in
 from edgefs_runtime.images.decode.pillow import picture_of
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag
 from edgefs_runtime.images.decode.tiff_single import single_page
@@ -69,7 +69,7 @@ def _old_jpeg(file: BinaryIO, page: Page, keep_damaged: bool) -> Picture:
     data = file.read(size or -1)
     if not data.startswith(b"\xff\xd8\xff") or b"\xff\xda" not in data:
         raise ImageError("a TIFF that holds a JPEG in pieces can't be read; save it as grey or RGB without compression")
-    return read_jpeg(data, None, keep_damaged)
+    return jpeg_in(data, None, keep_damaged)
 
 
 def _parts(file: BinaryIO, page: Page, tiled: bool) -> list[bytes]:

@@ -15,7 +15,8 @@ from tiny import GOLDEN, make
 
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
-from edgefs.pipelines.export import export, load_network
+from edgefs.pipelines.export import export
+from edgefs.pipelines.networks import load_network
 from edgefs.runs.run import Run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_export.onnx.graph import MAX_IR, OPSET
@@ -119,7 +120,7 @@ def test_uint8_feeds_a_cast_alone_as_tensorrt_demands(run: Path, tmp_path: Path)
 
 def test_the_seed_gallery_is_embedded_by_the_exported_model(run: Path, data: Path, tmp_path: Path) -> None:
     export(run, tmp_path / "b.edgefs")
-    train = Run.open(run).fields["images"]["train"]
+    train = Run.open(run).record.images.train
     with Classifier.open(tmp_path / "b.edgefs", seed_only=True) as classifier:
         for enrolment in classifier.bundle.seed_enrolments():
             paths = [data / image["path"] for image in train if image["label"] == enrolment.label]

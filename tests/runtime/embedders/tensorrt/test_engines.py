@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefs_runtime import Bundle, BundleError, Classifier, EdgefsError, ProviderError
-from edgefs_runtime.bundle.bundle import MODEL
-from edgefs_runtime.embedders.tensorrt.device import Device
+from edgefs_runtime.bundle.members import MODEL
+from edgefs_runtime.embedders.self_test import run_self_test
+from edgefs_runtime.embedders.tensorrt.device import EngineDevice
 from edgefs_runtime.embedders.tensorrt.engines import build_engine, engine_key, engine_path, find_engine
 from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed, write_sealed
-from edgefs_runtime.verify import run_self_test
 
 pytestmark = pytest.mark.device
 
-ORIN = Device("10.3.0", "Orin", "8.7")
+ORIN = EngineDevice("10.3.0", "Orin", "8.7")
 OTHERS = {
     "TensorRT": dataclasses.replace(ORIN, tensorrt="10.3.1"),
     "GPU": dataclasses.replace(ORIN, gpu="NVIDIA A2"),
@@ -61,14 +61,14 @@ def test_without_an_engine_the_command_that_builds_it_is_named(bundle: Path) -> 
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_another_device_has_another_engine(bundle: Path, engine: Path, other: Device) -> None:
+def test_another_device_has_another_engine(bundle: Path, engine: Path, other: EngineDevice) -> None:
     assert engine_path(model_of(bundle), other) != engine
     with pytest.raises(ProviderError, match="no engine of this model"):
         find_engine(Bundle.open(bundle), other)
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_a_stale_engine_is_refused_under_whatever_name_it_lies(bundle: Path, engine: Path, other: Device) -> None:
+def test_a_stale_engine_is_refused_under_whatever_name_it_lies(bundle: Path, engine: Path, other: EngineDevice) -> None:
     shutil.copy(engine, engine_path(model_of(bundle), other))
     with pytest.raises(ProviderError, match=r"is for .* run `edgefs engine` again"):
         find_engine(Bundle.open(bundle), other)
@@ -171,9 +171,9 @@ def test_a_state_folder_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypa
 
 
 def test_names_from_drivers_are_harmless_in_file_names() -> None:
-    device = Device("10.3.0/../..", "../../NVIDIA\0 \u6d4b\u8bd5 GeForce/RTX", "8.9")
+    device = EngineDevice("10.3.0/../..", "../../NVIDIA\0 \u6d4b\u8bd5 GeForce/RTX", "8.9")
     assert set(device.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
-    assert len(Device("1", "x" * 500, "8.7").name) < 100
+    assert len(EngineDevice("1", "x" * 500, "8.7").name) < 100
 
 
 def test_an_engine_in_a_bundle_is_refused(bundle: Path) -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample
 from edgefs.embedding.enrolments import Embedded
-from edgefs.pipelines.export.precision.gate import Gate, GatePlan, measure_gate
+from edgefs.pipelines.export.precision.gate import Change, Gate, measure_gate
+from edgefs.pipelines.export.precision.gate_plan import GatePlan
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.judge import DecisionSettings
 
@@ -42,6 +43,12 @@ def gate(samples: list[Sample], reference: Vectors, found: Vectors, limit: float
     known = {sample.label: "defect" for sample in samples if not sample.label.startswith("s")}
     plan = GatePlan.of(samples[:train], samples[train:], known, 5)
     return measure_gate(plan, Embedded(reference, reference), Embedded(found, found), known, DecisionSettings(), limit)
+
+
+def test_the_bound_of_a_mean_is_students() -> None:
+    change = Change.of([0.9, 0.8, 0.7], [0.8, 0.8, 0.8])
+    assert change.drop == pytest.approx(0)
+    assert change.bound == pytest.approx(2.919986 * 0.1 / 3**0.5)  # t of 2 degrees of freedom, from a printed table
 
 
 def test_the_same_network_passes_and_the_bound_is_not_zero() -> None:

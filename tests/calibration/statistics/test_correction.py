@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgefs_calibration.statistics.crossfit import fit_crossfit
-from edgefs_runtime.decision.correction import CrossFit
-from edgefs_runtime.decision.heads import LeftOut, fit_head
+from edgefs_calibration.statistics.correction import fit_correction
+from edgefs_runtime.decision.correction import Correction
+from edgefs_runtime.decision.heads import LeftOutScores, fit_head
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
@@ -58,7 +58,7 @@ def gallery(rows: np.ndarray, classes: np.ndarray, labels: tuple[str, ...] = LAB
     )
 
 
-def cross_fitted(rows: np.ndarray, classes: np.ndarray, training: Training) -> tuple[LeftOut, np.ndarray]:
+def cross_fitted(rows: np.ndarray, classes: np.ndarray, training: Training) -> tuple[LeftOutScores, np.ndarray]:
     """What embedders that did not see a row say of it."""
     fold = np.arange(len(rows)) % FOLDS
     scores, strangeness = np.zeros((len(rows), CLASSES)), np.zeros(len(rows))
@@ -68,12 +68,14 @@ def cross_fitted(rows: np.ndarray, classes: np.ndarray, training: Training) -> t
         head = fit_head(LDA, gallery(embed(rows[~held]), classes[~held]))
         answer = head.answer(embed(rows[held]))
         scores[held], strangeness[held] = answer.scores, answer.strangeness
-    return LeftOut(scores, strangeness), classes
+    return LeftOutScores(scores, strangeness), classes
 
 
-def correction(rows: np.ndarray, classes: np.ndarray, snapshot: Snapshot, training: Training) -> CrossFit:
+def correction(rows: np.ndarray, classes: np.ndarray, snapshot: Snapshot, training: Training) -> Correction:
     own = fit_head(LDA, snapshot).left_out()
-    return fit_crossfit(own, snapshot.classes, *cross_fitted(rows, classes, training), LABELS, default_temperature=55.0)
+    return fit_correction(
+        own, snapshot.classes, *cross_fitted(rows, classes, training), LABELS, default_temperature=55.0
+    )
 
 
 def outcome(training: Training, shots: int, apart: float = 1.2, seeds: int = 12) -> dict[str, np.ndarray]:
@@ -86,8 +88,8 @@ def outcome(training: Training, shots: int, apart: float = 1.2, seeds: int = 12)
         snapshot = gallery(embed(rows), classes)
         truths = np.repeat(np.arange(CLASSES), 100)
         fresh = embed(centres[truths] + rng.standard_normal((len(truths), DIM)))
-        crossfit = correction(rows, classes, snapshot, training)
-        told = [Judge(snapshot, DecisionSettings(LDA, crossfit=one)).decide(fresh) for one in (None, crossfit)]
+        found = correction(rows, classes, snapshot, training)
+        told = [Judge(snapshot, DecisionSettings(LDA, correction=one)).decide(fresh) for one in (None, found)]
         refused.append([np.mean([d.label is None for d in one]) for one in told])
         given = [[dict(d.ranking)[LABELS[c]] for d, c in zip(one, truths, strict=True)] for one in told]
         losses.append([-np.log(np.maximum(one, 1e-12)).mean() for one in given])
@@ -111,9 +113,9 @@ def test_probabilities_are_worth_more() -> None:
     assert loss[1] < 0.8 * loss[0]
 
 
-def rows_of(strangeness: np.ndarray, classes: np.ndarray, edge: float = 3.0) -> LeftOut:
+def rows_of(strangeness: np.ndarray, classes: np.ndarray, edge: float = 3.0) -> LeftOutScores:
     """Rows that are told right by `edge`."""
-    return LeftOut(edge * np.eye(CLASSES)[classes], strangeness)
+    return LeftOutScores(edge * np.eye(CLASSES)[classes], strangeness)
 
 
 def test_a_row_never_looks_less_strange_and_no_answer_surer() -> None:
@@ -121,14 +123,16 @@ def test_a_row_never_looks_less_strange_and_no_answer_surer() -> None:
     classes = np.repeat(np.arange(CLASSES), 10)
     own = rows_of(20 + 5 * rng.standard_normal(40), classes, edge=9.0)
     honest = rows_of(10 + rng.standard_normal(40), classes, edge=1.0)
-    assert fit_crossfit(own, classes, honest, classes, LABELS) == CrossFit(LABELS, 0.0, 1.0, 1.0)
+    assert fit_correction(own, classes, honest, classes, LABELS) == Correction(LABELS, 0.0, 1.0, 1.0)
 
 
 def test_the_median_and_the_spread_of_the_strange_half_are_those_of_honest_rows() -> None:
     rng = np.random.default_rng(1)
     classes = np.repeat(np.arange(CLASSES), 25)
     strangeness = rng.gamma(4.0, 1.0, 100)
-    found = fit_crossfit(rows_of(strangeness, classes), classes, rows_of(7 + 3 * strangeness, classes), classes, LABELS)
+    found = fit_correction(
+        rows_of(strangeness, classes), classes, rows_of(7 + 3 * strangeness, classes), classes, LABELS
+    )
     assert (found.scale, found.shift) == pytest.approx((3.0, 7.0))
 
 
@@ -138,14 +142,14 @@ def test_one_odd_image_does_not_set_the_scale() -> None:
     strangeness = rng.gamma(4.0, 1.0, 40)
     odd = strangeness.copy()
     odd[7] = 500.0
-    assert fit_crossfit(rows_of(strangeness, classes), classes, rows_of(odd, classes), classes, LABELS).scale < 1.6
+    assert fit_correction(rows_of(strangeness, classes), classes, rows_of(odd, classes), classes, LABELS).scale < 1.6
 
 
 def test_a_class_that_looks_less_strange_than_the_others_is_not_moved_down() -> None:
     rng = np.random.default_rng(3)
     classes = np.repeat(np.arange(CLASSES), 25)
     own = rng.standard_normal(100) + np.array([-30, 0, 0, 0])[classes]
-    found = fit_crossfit(rows_of(own, classes), classes, rows_of(2 * own, classes), classes, LABELS)
+    found = fit_correction(rows_of(own, classes), classes, rows_of(2 * own, classes), classes, LABELS)
     middle = float(np.median(own[classes == 0]))
     assert found.shift + found.scale * middle >= middle - 1e-9
 
@@ -155,7 +159,9 @@ def test_only_the_classes_that_were_trained_on_are_compared() -> None:
     classes = np.repeat(np.arange(CLASSES), 25)
     own = rng.gamma(4.0, 1.0, 100)
     honest = np.where(classes < 2, 5 + 2 * own, 1e6)
-    found = fit_crossfit(rows_of(own, classes), classes, rows_of(honest, classes), classes, LABELS, trained=("b", "a"))
+    found = fit_correction(
+        rows_of(own, classes), classes, rows_of(honest, classes), classes, LABELS, trained=("b", "a")
+    )
     assert found.labels == ("a", "b")
     assert (found.scale, found.shift) == pytest.approx((2.0, 5.0))
 
@@ -165,12 +171,12 @@ def test_where_nothing_can_be_compared_nothing_is_corrected(told: int) -> None:
     classes = np.arange(CLASSES)
     strangeness = np.full(CLASSES, np.nan)
     strangeness[:told] = 4.0
-    alone = LeftOut(np.where(np.eye(CLASSES, dtype=bool), -np.inf, 0.0), strangeness)
-    assert fit_crossfit(alone, classes, alone, classes, LABELS) == CrossFit(LABELS, 0.0, 1.0, 1.0)
+    alone = LeftOutScores(np.where(np.eye(CLASSES, dtype=bool), -np.inf, 0.0), strangeness)
+    assert fit_correction(alone, classes, alone, classes, LABELS) == Correction(LABELS, 0.0, 1.0, 1.0)
 
 
 def test_rows_that_all_look_the_same_are_moved_but_not_widened() -> None:
     classes = np.repeat(np.arange(CLASSES), 5)
     honest = rows_of(np.linspace(3, 9, 20), classes)
-    found = fit_crossfit(rows_of(np.full(20, 1.0), classes), classes, honest, classes, LABELS)
+    found = fit_correction(rows_of(np.full(20, 1.0), classes), classes, honest, classes, LABELS)
     assert (found.shift, found.scale) == (5.0, 1.0)

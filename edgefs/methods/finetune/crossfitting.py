@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgefs.data import Sample, folds
 from edgefs.embedding.enrolments import rows_of, snapshot_of
-from edgefs.evaluation.paired import balanced
+from edgefs.evaluation.paired import balanced_shares
+from edgefs.methods.finetune import FinetuneSettings
 from edgefs.methods.finetune.cutting import CutNetwork
 from edgefs.methods.finetune.tuning import Tuning
-from edgefs.settings.adapt import FinetuneSettings
 from edgefs_runtime.decision.decision import Decision
-from edgefs_runtime.decision.heads import LeftOut, TrainedHead, TrainedHeadModel, fit_head
+from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, TrainedHeadModel, fit_head
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.rejection import fit_temperature
 
@@ -35,8 +35,8 @@ class CrossFitted:
 
     decisions: tuple[tuple[Sample, Decision], ...]
     decided: NDArray[np.float64]
-    gallery: LeftOut
-    frozen: LeftOut
+    gallery: LeftOutScores
+    frozen: LeftOutScores
     classes: NDArray[np.int64]
 
     @property
@@ -46,25 +46,25 @@ class CrossFitted:
 
     def added(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each image adds to the balanced accuracy by some scores `[n,C]`."""
-        return balanced(scores.argmax(axis=1) == self.classes, self.classes)
+        return balanced_shares(scores.argmax(axis=1) == self.classes, self.classes)
 
     @property
     def temperature(self) -> float:
         """Of the head that decides."""
-        return fit_temperature(LeftOut(self.decided, self.gallery.strangeness), self.classes, 1.0)
+        return fit_temperature(LeftOutScores(self.decided, self.gallery.strangeness), self.classes, 1.0)
 
 
 def cross_fit(tuning: Tuning, options: FinetuneSettings) -> CrossFitted | None:
     """Tune on each fold's other part and judge the rest; None where there are no folds."""
-    support, task = tuning.support, tuning.task
+    images, task = tuning.images, tuning.task
     divided = folds(task.split.train, options.folds, task.seed) if options.folds > 1 else []
-    untouched = CutNetwork(task.backbone.network, tuning.plan, support.frozen)
+    untouched = CutNetwork(task.backbone.network, tuning.plan, images.frozen)
     told, frozen, classes = [], [], []
     for number, (learned, held_out) in enumerate(divided):
         network = tuning.tune(options, learned, f"tune, fold {number + 1} of {len(divided)}")
-        told.append(_judge(tuning, network.cut, network.model(support.labels, 1.0), learned, held_out))
+        told.append(_judge(tuning, network.cut, network.model(images.labels, 1.0), learned, held_out))
         frozen.append(_judge(tuning, untouched, None, learned, held_out).gallery)
-        classes += support.classes[list(held_out)].tolist()
+        classes += images.classes[list(held_out)].tolist()
     if not told:
         return None
     return CrossFitted(
@@ -79,7 +79,7 @@ def cross_fit(tuning: Tuning, options: FinetuneSettings) -> CrossFitted | None:
 class _Told(NamedTuple):
     decisions: tuple[tuple[Sample, Decision], ...]
     decided: NDArray[np.float64]
-    gallery: LeftOut
+    gallery: LeftOutScores
 
 
 def _judge(
@@ -89,8 +89,8 @@ def _judge(
     learned: Sequence[int],
     held_out: Sequence[int],
 ) -> _Told:
-    samples, task = tuning.support.samples, tuning.task
-    embedded = tuning.support.embedded(cut, tuning.shipped, tuning.projection, [*learned, *held_out])
+    samples, task = tuning.images.samples, tuning.task
+    embedded = tuning.images.embedded(cut, tuning.shipped, tuning.projection, [*learned, *held_out])
     snapshot = snapshot_of([samples[position] for position in learned], embedded, task.dispositions)
     asked = [samples[position] for position in held_out]
     vectors = rows_of(asked, embedded)
@@ -100,11 +100,11 @@ def _judge(
     return _Told(
         tuple(zip(asked, decisions, strict=True)),
         trained.scores(vectors) if trained else answer.scores,
-        LeftOut(answer.scores, answer.strangeness),
+        LeftOutScores(answer.scores, answer.strangeness),
     )
 
 
-def _joined(parts: Sequence[LeftOut]) -> LeftOut:
-    return LeftOut(
+def _joined(parts: Sequence[LeftOutScores]) -> LeftOutScores:
+    return LeftOutScores(
         np.concatenate([part.scores for part in parts]), np.concatenate([part.strangeness for part in parts])
     )

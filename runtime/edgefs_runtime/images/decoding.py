@@ -1,5 +1,7 @@
 """The one place that settles what is seen, whatever a picture comes in.
 
+`DECODERS` is the plug-in point: a decoder is one file, and one line that says how such files begin.
+
 What a file is, its content says and not its name. Its size is checked from its header before anything is decoded,
 metadata other than the orientation is passed over, and every fault comes out as an `ImageError` with a reason that fits
 in a list of left-out files. Pillow's decoders are called one by one and its global limits left alone: a frame may be
@@ -11,8 +13,9 @@ from __future__ import annotations
 import io
 import os
 import struct
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Literal, Union
+from typing import BinaryIO, Literal, NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +24,43 @@ from PIL import Image
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.orientation import of_info, upright
-from edgefs_runtime.images.files import opened
-from edgefs_runtime.images.picture import MAX_PIXELS, Picture
+from edgefs_runtime.images.picture import MAX_PIXELS, Asked, Picture
 
 Damaged = Literal["refuse", "keep"]
 ImageSource = Union[str, "os.PathLike[str]", bytes, Image.Image, NDArray[np.uint8], NDArray[np.uint16]]
 
+
+class Decoder(NamedTuple):
+    """What reads one kind of files.
+
+    Attributes:
+        begins: how they begin: one of these stands at `at`.
+        reader: `module:function`, loaded when such a file is met. It takes the file and an `Asked`, returns a
+            `Picture` and raises an `ImageError`; whatever else a damaged file makes it raise comes out as one too.
+        suffixes: of the names of such files, by which they are found in a folder.
+        at: bytes from the file's beginning.
+    """
+
+    begins: tuple[bytes, ...]
+    reader: str
+    suffixes: tuple[str, ...] = ()
+    at: int = 0
+
+
+_READERS = "edgefs_runtime.images.decode"
+_JPEGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo")
+_NETPBM = tuple(bytes((ord("P"), kind, space)) for kind in b"123456Ff" for space in b" \t\n\v\f\r#")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two of 64 bits
+DECODERS: dict[str, Decoder] = {
+    "JPEG": Decoder((b"\xff\xd8\xff",), f"{_READERS}.jpeg:read_jpeg", _JPEGS),
+    "PNG": Decoder((b"\x89PNG\r\n\x1a\n",), f"{_READERS}.png:read_png", (".png", ".apng")),
+    "TIFF": Decoder(_TIFF, f"{_READERS}.tiff:read_tiff", (".tif", ".tiff", ".btf", ".tf8", ".tf2")),
+    "netpbm": Decoder(_NETPBM, f"{_READERS}.netpbm:read_netpbm", (".pbm", ".pgm", ".ppm", ".pnm", ".pfm")),
+    "BMP": Decoder((b"BM",), f"{_READERS}.pillow:read_bmp", (".bmp", ".dib")),
+    "GIF": Decoder((b"GIF8",), f"{_READERS}.pillow:read_gif", (".gif",)),
+    "WebP": Decoder((b"WEBP",), f"{_READERS}.pillow:read_webp", (".webp",), at=8),
+    "AVIF, HEIF": Decoder((b"ftyp",), f"{_READERS}.pillow:read_further", at=4),  # `formats` says which are read here
+}
 _HEAD = 32  # bytes that tell formats apart
 _FAULTS = (  # of decoders, over what a damaged file made them believe
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError),
@@ -60,13 +93,15 @@ def open_image(
     try:
         if isinstance(source, Image.Image):
             return upright(_loaded(source, counts), of_info(source.info))
-        with io.BytesIO(source) if isinstance(source, bytes) else opened(Path(source)) as file:
-            return _decoded(file, page, damaged, counts)
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            return _decoded(file, Asked(page, damaged == "keep", counts))
     except (Image.DecompressionBombError, MemoryError) as error:
         raise ImageError(f"larger than {MAX_PIXELS:,} pixels, refused before decoding") from error
     except ImageError:
         raise
     except _FAULTS as error:
+        if isinstance(error, FileNotFoundError):
+            raise ImageError("no such file") from error
         if isinstance(error, OSError) and error.errno:
             raise ImageError(f"can't be read ({error.strerror})") from error
         said = (str(error).splitlines() or [type(error).__name__])[0]
@@ -75,39 +110,19 @@ def open_image(
         raise ImageError(f"damaged image ({said})") from error
 
 
-def _decoded(file: BinaryIO, page: int | None, damaged: Damaged, counts: bool) -> Picture:
+def _decoded(file: BinaryIO, asked: Asked) -> Picture:
     head = file.read(_HEAD)
     file.seek(0)
     if not head:
         raise ImageError("empty file (0 bytes)")
-    if head.startswith(b"\xff\xd8\xff"):
-        from edgefs_runtime.images.decode.jpeg import read_jpeg
+    for decoder in DECODERS.values():
+        if head.startswith(decoder.begins, decoder.at):
+            module, _, function = decoder.reader.partition(":")
+            picture: Picture = getattr(import_module(module), function)(file, asked)
+            return picture
+    from edgefs_runtime.images.formats import NO_IMAGE
 
-        return read_jpeg(file.read(), page, damaged == "keep")
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        from edgefs_runtime.images.decode.png import read_png
-
-        return read_png(file, page)
-    if head[:4] in _TIFF:
-        from edgefs_runtime.images.decode.tiff import read_tiff
-
-        return read_tiff(file, page, counts, damaged == "keep")
-    return _rarer(file, head, page, counts)
-
-
-def _rarer(file: BinaryIO, head: bytes, page: int | None, counts: bool) -> Picture:
-    from edgefs_runtime.images.decode.netpbm import START, read_netpbm
-    from edgefs_runtime.images.decode.pillow import FOREIGN, further, read_foreign
-    from edgefs_runtime.images.formats import further_formats
-
-    if START.match(head):
-        return read_netpbm(file, page, counts)
-    for name in further_formats(head):
-        return read_foreign(file, further(name), page)
-    for (at, magic), opener in FOREIGN.items():
-        if head[at : at + len(magic)] == magic:
-            return read_foreign(file, opener, page)
-    raise ImageError("not an image in a format that can be read; save it as PNG, JPEG or TIFF")
+    raise ImageError(NO_IMAGE)
 
 
 def _loaded(image: Image.Image, counts: bool) -> Picture:

@@ -14,23 +14,23 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.decision.correction import CrossFit
-from edgefs_runtime.decision.heads import LeftOut
+from edgefs_runtime.decision.correction import Correction
+from edgefs_runtime.decision.heads import LeftOutScores
 from edgefs_runtime.decision.rejection import fit_rejection, fit_temperature, strange_half
 
 _STRANGEST = 0.95  # what lies beyond this quantile counts as if it lay there: one odd image must not set the scale
 
 
-def fit_crossfit(
-    own: LeftOut,
+def fit_correction(
+    own: LeftOutScores,
     own_classes: NDArray[np.int64],
-    honest: LeftOut,
+    honest: LeftOutScores,
     honest_classes: NDArray[np.int64],
     labels: Sequence[str],
     *,
     trained: Collection[str] | None = None,
     default_temperature: float = 1.0,
-) -> CrossFit:
+) -> Correction:
     """What carries own left-out rows to honest ones; the identity where fewer than two rows of either can be judged.
 
     Args:
@@ -51,19 +51,19 @@ def fit_crossfit(
         fit_temperature(left_out, classes, default_temperature)
         for left_out, classes in ((own, own_classes), (honest, honest_classes))
     ]
-    return CrossFit(tuple(names), shift, scale, max(1.0, temperatures[1] / temperatures[0]))
+    return Correction(tuple(names), shift, scale, max(1.0, temperatures[1] / temperatures[0]))
 
 
 def _told(
-    left_out: LeftOut, classes: NDArray[np.int64], columns: NDArray[np.int64]
-) -> tuple[LeftOut, NDArray[np.int64]]:
+    left_out: LeftOutScores, classes: NDArray[np.int64], columns: NDArray[np.int64]
+) -> tuple[LeftOutScores, NDArray[np.int64]]:
     """The rows of some classes that have something to be compared with, and their classes."""
     rows = np.isfinite(left_out.strangeness) & np.isin(classes, columns)
-    return LeftOut(left_out.scores[rows], left_out.strangeness[rows]), classes[rows]
+    return LeftOutScores(left_out.scores[rows], left_out.strangeness[rows]), classes[rows]
 
 
 def _line(
-    own: LeftOut, own_classes: NDArray[np.int64], honest: LeftOut, honest_classes: NDArray[np.int64]
+    own: LeftOutScores, own_classes: NDArray[np.int64], honest: LeftOutScores, honest_classes: NDArray[np.int64]
 ) -> tuple[float, float]:
     """(shift, scale) of strangeness."""
     if min(len(own_classes), len(honest_classes)) < 2:
@@ -81,7 +81,7 @@ def _scale(own: float, honest: float) -> float:
     return max(1.0, honest / own) if own > 0 else 1.0
 
 
-def _spread(left_out: LeftOut, classes: NDArray[np.int64]) -> float:
+def _spread(left_out: LeftOutScores, classes: NDArray[np.int64]) -> float:
     """Of the strange half, each row less the mean of its class, as `fit_rejection` reads it."""
     reference = fit_rejection(left_out, classes, budget=0).reference
     clipped = np.minimum(reference, np.quantile(reference, _STRANGEST))

@@ -19,7 +19,7 @@ from edgefs.methods.task import Task
 
 
 @dataclass(frozen=True)
-class Support:
+class RememberedImages:
     """Images with what the frozen part says of them.
 
     Attributes:
@@ -43,7 +43,9 @@ class Support:
     frozen: int
 
     @classmethod
-    def of(cls, task: Task, plan: EmbeddingPlan, symmetries: tuple[str, ...], frozen: int, *, augment: bool) -> Support:
+    def of(
+        cls, task: Task, plan: EmbeddingPlan, symmetries: tuple[str, ...], frozen: int, *, augment: bool
+    ) -> RememberedImages:
         """Look at all images once."""
         samples = (*task.split.train, *task.split.validation)
         labels = tuple(sorted(task.dispositions))

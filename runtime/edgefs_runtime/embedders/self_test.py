@@ -1,0 +1,83 @@
+"""The self-test of a bundle on this machine: run at the first meeting, and noted once it has passed.
+
+What it is stands in `bundle.golden`. Which bundles passed is noted in the state folder under everything the outcome
+depends on, so that a cold `edgefs predict` does not run it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgefs_runtime.base.errors import BundleError, EdgefsError, ProviderError
+from edgefs_runtime.base.state import state_folder
+from edgefs_runtime.base.version import __version__
+from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.embedders.backends import warnings_of
+from edgefs_runtime.embedders.protocol import Backend, embed_each
+
+if TYPE_CHECKING:
+    from edgefs_runtime.bundle.golden import GoldenAgreement
+
+
+def check_once(bundle: Bundle, backend: Backend) -> None:
+    """Run a bundle's self-test when this machine meets it for the first time with this software.
+
+    Raises:
+        BundleError: the CPU computes something else here.
+        ProviderError: another processor does.
+    """
+    if not has_passed(bundle.digest, backend.software):
+        run_self_test(bundle, backend)
+
+
+def run_self_test(bundle: Bundle, backend: Backend) -> GoldenAgreement:
+    """Run a bundle's self-test and note that it has passed.
+
+    Raises:
+        BundleError: the CPU computes something else here.
+        ProviderError: another processor does.
+    """
+    from edgefs_runtime.bundle.golden import Golden  # nearly never: it has passed as a rule
+
+    judge = bundle.seed_judge(bundle.load_trained_head())
+    try:
+        golden = Golden.from_bytes(bundle.golden)
+        agreement = golden.check(embed_each(backend.embedder, golden.inputs), judge, exact=backend.is_exact)
+    except EdgefsError as error:
+        if backend.provider == "cpu":
+            raise BundleError("; ".join((f"{bundle.path}: {error}", *warnings_of(bundle, backend.provider)))) from error
+        raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
+    note_passed(bundle.digest, backend.software)
+    return agreement
+
+
+def has_passed(digest: str, software: str) -> bool:
+    """Whether this bundle has passed its self-test on this machine.
+
+    Args:
+        digest: of the bundle.
+        software: what embeds here, with its version: `Backend.software`.
+    """
+    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
+
+
+def note_passed(digest: str, software: str) -> None:
+    """Remember that it has; where the state folder can't be written the test just runs again."""
+    note = _note(digest, software)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError:
+        return
+
+
+def _note(digest: str, software: str) -> Path:
+    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
+    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+    return state_folder() / "passed" / name
