@@ -11,13 +11,15 @@ from pathlib import Path
 from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
-from faults.acts import GALLERY, Line, enrolment, state_of
+from faults.acts import GALLERY, Line, enrolment, photograph, state_of
 
 _LEFTOVER = re.compile(r"\..*|.*(\.new|-wal|-journal|-shm|\.owner|\.tmp)")
 
 
 def problems_after(line: Line, folder: Path, acknowledged: str) -> Iterator[str]:
-    """What is wrong with what lies there, each as `kind: what`; one more act is done, and another owner starts.
+    """What is wrong with what lies there, each as `kind: what`.
+
+    One more act is done, another owner starts, and one more part is kept.
 
     Args:
         line: the bundle in use.
@@ -52,6 +54,7 @@ def _read_and_teach(line: Line, folder: Path, wanted: dict[str, object]) -> Iter
     with Gallery.open(path, line.seed) as gallery:
         if state_of(line, gallery) != before:
             yield "lost: what was taught after it"
+        line.challenge(path).add([photograph(9)], "NG", line.judge(gallery))
     yield from (f"damaged: {problem}" for problem in check_gallery(path))
 
 

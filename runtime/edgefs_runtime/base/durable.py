@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_HIDDEN = re.compile(r"\..+\.[0-9a-f]{12}\.new", re.DOTALL)  # what `beside` gives
 _LONGEST = 200  # bytes of a name that its hidden name begins with: file systems take 255
 
 
@@ -62,6 +63,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, on the disk before anything in it is acknowledged; one that is there stays.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in new:
+        sync_folder(path.parent)
+
+
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Let one process at a time read, change and replace what lies in a folder, where the system can (not Windows).
@@ -92,5 +105,17 @@ def sweep(*paths: Path) -> None:
     with suppress(OSError), os.scandir(paths[0].parent) as entries:
         for entry in entries:
             if hidden.fullmatch(entry.name):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove the hidden files that killed processes left while they wrote any file of a folder.
+
+    For whoever holds `locked_folder`, as all do who write there.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _HIDDEN.fullmatch(entry.name):
                 with suppress(OSError):
                     Path(entry.path).unlink()

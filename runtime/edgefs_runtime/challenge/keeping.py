@@ -23,7 +23,7 @@ def keep_images(
     """Write image files into the folder under their digests, on the disk before an index can name them.
 
     Args:
-        folder: of the parts; made where there is none.
+        folder: of the parts, locked by the caller.
         images: image files, by their paths or their bytes; a content that comes twice is one part.
         draft: what all the parts have in common.
         index: what is kept already; a content that it names keeps its name and its file.
@@ -36,7 +36,6 @@ def keep_images(
     parts: dict[str, ChallengePart] = {}
     written: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for frame in frames_of(images):
             data = _usable(frame, preprocess)
             part = _named(draft, content_digest(data), frame, index)

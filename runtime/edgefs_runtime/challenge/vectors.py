@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefs_runtime.base.archive import read_archive
+from edgefs_runtime.base.archive import ArchiveError, read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
-from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.durable import locked_folder, replace_file
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
@@ -85,10 +85,10 @@ class Vectors:
         """What is kept; nothing where the file is missing or damaged."""
         try:
             data = self._path.read_bytes()
-            arrays = unpack_arrays(data, _KINDS, self._path.name)
             if not all(member.is_intact() for member in read_archive(data).values()):
-                return {}
-        except (OSError, BundleError):
+                return {}  # it is not synced: a power cut may have torn it
+            arrays = unpack_arrays(data, _KINDS, self._path.name)
+        except (OSError, ArchiveError, BundleError):
             return {}
         digests, vectors, reasons = (arrays[key] for key in ("digests", "vectors", "reasons"))
         if vectors.shape != (len(digests), self._embedder.dim) or reasons.shape != digests.shape:
@@ -106,6 +106,7 @@ class Vectors:
             "reasons": np.array([row if isinstance(row, str) else "" for row in seen.values()], np.str_),
         }
         try:
-            replace_file(self._path, [pack_arrays(arrays)], synced=False)
+            with locked_folder(self._folder):
+                replace_file(self._path, [pack_arrays(arrays)], synced=False)
         except OSError as error:
             _logger.info("%s: can't be written (%s)", self._path, error)
