@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgefs_runtime.base.durable import locked_folder, make_folder, replace_file, sweep_folder
+from edgefs_runtime.base.durable import locked_folder, make_folder, replace_file
 from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError
 from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.bundle.bundle import Bundle
@@ -101,10 +101,7 @@ class Challenge:
         draft = ChallengePart("", "", expected, label, _now(), plain_text("actor", actor), passed=False, camera=camera)
         index = read_index(self.folder)
         with _folder_errors(self.folder):
-            make_folder(self.folder)
-            with locked_folder(self.folder):
-                sweep_folder(self.folder)
-                kept = keep_images(self.folder, images, draft, index, self._bundle.manifest.preprocess)
+            kept = keep_images(self.folder, images, draft, index, self._bundle.manifest.preprocess)
             if not retaken:  # who took a photograph that is kept already is known
                 kept = [dataclasses.replace(part, camera=_camera_of(index, part)) for part in kept]
             return self._take_in(self._results((*index.parts, *kept), judge)[len(index.parts) :])
@@ -249,9 +246,8 @@ class Challenge:
             return 0
         with _folder_errors(self.folder):
             make_folder(self.folder)
-            with locked_folder(self.folder):
-                for part in adopted:
-                    replace_file(self.folder / part.file_name, [theirs.content(part)], synced=True)
+            for part in adopted:
+                replace_file(self.folder / part.file_name, [theirs.content(part)], synced=True)
             self._change(lambda index: _with(index, adopted, self._bundle.digest))
         return len(adopted)
 
@@ -287,7 +283,6 @@ class Challenge:
     def _change(self, change: Callable[[Index], Index]) -> None:
         """Replace the index by what becomes of it, unless that is the same; no other process comes between."""
         with locked_folder(self.folder):
-            sweep_folder(self.folder)
             index = read_index(self.folder)
             changed = change(index)
             if changed != index:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgefs_runtime.base.archive import ArchiveError, read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
-from edgefs_runtime.base.durable import locked_folder, replace_file
+from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
@@ -106,7 +106,6 @@ class Vectors:
             "reasons": np.array([row if isinstance(row, str) else "" for row in seen.values()], np.str_),
         }
         try:
-            with locked_folder(self._folder):
-                replace_file(self._path, [pack_arrays(arrays)], synced=False)
+            replace_file(self._path, [pack_arrays(arrays)], synced=False)
         except OSError as error:
             _logger.info("%s: can't be written (%s)", self._path, error)

@@ -60,8 +60,7 @@ def let_go(connection: sqlite3.Connection, ledger: Ledger, keep_days: int | None
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    for digest in blobs:
-        del ledger.blobs[digest]
+    ledger.let_go(blobs)
     connection.executescript("PRAGMA incremental_vacuum")  # of `execute` it would be one page alone
     return Freed(images, size)
 

@@ -73,6 +73,7 @@ class Ledger:
         self._state: _Derived | None = None  # when asked for
         self._enrolments: dict[tuple[Key, tuple[int, ...]], Enrolment] = {}
         self._alignments: dict[Key, Alignment] = {}
+        self._aligns: list[Key] = []  # the few rows that align: every row that is decoded asks for them
         self.add(records)
 
     def add(self, records: Iterable[Record]) -> None:
@@ -81,6 +82,8 @@ class Ledger:
         for record in records:
             if isinstance(record, Event):
                 self.events[record.key] = record
+                if record.kind == "align":
+                    self._aligns.append(record.key)
             else:
                 self.removals[record.key] = record
             if record.seq > self.tip(record.device)[0]:
@@ -96,6 +99,14 @@ class Ledger:
         further._alignments = dict(self._alignments)
         further.add(records)
         return further
+
+    def let_go(self, blobs: Iterable[str]) -> None:
+        """Forget blobs that the file holds no longer, and what was decoded of them."""
+        gone = set(blobs)
+        for digest in gone:
+            del self.blobs[digest]
+        away = {key for key, event in self.events.items() if event.vectors_digest in gone}
+        self._enrolments = {key: row for key, row in self._enrolments.items() if key[0] not in away}
 
     def tip(self, device: str) -> Tip:
         """The device's last row; (0, zeros) before its first."""
@@ -264,7 +275,7 @@ class Ledger:
         the same way.
         """
         device, seq = event.origin
-        before = {key for key in self.events if key[0] == device and key[1] < seq and self.events[key].kind == "align"}
+        before = {key for key in self._aligns if key[0] == device and key[1] < seq and key in self.events}
         if before:
             removals = (row for key, row in self.removals.items() if key[0] == device and key[1] < seq)
             before -= {target for row in removals for target in row.target_keys}
