@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
-from edgefs_runtime.base.durable import beside, sync_file, sync_folder
+from edgefs_runtime.base.durable import beside, make_folder, sync_file, sync_folder
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.database import gallery_errors, wal_of
 from edgefs_runtime.gallery.records import Meta, Record, Shot
@@ -29,7 +29,7 @@ def create(
         GalleryError: the folder can't be written, the disk is full, or a write-ahead log lies where the file should.
     """
     with gallery_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if wal_of(path).exists() and not path.exists():  # SQLite would replay it into the new file
             raise GalleryError(f"{wal_of(path)} belongs to a gallery that is gone; put {path.name} back or remove both")
         temporary = beside(path)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edgefs_runtime.base.durable import beside, sync_file, sync_folder
+from edgefs_runtime.base.durable import beside, make_folder, sync_file, sync_folder
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.creation import fill
 from edgefs_runtime.gallery.database import GalleryBusyError, connect_owner, gallery_errors, stamp, wal_of
@@ -65,7 +65,7 @@ def replace(path: Path, contents: Contents, word: str) -> Path | None:
         GalleryError: the folder can't be written, or somebody wrote to the old file meanwhile; it stands then.
     """
     with gallery_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         before = stamp(path)
         temporary = beside(path)
         try:

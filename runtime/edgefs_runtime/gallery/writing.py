@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edgefs_runtime.base.durable import sweep
+from edgefs_runtime.base.durable import sweep, swept_folder
+from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.gallery.compacting import Freed, let_go
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.mark import RESERVE, Mark, MarkFile, room_warning
@@ -41,6 +42,8 @@ class Writer:
         self._latest = 0  # bytes of the latest act, roughly
         self._acts = 0
         sweep(path, snapshot_path(path), owner_path(path))
+        with suppress(OSError), swept_folder(challenge_folder(path)):
+            pass  # what a process that was killed left among the parts that guard it
 
     def write(
         self, rows: Sequence[Record], shots: Sequence[Shot], blobs: Mapping[str, bytes], *, takes_away: bool
