@@ -12,7 +12,13 @@ from faults.shim import can_build
 
 TOOL = Path(__file__).parents[2] / "tools" / "faults"
 # Parts of which something is not as wanted yet; whoever mends it takes its line away.
-KNOWN: dict[str, str] = {}
+KNOWN = {
+    "run_flips": "run.json and the report carry no checksum",
+    "parts_flips": "parts.json carries no checksum",
+    "cache_flips": "remembered embeddings carry no checksum",
+    "bundles": "no strict parser of manifests, arrays and networks yet",
+    "galleries": "foreign rows are not parsed strictly yet",
+}
 PARTS = (
     "power_cuts",
     "kills",

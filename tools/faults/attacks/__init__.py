@@ -9,9 +9,10 @@ from faults.attacks.galleries import ROWS
 from faults.attacks.manifests import MANIFESTS
 from faults.attacks.networks import NETWORKS
 from faults.attacks.schemas import SCHEMAS
+from faults.attacks.trained import TRAINED
 from faults.attacks.zips import ZIPS
 
-BUNDLES = {**ZIPS, **FILES, **MANIFESTS, **ARRAYS, **NETWORKS}
+BUNDLES = {**ZIPS, **FILES, **MANIFESTS, **ARRAYS, **NETWORKS, **TRAINED}
 GALLERIES = {**ROWS, **SCHEMAS, **SPECIAL}
 
 __all__ = ["BUNDLES", "GALLERIES"]
