@@ -59,6 +59,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/omniglot.py --training-episodes 20000
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/realign.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/quantise_speed.py
