@@ -22,7 +22,7 @@ class CustomMetadataHook(MetadataHookInterface):
     """Fills in `readme` and `urls`."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """As hatchling asks for the fields that pyproject.toml calls dynamic."""
+        """Fill in the fields that pyproject.toml calls dynamic; hatchling calls this."""
         url = os.environ.get("EDGEFS_URL", "").rstrip("/")
         readme = Path(self.root, "README.md").read_text(encoding="utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": with_absolute_links(readme, url)}

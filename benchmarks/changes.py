@@ -35,12 +35,12 @@ def _vignette(strength: float) -> Step:
 
 
 def _blur(radius: float) -> Step:
-    """Out of focus by a Gaussian of `radius` pixels at 200 pixels height."""
+    """Put out of focus by a Gaussian of `radius` pixels at 200 pixels height."""
     return lambda image, _rng: image.filter(ImageFilter.GaussianBlur(radius * image.height / 200))
 
 
 def _noise(deviation: float) -> Step:
-    """Of the sensor; standard deviation in grey levels of 255."""
+    """Add noise of the sensor; standard deviation in grey levels of 255."""
 
     def step(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         pixels = _pixels(image)

@@ -87,7 +87,7 @@ def warm(bundle: Path, folder: Path, rounds: int) -> None:
 
 
 def cold(bundle: Path, folder: Path, processes: int) -> None:
-    """Whole processes, the two in turn, started by a small process: a child's peak memory counts its parent's."""
+    """Time whole processes, the two in turn, started by a small process: a child's peak memory counts its parent's."""
     by_hand = [sys.executable, str(Path(__file__).with_name("by_hand.py"))]
     commands = {
         "edgefs": [str(EDGEFS), "predict", str(bundle), str(folder / "frame.png")],

@@ -77,7 +77,7 @@ def side_by_side(options: argparse.Namespace) -> None:
 
 
 def run(task: str, seed: int, only: str | None) -> dict[str, float]:
-    """Per cent of the target's test images that the shipped bundles place rightly."""
+    """Share of the target's test images that the shipped bundles place rightly, per cent."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write(task, seed, folder)

@@ -277,7 +277,7 @@ def buffer(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]]:
 
 
 def refined(snapshot: Snapshot, rows: np.ndarray) -> Snapshot:
-    """As `Classifier.refine` teaches it."""
+    """Snapshot with what `Classifier.refine` would teach it."""
     seen = [Seen(row, str(number)) for number, row in enumerate(rows)]
     for enrolment, _ in refinements(snapshot, seen, ()):
         snapshot = extended(snapshot, enrolment, [0] * len(enrolment.vectors))

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def sliced(_weights: str | None = None) -> Backbone:
-    """Its first eleven blocks, 0.24 million weights."""
+    """First eleven blocks of MobileNetV2, 0.24 million weights."""
     whole = load_backbone("mobilenet_v2")
     network = nn.Sequential(*list(whole.network.features)[:11]).eval()
     return dataclasses.replace(whole, name=SLICE, network=network, size=112, digest=state_digest(network))
@@ -106,7 +106,7 @@ def episodes(material: Material, plan: EpisodePlan) -> dict[str, dict[str, list]
 
 
 def times(backbones: list[str], rounds: int = 60) -> None:
-    """Of the embedding alone; decoding, resizing and the head cost the same for all."""
+    """Time the embedding alone; decoding, resizing and the head cost the same for all."""
     models, frames = {}, {}
     for name in backbones:
         backbone = load_backbone(name)
@@ -134,7 +134,7 @@ def times(backbones: list[str], rounds: int = 60) -> None:
 
 
 def renderer(count: int = 1000, side: int = 128) -> None:
-    """Without the second that the processes take to start."""
+    """Time the renderer without the second that its processes take to start."""
     chunks = Rendered(count, side, 0, 2).draw(1, (0, 1))
     first = len(next(chunks))
     began = time.perf_counter()

@@ -46,7 +46,7 @@ def sklearn(make: Callable) -> Method:
     return method
 
 
-# With each: whether it takes embeddings of either sign.
+# Each stands with whether it takes embeddings of either sign.
 PEERS: dict[str, tuple[Method, bool]] = {
     "imprinting": (imprinting, True),
     "easyfsl ProtoNet": (easyfsl(methods.PrototypicalNetworks), True),

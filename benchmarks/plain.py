@@ -22,7 +22,7 @@ def by_onnxruntime(model, images):
 
 
 def by_openvino(model, images, **properties):
-    """As it comes, OpenVINO computes in bfloat16 on processors that have it."""
+    """Embed by OpenVINO, which computes, as it comes, in bfloat16 on processors that have it."""
     import openvino
 
     compiled = openvino.Core().compile_model(model, "CPU", properties)

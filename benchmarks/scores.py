@@ -59,7 +59,7 @@ def nearest_neighbour(snapshot: Snapshot, asked: np.ndarray) -> tuple[LeftOutSco
 
 
 def _distances(snapshot: Snapshot, asked: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the gallery's own rows, left out, and of others."""
+    """Distances of the gallery's own rows, left out, and of others."""
     views, rows = snapshot.views, snapshot.rows.astype(np.float64)
     flat = rows.reshape(-1, rows.shape[2])
     origin = flat.mean(axis=0)

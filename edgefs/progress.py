@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called as work goes on."""
+    """A callable that is told how far work has come."""
 
     def __call__(self, done: int, total: int, note: str = "", /) -> None:
-        """So many of so many are done; `note` says how it stands, such as a loss."""
+        """Tell that `done` of `total` are done; `note` says how it stands, such as a loss."""
 
 
 Steps = Callable[[str], Progress]  # called with a step's name when it begins

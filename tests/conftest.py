@@ -8,33 +8,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from places import GOLDEN, SHARED
 from textures import save
 
 import edgefs  # noqa: F401 - before a test imports onnxruntime: it keeps that from talking to its vendor
 
-GOLDEN = Path(__file__).parent / "golden" / "tiny.edgefs"
-SHARED = Path(os.environ.get("EDGEFS_SHARED") or Path(__file__).parents[2] / "shared")
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes what a user has taught or cached."""
-    folder = tmp_path_factory.mktemp("own")
-    monkeypatch.setenv("EDGEFS_STATE", str(folder / "state"))
-    monkeypatch.setenv("EDGEFS_CACHE", str(folder / "cache"))
-    return folder
-
 
 @pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for many tests: with a real backbone, embedding the rendered pictures takes as long as all else."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache for all tests and workers: embedding the rendered pictures takes longer than all else of an `adapt`."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes what a user has taught or cached."""
+    folder = tmp_path_factory.mktemp("own")
+    monkeypatch.setenv("EDGEFS_STATE", str(folder / "state"))
+    monkeypatch.setenv("EDGEFS_CACHE", str(session_cache))
+    return folder
 
 
 @pytest.fixture
-def remembering(session_cache: Path, own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Embeddings are remembered from test to test."""
-    monkeypatch.setenv("EDGEFS_CACHE", str(session_cache))
+def own_cache(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, for a test that looks into it."""
+    monkeypatch.setenv("EDGEFS_CACHE", str(own_folders / "cache"))
+    return own_folders / "cache"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from edgefs.cli import main
 from edgefs.cli.group import COMMANDS
+from edgefs_runtime import Classifier
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "edgefs").rglob("*.md")])
@@ -92,6 +93,15 @@ def test_every_record_of_a_decision_stands_in_the_index() -> None:
 def test_every_page_stands_in_the_index() -> None:
     index = text_of("docs/README.md")
     assert [path.name for path in (ROOT / "docs").glob("*.md") if f"({path.name}" not in index] == ["README.md"]
+
+
+def test_every_method_in_the_python_page_is_one_of_the_classifier() -> None:
+    page = text_of("docs/python.md")
+    tables = re.findall(r"^\| method \| does \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    cells = [row.split("|")[1] for table in tables for row in table.splitlines()]
+    methods = [name for cell in cells for name in re.findall(r"`(\w+)", cell)]
+    assert len(methods) > 10
+    assert [name for name in methods if not hasattr(Classifier, name)] == []
 
 
 def test_the_command_reference_is_what_the_commands_say() -> None:

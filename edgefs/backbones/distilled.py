@@ -13,7 +13,7 @@ from edgefs_runtime.base.errors import WeightsError
 
 
 def names() -> list[str]:
-    """None: RUNs are places."""
+    """No names: a RUN is told by its place."""
     return []
 
 

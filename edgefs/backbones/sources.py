@@ -1,4 +1,4 @@
-"""Where backbones come from, where torch need not be loaded to know it.
+"""The sources that backbones come from, listed without loading torch.
 
 - `BACKBONES`: networks of our own by name. One is a file here with a function `(weights) -> Backbone`, and one line.
 - `SOURCES`: what opens many networks by a rule. One is a file here with `names` and `load`, and one line.

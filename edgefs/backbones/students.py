@@ -54,7 +54,7 @@ class Student(nn.Module):
 
 
 class Inverted(nn.Module):
-    """Widened, filtered, narrowed, beside a shortcut (Sandler et al. 2018, arXiv:1801.04381).
+    """A block that widens, filters and narrows, beside a shortcut (Sandler et al. 2018, arXiv:1801.04381).
 
     Args:
         channels_in: C of the input.

@@ -1,4 +1,4 @@
-"""`edgefs adapt`."""
+"""`edgefs adapt`: what it can be told, and how it tells what came of it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class AdaptCommand(SectionedCommand):
         self._look_up()
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Those that the command names itself, and what settings declare now."""
+        """Parameters that the command names itself, and those that settings declare now."""
         self._look_up()
         return super().get_params(ctx)
 

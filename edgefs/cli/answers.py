@@ -33,7 +33,6 @@ COLUMNS = (
     "time",
     "warning",
 )  # of the table; new ones come last
-ORDERS = ("verdict", "probability", "p", "path")
 
 _COLOURS = {"OK": "green", "NG": "red", "RECHECK": "yellow", "NO_DECISION": "magenta", "error": "red"}
 _URGENCY = ("NG", "RECHECK", "NO_DECISION", "error", "OK")
@@ -99,7 +98,7 @@ class Summary:
 
     @property
     def unreadable(self) -> int:
-        """Those that can't be read."""
+        """Number of images that can't be read."""
         return self._labels["error"].total() if "error" in self._labels else 0
 
     def sentence(self) -> str:
@@ -124,7 +123,7 @@ def in_order(answers: Iterable[Answered], order: str) -> list[Answered]:
 
 
 def is_coloured() -> bool | None:
-    """False where the user wants no colours (https://no-color.org); None leaves it to the terminal."""
+    """Whether to colour: False where the user wants none (https://no-color.org), None to leave it to the terminal."""
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 

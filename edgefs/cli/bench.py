@@ -1,4 +1,4 @@
-"""`edgefs bench`."""
+"""`edgefs bench`: what is to be measured, and whether limits are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.images import echo_passed_over, image_files
-from edgefs.cli.options import PATH, Described, Number, echo_json, echo_warnings
+from edgefs.cli.options import PATH, Count, Described, Number, echo_json, echo_warnings
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
@@ -59,7 +59,7 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     help="How long each bundle is measured; memory and warming up come on top.",
 )
 @click.option(
-    "--frames", type=click.IntRange(min=1), metavar="N", help="Decide about N frames instead of a time, in each part."
+    "--frames", type=Count(min=1), metavar="N", help="Decide about N frames in each part, however long that takes."
 )
 @click.option(
     "--threads",
@@ -75,7 +75,7 @@ def _threads(_ctx: click.Context, _option: click.Parameter, given: str) -> tuple
     cls=Described,
     type=PATH,
     show_default="the bundle's seed",
-    help="The gallery of which a copy decides.",
+    help="The gallery; a copy of it decides.",
 )
 @click.option("--deadline-ms", type=Number(min=0, min_open=True), help="Count the frames that take longer than this.")
 @click.option(
@@ -102,7 +102,7 @@ def command(
     """Measure how fast BUNDLEs decide on this machine, side by side, and compare them with the first.
 
     Frames in memory are timed from the camera to the decision, stage by stage, one after the other without a pause;
-    also while a class is enrolled in another thread, and in batches. To four of them comes one that is decoded first.
+    also while a class is enrolled in another thread, and in batches. Every fifth frame is decoded first.
     Galleries are copies that are thrown away. A limit (--max-p99-ms, or --deadline-ms with --max-misses) holds end to
     end for frames in memory while nothing else goes on; a bundle that exceeds it makes the exit status 1.
     """
@@ -141,9 +141,11 @@ def _check_usage(
     from edgefs_runtime.benchmarking.percentiles import samples_needed
 
     if images and camera_size:
-        raise click.UsageError("--camera-size is of rendered frames; with --image the files have their own.")
+        raise click.UsageError(
+            "--camera-size is for rendered frames, and those of --image have their own size; leave one of the two out."
+        )
     if max_misses is not None and deadline_ms is None:
-        raise click.UsageError("--max-misses needs --deadline-ms.")
+        raise click.UsageError("--max-misses counts frames that miss a deadline; it needs --deadline-ms.")
     if max_p99_ms is not None and frames is not None and frames < samples_needed(99.0):
         raise click.UsageError(f"--max-p99-ms needs --frames {samples_needed(99.0)} at least.")
 

@@ -55,7 +55,8 @@ def _frames(frames: Frames) -> str:
 def _bundle(bundle: BenchFigures, deadline: float | None) -> Iterator[str]:
     height, width = bundle.size
     precision = f"{bundle.precision}, " if bundle.precision else ""
-    yield f"{bundle.path}: {precision}{width} x {height}, {bundle.head}, {bundle.images} images in the gallery"
+    images = counted(bundle.images, "image")
+    yield f"{bundle.path}: {precision}{width} x {height}, {bundle.head}, {images} in the gallery"
     heads = "".join(f"{f'p{percentile:g}':>9}" for percentile in PERCENTILES)
     yield f"  {'milliseconds':<{_WIDTH}}{'samples':>8}{heads}{'slowest':>9}"
     for stage, name in _STAGES.items():
@@ -67,9 +68,9 @@ def _bundle(bundle: BenchFigures, deadline: float | None) -> Iterator[str]:
         for when, name in (("alone", "alone"), ("enrolling", "while enrolling")):
             yield f"  {f'over {deadline:g} ms, {name}':<{_WIDTH}} {_misses(bundle.misses[when])}"
     yield (
-        f"  {'enrolled meanwhile':<{_WIDTH}} {meanwhile.images} images {meanwhile.enrolments} times, "
-        f"{meanwhile.enrolment.percentiles[50.0] or 0:.0f} ms each; {meanwhile.by_old_snapshot} of "
-        f"{meanwhile.end_to_end.samples} frames decided by the gallery as it was before"
+        f"  {'enrolled meanwhile':<{_WIDTH}} {counted(meanwhile.images, 'image')} "
+        f"{counted(meanwhile.enrolments, 'time')}, {meanwhile.enrolment.percentiles[50.0] or 0:.0f} ms each; "
+        f"{meanwhile.by_old_snapshot} of {meanwhile.end_to_end.samples} frames decided by the gallery as it was before"
     )
     yield from _throughput(bundle.throughput)
     yield f"  {'peak memory':<{_WIDTH}} {_memory(bundle.memory)}"

@@ -45,7 +45,7 @@ def command() -> None:
 @click.option(
     "--retaken",
     is_flag=True,
-    help="They were photographed after a change of camera or lamp that `edgefs realign` is yet to meet.",
+    help="The parts were photographed after a change of camera or lamp that `edgefs realign` is yet to meet.",
 )
 @actor_option
 @gallery_option

@@ -20,7 +20,7 @@ from edgefs_runtime.base.errors import EdgefsError
 
 
 def config_option(command: Any) -> Any:
-    """--config FILE."""
+    """Add `--config FILE`."""
     return click.option(
         "--config",
         type=PATH,

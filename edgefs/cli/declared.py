@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from edgefs.cli.options import PATH, Described, Number
+from edgefs.cli.options import PATH, Count, Described, Number
 from edgefs.cli.options import Option as Decorator
 from edgefs.settings.setting import Setting, settings_of
 
@@ -115,4 +115,4 @@ def _type(kind: Any, told: Setting) -> Any:
     limits: dict[str, Any] = {"min_open": told.above is not None, "max_open": told.below is not None}
     if kind is float:
         return Number(least, most, **limits)
-    return click.INT if least is None and most is None else click.IntRange(least, most, **limits)
+    return click.INT if least is None and most is None else Count(least, most, **limits)

@@ -1,4 +1,4 @@
-"""`edgefs demo`."""
+"""`edgefs demo`: the demo's steps, printed as they happen."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """The whole way: images, adapt, export, and a device that says unknown and then learns.
+    """Go the whole way: images, adapt, export, and a device that says unknown and then learns.
 
-    Works offline: the images are rendered and the network travels in the package.
+    The demo works offline: the images are rendered and the network travels in the package.
     """
     if data is not None:
         check_data(data)

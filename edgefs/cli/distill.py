@@ -1,4 +1,4 @@
-"""`edgefs distill`."""
+"""`edgefs distill`: what it can be told, and how it tells what came of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def command(archive: Path | None, out: Path, overwrite: bool, rendered: bool, as
     """Teach a small network what a large one sees, from images that need no labels.
 
     ARCHIVE is a folder of images, in any folders below it. The RUN is a backbone for every method: edgefs adapt DATA
-    --backbone RUN. What was killed goes on from its last epoch when the same command is given again.
+    --backbone RUN. A training that was killed goes on from its last epoch when the same command is given
+    again.
     """
     if rendered == (archive is not None):
         raise click.UsageError("pass either ARCHIVE, a folder of images, or --rendered")

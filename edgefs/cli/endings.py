@@ -42,7 +42,7 @@ WORKSTATION = (
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C."""
+    """The end of a command by Ctrl-C."""
 
     exit_code = INTERRUPTED
 
@@ -50,7 +50,7 @@ class Interrupted(click.ClickException):
         super().__init__("stopped by Ctrl-C")
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """On a line of its own, where a terminal has shown `^C`."""
+        """Print on a line of its own, where a terminal has shown `^C`."""
         if sys.stderr.isatty():
             click.echo(err=True)
         super().show(file)
@@ -89,7 +89,7 @@ def last_words(error: OSError) -> int:
 
 
 def missing_extra(module: str) -> click.ClickException:
-    """Of a command of the workstation that is called on a device."""
+    """Error of a workstation's command that is called on a device."""
     return click.ClickException(
         f'this command needs the workstation part, {module} is not installed: pip install "edgefs[workstation]"'
     )

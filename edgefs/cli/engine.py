@@ -1,4 +1,4 @@
-"""`edgefs engine`."""
+"""`edgefs engine`: a bundle's TensorRT engine, built and told where it lies."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from edgefs.cli.options import bundle_argument, echo_json, json_option
+from edgefs.cli.options import Count, bundle_argument, echo_json, json_option
 
 
 @click.command("engine")
 @bundle_argument
 @click.option(
     "--max-batch",
-    type=click.IntRange(1, 1024),
+    type=Count(1, 1024),
     default=8,
     show_default=True,
     help="The most images that the engine can take at once.",
 )
 @click.option(
     "--workspace",
-    type=click.IntRange(1),
+    type=Count(1),
     default=1024,
     show_default=True,
     metavar="MIB",
@@ -30,7 +30,7 @@ from edgefs.cli.options import bundle_argument, echo_json, json_option
 def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None:
     """Build the TensorRT engine of BUNDLE for this GPU, test it, and say where it lies; it takes minutes.
 
-    `--provider tensorrt` uses it. One that is there for the same model, TensorRT, GPU and options is not built again.
+    `--provider tensorrt` uses the engine. One that exists for the same model, TensorRT, GPU and options is kept.
     """
     from edgefs_runtime.embedders.self_test import run_self_test
     from edgefs_runtime.embedders.tensorrt.engines import build_engine

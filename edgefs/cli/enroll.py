@@ -1,4 +1,4 @@
-"""`edgefs enroll`."""
+"""`edgefs enroll`: a class taught from images, or looked at first with `--check`."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _MOST_SHOWN = 5  # thumbnails
     "--unlabelled",
     type=PATH,
     metavar="DIR",
-    help="Then refine classes of few images by the images in DIR, as `edgefs gallery refine` does.",
+    help="Refine classes of few images afterwards, by the images in DIR, as `edgefs gallery refine` does.",
 )
 @click.option(
     "--pending", is_flag=True, help="They don't decide until somebody else approves them (`edgefs gallery approve`)."
 )
-@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option("--check", is_flag=True, help="Say what enrolling would do, and change nothing.")
 @click.option(
     "--show", type=PATH, metavar="DIR", help="With --check: write the thumbnails kept of the nearest class to DIR."
 )

@@ -1,4 +1,4 @@
-"""`edgefs evaluate`."""
+"""`edgefs evaluate`: a RUN or a bundle on labelled images, or in episodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.declared import options_of
-from edgefs.cli.options import PATH, echo_json, json_option
+from edgefs.cli.options import PATH, Count, echo_json, json_option
 from edgefs.cli.sections import SectionedCommand, under
 from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_evaluate
@@ -44,14 +44,14 @@ _DECIDING, _EPISODES = "Deciding", "Episodes"  # headings of the help
 @click.option("--report", type=PATH, help="The file that a report (HTML) is written to; one that is there is replaced.")
 @click.option(
     "--episodes",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     metavar="N",
     help="Measure N episodes instead: galleries of --shots images a class, drawn from DATA.",
     **under(_EPISODES),
 )
 @click.option(
     "--shots",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     default=5,
     show_default=True,
     help="The number of images of each class in an episode's gallery.",
@@ -59,14 +59,14 @@ _DECIDING, _EPISODES = "Deciding", "Episodes"  # headings of the help
 )
 @click.option(
     "--ways",
-    type=click.IntRange(min=2),
+    type=Count(min=2),
     show_default="all",
     help="The number of classes in an episode.",
     **under(_EPISODES),
 )
 @click.option(
     "--queries",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     default=15,
     show_default=True,
     help="The number of images of each class that an episode asks about.",

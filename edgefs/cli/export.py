@@ -1,4 +1,4 @@
-"""`edgefs export`."""
+"""`edgefs export`: what it can be told, and what the bundle became."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_export
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.settings.deploy import PRECISION, DeploySettings
-from edgefs_runtime.base.wording import noun_of
+from edgefs_runtime.base.wording import counted, noun_of
 
 if TYPE_CHECKING:
     from edgefs.pipelines.export import Exported
@@ -124,7 +124,7 @@ def _json(exported: Exported) -> dict[str, Any]:
 def _echo(exported: Exported) -> None:
     parity, evaluation = exported.parity, exported.evaluation
     click.echo(
-        f"onnxruntime against torch on {parity.images} images: embeddings within {parity.worst:.1e}, "
+        f"onnxruntime against torch on {counted(parity.images, 'image')}: embeddings within {parity.worst:.1e}, "
         f"{parity.flips or 'no'} {noun_of(parity.flips, 'label')} changed."
     )
     for line in told(exported.deployed):

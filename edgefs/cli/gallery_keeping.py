@@ -101,16 +101,17 @@ def restore(
 
     What was taught after the backup can be merged from there. The restored gallery counts as another device.
     """
+    from edgefs_runtime.base.errors import GalleryError
     from edgefs_runtime.classifier import Classifier
-    from edgefs_runtime.gallery import GalleryDamagedError
 
     path = gallery_path_of(bundle, gallery)
+    unreadable = None
     try:
-        with Classifier.open(bundle, gallery=path, challenge=False) as classifier:
-            kept = classifier.restore(copy, force=force, actor=actor, reason=reason)
-    except GalleryDamagedError:
-        with Classifier.open(bundle, seed_only=True) as classifier:
-            kept = classifier.restore(copy, gallery=path, actor=actor, reason=reason)
+        classifier = Classifier.open(bundle, gallery=path, challenge=False)
+    except GalleryError:  # it can't be opened, and is what a backup is for
+        unreadable, classifier = path, Classifier.open(bundle, seed_only=True)
+    with classifier:
+        kept = classifier.restore(copy, gallery=unreadable, force=force, actor=actor, reason=reason)
     if as_json:
         echo_json({"path": str(path), "kept": None if kept is None else str(kept)})
     else:

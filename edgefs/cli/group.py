@@ -14,7 +14,7 @@ from edgefs.cli.endings import last_words, one_line
 from edgefs.cli.workstation import NEEDS
 
 ON_THE_WORKSTATION = {
-    "demo": "The whole way on built-in data, offline, in minutes.",
+    "demo": "Go the whole way on built-in data, offline, in minutes.",
     "look": "Show what would be learned from a folder of images, before anything is.",
     "adapt": "Adapt a pretrained network to a folder of images.",
     "distill": "Teach a small network what a large one sees, from unlabelled images.",

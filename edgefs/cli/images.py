@@ -11,7 +11,7 @@ _PASSED_OVER = "edgefs.passed_over"  # in the context of a command: the sentence
 
 
 def unlabelled_files(given: Sequence[Path]) -> list[Path]:
-    """As `image_files`, of images of which single ones may fail: what is not there at all is a slip of the pen.
+    """Files as `image_files` lists them, of which single ones may fail later; a path that is not there fails at once.
 
     Raises:
         ImageError: a file or a folder does not exist, or a folder holds no image.

@@ -1,4 +1,4 @@
-"""`edgefs look`."""
+"""`edgefs look`: a contact sheet of what would be learned, before anything is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgefs.cli.declared import options_of
-from edgefs.cli.options import PATH, Described, echo_json, json_option
+from edgefs.cli.options import PATH, Count, Described, echo_json, json_option
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_data, check_file
 from edgefs.settings.adapt import AdaptSettings
@@ -36,7 +36,7 @@ _MOST_REASONS = 5
 @click.option(
     "--size",
     nargs=2,
-    type=click.IntRange(16, 4096),
+    type=Count(16, 4096),
     metavar="HEIGHT WIDTH",
     default=(224, 224),
     show_default=True,
@@ -44,7 +44,7 @@ _MOST_REASONS = 5
 )
 @click.option(
     "--images",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     cls=Described,
     show_default="4, or 1 with more than 50 classes",
     help="The number of images shown of each class.",

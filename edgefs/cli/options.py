@@ -31,8 +31,16 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Count(click.IntRange):
+    """A whole number in a range, which help and errors call an integer: the range stands beside it."""
+
+    name = "integer"
+
+
 class Number(click.FloatRange):
     """A number in a range; `nan` lies in every one, and a limit of it would let anything pass."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number, where it is finite."""
@@ -59,7 +67,7 @@ class Described(click.Option):
         self.group = group
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Its line of the help; a default in words stands there as a default in figures does, without brackets."""
+        """Line of the help; a default in words stands there as a default in figures does, without brackets."""
         record = super().get_help_record(ctx)
         if record is None or not isinstance(self.show_default, str):
             return record
@@ -67,7 +75,7 @@ class Described(click.Option):
 
 
 def apply(*groups: tuple[Option, ...]) -> Option:
-    """All options of some groups, in their order."""
+    """Add all options of some groups to a command, in their order."""
 
     def decorate(command: Any) -> Any:
         for option in reversed([option for group in groups for option in group]):
@@ -78,12 +86,12 @@ def apply(*groups: tuple[Option, ...]) -> Option:
 
 
 def bundle_argument(command: Command) -> Command:
-    """BUNDLE, a `.edgefs` file."""
+    """Add the argument BUNDLE, a `.edgefs` file."""
     return click.argument("bundle", type=PATH)(command)
 
 
 def gallery_option(command: Command) -> Command:
-    """--gallery FILE."""
+    """Add `--gallery FILE`."""
     return click.option(
         "--gallery",
         cls=Described,
@@ -94,7 +102,7 @@ def gallery_option(command: Command) -> Command:
 
 
 def provider_option(command: Command) -> Command:
-    """--provider."""
+    """Add `--provider`."""
     return click.option(
         "--provider",
         type=click.Choice(["auto", "cpu", "cuda", "tensorrt"]),
@@ -105,26 +113,26 @@ def provider_option(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
-    """--json."""
+    """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
 
 
 def actor_option(command: Command) -> Command:
-    """--actor NAME."""
+    """Add `--actor NAME`."""
     return click.option("--actor", default="", metavar="NAME", help="The name of who does this, for the audit log.")(
         command
     )
 
 
 def reason_option(command: Command) -> Command:
-    """--reason TEXT."""
+    """Add `--reason TEXT`."""
     return click.option("--reason", default="", metavar="TEXT", help="The reason for doing it, for the audit log.")(
         command
     )
 
 
 def wait_option(command: Command) -> Command:
-    """--wait SECONDS."""
+    """Add `--wait SECONDS`."""
     return click.option(
         "--wait",
         type=Number(min=0),
@@ -135,7 +143,7 @@ def wait_option(command: Command) -> Command:
     )(command)
 
 
-# Of what changes a gallery: who does it and why, which gallery, and how long it waits for another owner.
+# Options of what changes a gallery: who does it and why, which gallery, and how long it waits for another owner.
 ACT: tuple[Option, ...] = (reason_option, actor_option, gallery_option, wait_option, json_option)
 
 

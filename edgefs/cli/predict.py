@@ -1,4 +1,4 @@
-"""`edgefs predict`."""
+"""`edgefs predict`: answers about images, printed, tabled, and saved by verdict."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _check(table: Path | None, save: Path | None, link: bool, as_json: bool) -> 
 
 
 def _without_saved(files: list[Path], given: Iterable[Path], save: Path | None) -> list[Path]:
-    """Without what an earlier run saved, where that lies below a folder that is searched."""
+    """Files but for what an earlier run saved, where that lies below a folder that is searched."""
     if save is None or not save.exists():
         return files
     from edgefs.cli.saving import is_below

@@ -1,4 +1,4 @@
-"""`edgefs realign`."""
+"""`edgefs realign`: an alignment after a change of camera or lamp, shown before it counts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "mean", "moments", "coral"]),
     default="auto",
     show_default=True,
-    help="What is matched: means; also how far the classes lie apart (auto); also the scatter within them.",
+    help="What is matched: mean takes the means, moments also how far the classes lie apart, coral also the scatter "
+    "within them; auto is moments.",
 )
-@click.option("--check", is_flag=True, help="Only say what it would do.")
-@click.option("--force", is_flag=True, help="Realign although it is doubtful or challenge parts would fail.")
+@click.option("--check", is_flag=True, help="Say what realigning would do, and change nothing.")
+@click.option("--force", is_flag=True, help="Realign although the estimate is doubtful or challenge parts would fail.")
 @provider_option
 @apply(ACT)
 def command(

@@ -1,4 +1,4 @@
-"""`edgefs show`."""
+"""`edgefs show`: what a bundle and this device's gallery are, as a table, JSON or a report."""
 
 from __future__ import annotations
 

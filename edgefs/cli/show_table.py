@@ -33,7 +33,7 @@ def rows_of_model(bundle: Bundle) -> Iterator[Row]:
 
 
 def rows_of_decision(judge: Judge) -> Iterator[Row]:
-    """By which thresholds a part is refused, or judged a defect, at this moment."""
+    """Thresholds by which a part is refused, or judged a defect, at this moment."""
     settings, left, refused = judge.settings, judge.overkill_left, judge.thresholds
     if judge.p_rule == "none":
         yield "unknown", "nothing is refused: the classes have too few images, or the budget is 0"
@@ -55,7 +55,7 @@ def rows_of_decision(judge: Judge) -> Iterator[Row]:
 
 
 def rows_of_classes(raw: Mapping[str, Any]) -> Iterator[Row]:
-    """Its classes as it was exported."""
+    """Classes that the bundle was exported with."""
     for number, entry in enumerate(raw["labels"]):
         label, disposition = entry["label"], entry["disposition"]
         yield "" if number else "classes", f"{label} ({disposition}, {_images(entry)})"

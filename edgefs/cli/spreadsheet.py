@@ -93,7 +93,7 @@ def _errors(name: str) -> Iterator[None]:
 
 
 def _refuse_another(target: Path, columns: Sequence[str]) -> None:
-    """Only a table of the same kind is replaced: `--csv part1.jpg part2.jpg` is a slip of the pen."""
+    """Refuse to replace anything but a table of this kind: `--csv part1.jpg part2.jpg` is a slip of the pen."""
     if target.is_dir():
         raise click.UsageError(f"--csv {target}: is a folder; expected the name of a file, or - for standard output")
     if not target.is_file():

@@ -1,4 +1,4 @@
-"""`edgefs verify`."""
+"""`edgefs verify`: whether a bundle is whole and computes here what it should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two domains from two folders: a source with labels, and a target with all of its labels, a few, or none.
+"""Two folders become two domains: a source with labels, and a target with all of its labels, a few, or none.
 
 An unlabelled target is a folder that holds images directly, or `train/` that does; `test/<class>/` beside it is never
 learned from. Every other layout is a labelled target, of which `--shots K` leaves K labels a class; the other images of
@@ -160,7 +160,7 @@ def _load(
 
 
 def _check_classes(source: Sequence[str], target: Collection[str], place: Path, *, partly: bool = False) -> None:
-    """`partly`: the target may lack some, since its test images need not show every class."""
+    """Refuse classes that only one domain has; `partly` lets the target lack some, as its test images may."""
     missing = sorted(set(target) - set(source))
     surplus = [] if partly else sorted(set(source) - set(target))
     if missing or surplus:
@@ -227,7 +227,7 @@ def _load_tests(place: Path, preprocess: Preprocess, steps: Steps) -> Dataset:
 
 
 def _divide(target: Dataset, settings: AdaptSettings) -> Split:
-    """As the data says or 60/20/20; then, with shots, K labels a class of the training side."""
+    """Split as the data says or 60/20/20; then, with shots, draw K labels a class from the training side."""
     split = split_dataset(target, shots=None, seed=settings.seed)
     if settings.shots is None:
         return split
@@ -261,7 +261,7 @@ def _hold_out(source: Dataset, seed: int) -> tuple[tuple[Sample, ...], tuple[Sam
 
 
 def _keep_out(images: Sequence[Sample], taught: Sequence[Sample], seed: int) -> tuple[list[Sample], tuple[Sample, ...]]:
-    """Of the target, what is shown to the training, and what is not; parts stay together."""
+    """Images of the target that are shown to the training, and those that are not; parts stay together."""
     names = {name for sample in taught for name in (sample.digest, sample.group) if name}
     parts: dict[str, list[Sample]] = {}
     for sample in images:

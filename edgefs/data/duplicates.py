@@ -60,7 +60,7 @@ class NearDuplicates:
 
 
 def near_duplicates(a: Sequence[Sample], b: Sequence[Sample]) -> NearDuplicates:
-    """For images of `b` the image of `a` that shows almost the same picture, where there is one.
+    """Find, for each image of `b`, the image of `a` that shows almost the same picture, if there is one.
 
     Different brightness and contrast, a new size and a lossy format are seen through; a turn, a mirror image or a
     shift by more than a few per cent of the width is not. Pictures without contrast are passed over.

@@ -1,4 +1,4 @@
-"""From a folder or a CSV file to a `Dataset` in which every image can be trusted to open."""
+"""Loading turns a folder or a CSV file into a `Dataset` in which every image can be trusted to open."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def read_images(
 
 
 def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progress | None) -> list[Sample]:
-    """The same images, looked at through another window."""
+    """Look at the images again, through another window."""
 
     def looked_at(sample: Sample) -> Sample:
         picture = preprocess.open(sample.path)
@@ -87,7 +87,7 @@ def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progre
 
 
 def _each(items: Sequence[Item], work: Callable[[Item], Done], progress: Progress | None) -> list[Done]:
-    """`work` done to each, in their order."""
+    """Do `work` to each sample, and give the results in their order."""
     results: list[Done] = []
     pool = ThreadPoolExecutor(_THREADS)
     try:

@@ -39,7 +39,7 @@ class Device:
     loaded: str = ""
 
     def forget_all(self) -> None:
-        """As it was before an earlier demo; what else lies in its folder stays."""
+        """Forget what an earlier demo taught; what else lies in the device's folder stays."""
         for file in self.state.glob("demo*.gallery*"):
             file.unlink()
 
@@ -53,7 +53,7 @@ class Device:
         return [json.loads(line) for line in self._run("predict", self.bundle, *images, "--json").splitlines()]
 
     def enroll(self, label: str, images: Sequence[Path]) -> None:
-        """`edgefs enroll`."""
+        """Run `edgefs enroll`."""
         self._run("enroll", self.bundle, label, *images, "--force", "--actor", "demo")
 
     def _run(self, *arguments: str | Path) -> str:

@@ -42,7 +42,7 @@ class Outcome:
         new_before: images of the new class before it was enrolled.
         known_after: the first again, afterwards.
         new_after: images of the new class afterwards.
-        seconds: by step.
+        seconds: what each step took.
         loaded: training frameworks that the device's processes loaded.
         asked: the command that asks the device about an image of the new class, as the shell takes it.
     """

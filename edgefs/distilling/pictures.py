@@ -31,7 +31,7 @@ class Pictures(Protocol):
     kept: int  # never drawn
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
-        """The epoch's pictures, of several processes' the `part` (number, of how many)."""
+        """Pictures of an epoch, or one process's part of them: (number, of how many)."""
         ...
 
     def held_out(self) -> Iterator[Chunk]:
@@ -39,7 +39,7 @@ class Pictures(Protocol):
         ...
 
     def close(self) -> None:
-        """End what works on them."""
+        """End the processes that work on pictures."""
         ...
 
 
@@ -61,7 +61,7 @@ class Rendered:
         self._begun: dict[tuple[int, int, int], Iterator[Chunk]] = {}
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
-        """See `Pictures`."""
+        """Pictures of an epoch, rendered while the epoch before is trained on."""
         number, parts = part
         count = self.count // parts
         chunks = self._begun.pop((epoch, count, number), None) or self._render(epoch, count, number)
@@ -70,11 +70,11 @@ class Rendered:
         yield from chunks
 
     def held_out(self) -> Iterator[Chunk]:
-        """See `Pictures`."""
+        """Pictures of epoch 0, which no training draws."""
         yield from self._render(0, self.kept, 0)
 
     def close(self) -> None:
-        """See `Pictures`."""
+        """End the processes that render."""
         if self._pool is not None:
             self._pool.terminate()
             self._pool.join()
@@ -112,17 +112,17 @@ class Archive:
         self.count = min(count, len(self._paths))
 
     def draw(self, epoch: int, part: tuple[int, int]) -> Iterator[Chunk]:
-        """See `Pictures`."""
+        """Pictures of an epoch, drawn from the archive's images."""
         number, parts = part
         chosen = np.random.default_rng((self._seed, epoch)).permutation(len(self._paths))[: self.count]
         yield from self._read([self._paths[position] for position in chosen[number::parts]])
 
     def held_out(self) -> Iterator[Chunk]:
-        """See `Pictures`."""
+        """Pictures of images that no epoch draws."""
         yield from self._read(self._held_out)
 
     def close(self) -> None:
-        """See `Pictures`: nothing to end."""
+        """Do nothing: no process renders."""
 
     def _read(self, paths: Sequence[Path]) -> Iterator[Chunk]:
         with ThreadPoolExecutor(_THREADS) as pool:

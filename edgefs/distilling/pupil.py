@@ -38,7 +38,7 @@ class Described:
 
     @classmethod
     def joined(cls, parts: Sequence[Described]) -> Described:
-        """Several after one another."""
+        """Join several, one after another."""
         maps = tuple(torch.cat(level) for level in zip(*(part.maps for part in parts), strict=True))
         return cls(torch.cat([part.views for part in parts]), maps, torch.cat([part.embedding for part in parts]))
 
@@ -68,7 +68,7 @@ class Pupil(nn.Module):
             self.register_buffer(f"deviation_{number}", torch.ones(width))
 
     def measure_scale(self, described: Described) -> None:
-        """By what the teacher's numbers are standardised: their mean and deviation over some views."""
+        """Measure what standardises the teacher's numbers: their mean and deviation over some views."""
         for number, field in enumerate((*described.maps, described.embedding)):
             rows = field.float().movedim(1, -1).flatten(0, -2)  # [all places,C]
             self.get_buffer(f"mean_{number}").copy_(rows.mean(0))

@@ -97,7 +97,7 @@ class Teacher(nn.Module):
         return self.network.plan.width
 
     def channels(self, level: Level) -> int:
-        """Of the maps of one level."""
+        """Number of channels of the maps of one level."""
         return sum(min(stage.channels, _MOST_CHANNELS) for stage in level.taught_by)
 
     @torch.no_grad()

@@ -67,7 +67,7 @@ def _cropped(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
 
 
 def _mixed(views: Tensor, generator: torch.Generator) -> Tensor:
-    """Some with another laid over it, some with a rectangle of another (Zhang et al. 2018; Yun et al. 2019)."""
+    """Lay another view over some, and a rectangle of another into some (Zhang et al. 2018; Yun et al. 2019)."""
     kind, weight, width, height, x, y = _random(views, 6, generator)
     other = views[torch.randperm(len(views), generator=generator, device=views.device)]
     axis = torch.linspace(0, 1, views.shape[-1], device=views.device)
@@ -86,7 +86,7 @@ def _between(axis: Tensor, start: Tensor, length: Tensor) -> Tensor:
 
 
 def _blurred(views: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Some out of focus: through fewer pixels, as many for all of a batch."""
+    """Put some views out of focus: through fewer pixels, as many for all of a batch."""
     side = views.shape[-1]
     strength = float(torch.rand((), generator=generator, device=views.device))
     rows = chosen.nonzero().flatten()
@@ -97,7 +97,7 @@ def _blurred(views: Tensor, chosen: Tensor, generator: torch.Generator) -> Tenso
 
 
 def _coloured(views: Tensor, generator: torch.Generator) -> Tensor:
-    """Some in grey, some under a tinted light."""
+    """Show some views in grey, some under a tinted light."""
     kind, red, green, blue = _random(views, 4, generator)
     grey = views.mean(1, keepdim=True)
     tint = 0.6 + 0.8 * torch.cat((red, green, blue), 1)
@@ -115,7 +115,7 @@ def _lit(views: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _noisy(views: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Some of a noisy sensor."""
+    """Add a sensor's noise to some views."""
     rows = chosen.nonzero().flatten()
     strength = _random(views, 1, generator)[0][rows]
     noise = torch.randn(views[rows].shape, generator=generator, device=views.device)

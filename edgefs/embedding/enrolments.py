@@ -1,4 +1,4 @@
-"""From samples and their embeddings to what a gallery is made of."""
+"""Enrolments, which a gallery is made of, are built from samples and their embeddings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Embedded:
 
     @classmethod
     def of_views(cls, taught: Vectors, views: int) -> Embedded:
-        """From all views of each image."""
+        """Embeddings by the first of all views of each image, which teach together."""
         return cls({digest: row[: len(row) // views] for digest, row in taught.items()}, taught, views)
 
 

@@ -38,7 +38,7 @@ class GalleryNetwork(nn.Module):
 
     @property
     def plan(self) -> EmbeddingPlan:
-        """Of the embedding network."""
+        """Plan of the embedding network."""
         return self.network.plan
 
     def forward(self, images: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Projection:
 
     @classmethod
     def fit(cls, vectors: NDArray[np.float32], dim: int) -> Projection:
-        """Of embeddings `[n,F]` of pictures in general, to at most `dim` numbers."""
+        """Fit a projection to at most `dim` numbers to embeddings `[n,F]` of pictures in general."""
         rows = vectors.astype(np.float64)
         mean = rows.mean(axis=0)
         _, lengths, components = np.linalg.svd(rows - mean, full_matrices=False)

@@ -49,7 +49,7 @@ def learning_curve(
     Args:
         train: the support that is drawn from.
         held_out: what is predicted.
-        embedded: of all of them.
+        embedded: embeddings of all of these images.
         dispositions: of every class.
         decision: the head.
         seed: picks the draws.

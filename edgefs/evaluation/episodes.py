@@ -60,7 +60,7 @@ class Mean:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Mean:
-        """Of one value for each episode."""
+        """Mean and its 95 % interval over one value for each episode."""
         if not values:
             return cls(float("nan"), float("nan"))
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

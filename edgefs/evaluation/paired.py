@@ -24,7 +24,7 @@ def balanced_shares(right: NDArray[np.bool_], classes: NDArray[np.int64]) -> NDA
 
 
 def standard_error(added: NDArray[np.float64]) -> float:
-    """Of the sum of `[n]` independent values; 0 where a single one tells no spread."""
+    """Standard error of the sum of `[n]` independent values; 0 where a single one tells no spread."""
     n = len(added)
     return float(added.std(ddof=1) * np.sqrt(n)) if n > 1 else 0.0
 

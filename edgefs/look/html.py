@@ -1,4 +1,4 @@
-"""From a `Sheet` to one HTML file: every text is escaped, nothing is loaded from anywhere."""
+"""A `Sheet` becomes one HTML file: every text is escaped, nothing is loaded from anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a data folder and a `Preprocess` to a contact sheet."""
+"""Looking turns a data folder and a `Preprocess` into a contact sheet."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _region(roi: Box | None) -> str:
 
 
 def _by_reason(left_out: Sequence[LeftOut]) -> dict[str, list[LeftOut]]:
-    """Apart by the reason; those that differ in numbers only, as the size of the image, are one."""
+    """Group images by the reason; reasons that differ in numbers only, such as the image's size, are one."""
     found: dict[str, list[LeftOut]] = {}
     for item in left_out:
         found.setdefault(re.sub(r"\d+", "0", item.reason), []).append(item)
@@ -207,7 +207,7 @@ def _reasons(left_out: Sequence[LeftOut]) -> list[tuple[str, int]]:
 
 
 def _some(left_out: Sequence[LeftOut]) -> list[LeftOut]:
-    """Of every kind of reason the first, then more in their order."""
+    """First image of every kind of reason, then more in their order."""
     firsts = [items[0] for items in _by_reason(left_out).values()]
     return [*firsts, *(item for item in left_out if item not in firsts)][:_MOST_LEFT_OUT]
 

@@ -20,7 +20,7 @@ def can_be_compared(task: Task) -> bool:
 
 
 def judge_of(task: Task, adapted: Adapted) -> Judge:
-    """Decides as what ships will."""
+    """Judge that decides as what ships will."""
     return _judge(task.split.train, task, adapted, adapted.head)
 
 

@@ -1,4 +1,4 @@
-"""What a method says of itself, where torch need not be loaded to know it.
+"""What a method says of itself, known without loading torch.
 
 A method is one file, or one folder, and one line in `METHODS`:
 

@@ -97,7 +97,7 @@ class _Choice:
 
 
 def _choose(settings: Sequence[Setting], task: Task, embedded: Embedded) -> _Choice:
-    """By balanced accuracy, and among equals by the loss of their calibrated probabilities."""
+    """Choose by balanced accuracy, and among equals by the loss of their calibrated probabilities."""
     support = choosing_support(task)
     parted = folds(support, _FOLDS, task.seed)
     if not parted:

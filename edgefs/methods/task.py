@@ -120,5 +120,5 @@ class Adapted:
 
     @property
     def symmetries(self) -> tuple[str, ...]:
-        """In which an image that teaches is seen as well."""
+        """Symmetries in which an image that teaches is seen as well."""
         return self.preprocess.symmetries

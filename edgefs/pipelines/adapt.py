@@ -1,4 +1,4 @@
-"""`edgefs adapt`: from a folder of images to a RUN, by one of the methods.
+"""`edgefs adapt`: a folder of images becomes a RUN, by one of the methods.
 
 The order is that of a careful engineer: read and check the data, divide it, look at the backbone, adapt on what may be
 learned from, measure on what may not, write it all down.
@@ -49,7 +49,7 @@ def adapt(
     Args:
         data: folder or CSV file.
         out: place of the RUN.
-        settings: see there.
+        settings: what `adapt` is told; `AdaptSettings` explains each.
         overwrite: replace a RUN that stands at `out`.
         steps: told how the work goes on.
         tell: given one sentence for each thing that was decided.

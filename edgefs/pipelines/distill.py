@@ -1,4 +1,4 @@
-"""`edgefs distill`: from unlabelled images and a large network to a small one that `adapt` takes as its backbone."""
+"""`edgefs distill`: a small network, which `adapt` takes as its backbone, learns from a large one without labels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def distill(
     Args:
         archive: folder of images, labelled or not; None renders them.
         out: place of the RUN.
-        settings: see there.
+        settings: what `distill` is told; `DistillSettings` explains each.
         overwrite: replace a RUN that stands at `out`.
         steps: told how the work goes on.
         tell: given one sentence for each thing that was decided.

@@ -1,4 +1,4 @@
-"""`edgefs evaluate`: a bundle through the runtime, or a RUN through torch, on labelled images."""
+"""`edgefs evaluate`: a bundle decides through the runtime, or a RUN through torch, about labelled images."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Evaluated:
         side: images, decisions and figures.
         dataset: what was read.
         notes: what was done, in sentences.
-        report: of it.
+        report: what the HTML shows of the evaluation.
     """
 
     side: Side

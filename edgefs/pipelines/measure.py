@@ -199,6 +199,7 @@ def _settings(settings: AdaptSettings, task: Task, adapted: Adapted, dataset: Da
         "shots": "all" if settings.shots is None else str(settings.shots),
         "seed": str(settings.seed),
         "good parts": ", ".join(label for label, d in task.dispositions.items() if d == "ok") or "none",
-        "data": f"{counted(len(dataset.samples), 'image')} of {len(dataset.classes)} classes ({dataset.digest[:12]})",
+        "data": f"{counted(len(dataset.samples), 'image')} of {counted(len(dataset.classes), 'class', 'classes')} "
+        f"({dataset.digest[:12]})",
     }
     return tuple(shown.items())

@@ -1,4 +1,4 @@
-"""From what `adapt` was told to the task that a method is given, and the data as it was read."""
+"""Preparing turns what `adapt` was told into the task that a method is given, and the data as it was read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def prepare_task(
     Args:
         data: folder or CSV file.
         out: place of the RUN; checkpoints of a training lie beside it.
-        settings: see there.
+        settings: what `adapt` is told; `AdaptSettings` explains each.
         steps: told how the work goes on.
         tell: given one sentence for each thing that was decided.
 

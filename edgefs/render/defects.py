@@ -1,7 +1,7 @@
 """Shapes of defects, as masks, and what a mask does to a surface.
 
 A mask is float32 `[size,size]`, 0 where the surface is sound and 1 in the core of the defect. Places and lengths are
-fractions of the image's side, angles are radians. `relief`, `darken` and `shine` turn a mask into light.
+fractions of the image's side, angles are radians. `relief` and `darken` turn a mask into light.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def scale_mask(rng: Generator, size: int, centre: Point, radius: float, cover: f
 
 
 def darken(surface: Field, mask: Field, depth: float) -> Field:
-    """Less light by `depth` (0..1; negative brightens) where the mask is 1."""
+    """Darken by `depth` (0..1; negative brightens) where the mask is 1."""
     return np.asarray(surface * (1 - np.float32(depth) * mask), np.float32)
 
 

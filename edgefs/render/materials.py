@@ -51,7 +51,7 @@ def brushed(rng: Generator, size: int) -> Field:
 
 
 def turned(rng: Generator, size: int) -> Field:
-    """Faced on a lathe: rings around a point in or out of the picture."""
+    """A face turned on a lathe: rings around a point in or out of the picture."""
     centre = (float(rng.normal(0, 0.8)), float(rng.normal(0, 0.8)))
     return rings(rng, size, centre, int(rng.integers(2, 30)))
 

@@ -78,7 +78,7 @@ def marks(rng: Generator, size: int) -> Picture:
 
 @functools.lru_cache(maxsize=32)
 def _font(height: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Reading a font costs more than rendering an image."""
+    """Font of a height, kept: reading one costs more than rendering an image."""
     return ImageFont.load_default(height)
 
 

@@ -36,7 +36,7 @@ def render_training_image(rng: Generator, size: int) -> NDArray[np.uint8]:
 
 
 def render_training_images(task: tuple[Sequence[int], int, int]) -> NDArray[np.uint8]:
-    """Several of one seed, for a pool of processes: (seed, how many, size) to uint8 RGB `[count,size,size,3]`."""
+    """Render (seed, count, size) as uint8 RGB `[count,size,size,3]`; one argument, for a pool of processes."""
     seed, count, size = task
     rng = np.random.default_rng(seed)
     return np.stack([render_training_image(rng, size) for _ in range(count)])
@@ -74,7 +74,7 @@ def _defective_surface(rng: Generator, size: int) -> Field:
 
 
 def _coloured(rng: Generator, field: Field) -> Picture:
-    """Mostly grey, as inspection cameras see; else one tint, or another tint in the shadows."""
+    """Colour mostly in grey, as inspection cameras see; else one tint, or another tint in the shadows."""
     tint = palette(rng, 1)[0]
     tint = tint / max(float(tint.max()), 0.2)
     if rng.random() < 0.6:
@@ -140,7 +140,7 @@ def _photographed(rng: Generator, picture: Picture) -> NDArray[np.uint8]:
 
 
 def _exposed(rng: Generator, picture: Picture) -> Picture:
-    """Stretched so that a random mean and contrast come out, from faint to harsh."""
+    """Stretch so that a random mean and contrast come out, from faint to harsh."""
     mean, deviation = float(picture.mean()), max(float(picture.std()), 0.01)
     wanted = np.float32(np.exp(rng.normal(-1.9, 0.6)))
     gain = min(float(wanted) / deviation, 12.0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edgefs.evaluation.curve import CurvePoint
 from edgefs.report.content import Distribution, TrainingPoint
+from edgefs_runtime.base.wording import counted
 
 WIDTH = 480
 _LEFT, _RIGHT = 48, 466
@@ -131,7 +132,7 @@ def histograms(distribution: Distribution) -> Histograms:
     rows = tuple(
         Histogram(
             name=group.name,
-            note=f"{group.refused} of {len(group.values)} images refused",
+            note=f"{group.refused} of {counted(len(group.values), 'image')} refused",
             top=baseline - row,
             baseline=baseline,
             bars=_bars(group.values, low, high, baseline, row),
@@ -175,7 +176,8 @@ def _bars(values: Sequence[float], low: float, high: float, baseline: float, ful
 
 def _said(point: CurvePoint) -> str:
     return (
-        f"{point.shots} images per class: {100 * point.mean:.1f} % ({100 * point.low:.1f} to {100 * point.high:.1f} %)"
+        f"{counted(point.shots, 'image')} per class: {100 * point.mean:.1f} % "
+        f"({100 * point.low:.1f} to {100 * point.high:.1f} %)"
     )
 
 

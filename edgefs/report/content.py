@@ -144,7 +144,7 @@ class Report:
     anonymous: bool = False
 
     def public(self) -> Report:
-        """The same report without what tells when, where and on whose images it was made.
+        """A copy of the report without what tells when, where and on whose images it was made.
 
         Texts (title, summary, notes, evaluated_on) and relative paths among the settings are kept as they are.
         """

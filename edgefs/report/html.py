@@ -1,4 +1,4 @@
-"""From a `Report` to one HTML file: every text is escaped, nothing is loaded from anywhere."""
+"""A `Report` becomes one HTML file: every text is escaped, nothing is loaded from anywhere."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgefs_runtime.bundle.identity import canonical_json
 
-# Of `run.json`: nothing of where and when, and no figures.
+# Fields of `run.json`: nothing of where and when, and no figures.
 _MAKES = ("name", "method", "plan", "preprocess", "head", "fallback_head", "decision", "labels", "strangers", "seed")
 _TOLD = ("metrics.json", "report.html")
 

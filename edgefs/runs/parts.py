@@ -41,7 +41,7 @@ class BackboneRecord:
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """Whose embedding a student learned."""
+    """The network whose embedding a student learned."""
 
     name: str
     origin: str

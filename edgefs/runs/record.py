@@ -34,7 +34,7 @@ class RunRecord:
 
     Attributes:
         name: of the model, for people.
-        method: which made it.
+        method: the one that made the RUN.
         backbone: the network that was adapted, or that came out of a distillation.
         data: what was learned from.
         notes: what was done, in sentences.

@@ -96,7 +96,7 @@ class Run(RunFolder[AdaptedRecord]):
 
     @property
     def blank_apart(self) -> list[str]:
-        """Of each image that shows nothing and tests nothing, `DIGEST LABEL`: a dead camera writes one file for all."""
+        """`DIGEST LABEL` of each image that shows nothing and tests nothing: a dead camera writes one file for all."""
         blank = self.record.no_decision
         return sorted(f"{image.sha256[:DIGEST_START]} {image.label}" for image in (*blank.train, *blank.validation))
 

@@ -9,7 +9,7 @@ from edgefs_runtime.base.version import __version__
 
 
 def versions() -> dict[str, str]:
-    """Of everything that the figures depend on."""
+    """Versions of everything that the figures depend on."""
     found = {"edgefs": __version__, "python": platform.python_version()}
     for package in (
         "torch",

@@ -1,1 +1,1 @@
-"""What a command can be told, where neither torch nor scikit-learn has to be loaded to know it."""
+"""What a command can be told, kept apart from torch and scikit-learn so that a help text loads neither."""

@@ -1,4 +1,4 @@
-"""The names that options choose among, where neither torch nor scikit-learn has to be loaded to know them.
+"""The names that options choose among, kept apart from torch and scikit-learn so that a help text loads neither.
 
 What stands behind each name is a dict of the part that does the work, with these as its keys; a test compares them.
 """

@@ -15,7 +15,7 @@ NETWORKS = "Networks"
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """Who teaches whom, and for how long; each field says what it means for `edgefs distill --help` as well."""
+    """Settings of a distillation; each field says what it means for `edgefs distill --help` as well."""
 
     teacher: str = setting(
         "mobilenet_v2", "The large network: one of torchvision's, or nano.", NETWORKS, metavar="NAME"

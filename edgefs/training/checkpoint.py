@@ -37,7 +37,7 @@ class Checkpoints:
 
     @classmethod
     def beside(cls, run: Path, origin: Mapping[str, Any]) -> Checkpoints:
-        """For the RUN that is to stand at `run`; versions of the software belong to every origin."""
+        """Checkpoints of the RUN that is to stand at `run`; versions of the software belong to every origin."""
         known = versions()
         used = {name: known[name] for name in _ARITHMETIC if name in known}
         return cls(run.with_name(f".{run.name}.training"), {**origin, "versions": used})

@@ -25,7 +25,7 @@ def make_fabric(device: torch.device, devices: int = 1, precision: Precision = "
     Args:
         device: `cpu`, `cuda` or `cuda:1`.
         devices: processes, each with a device of its own.
-        precision: see `TrainingSettings`.
+        precision: as in `TrainingSettings`.
 
     Raises:
         WeightsError: there are not so many devices.

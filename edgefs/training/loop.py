@@ -93,7 +93,7 @@ class History:
 
     @property
     def validation(self) -> float | None:
-        """Of the best epoch."""
+        """Validation of the best epoch; None where nothing was validated."""
         return next((epoch.validation for epoch in self.epochs if epoch.number == self.best), None)
 
 

@@ -1,3 +1,3 @@
-"""From an adapted network to one file that a device can run: ONNX, parity, bundle."""
+"""Export turns an adapted network into one file that a device can run: ONNX, parity, bundle."""
 
 import edgefs_runtime  # noqa: F401 - first: it keeps onnxruntime from talking to its vendor

@@ -223,7 +223,7 @@ class Acts:
 
         Args:
             label: the class, new or known.
-            images: its shots.
+            images: shots of the class.
             disposition: as for `enroll`; what challenge parts would get depends on it.
             groups: for each image the physical part it shows, where several show the same one.
 

@@ -67,6 +67,6 @@ class Answering:
         return next(self.answers(judge, [self.read(frame)], [None]))
 
     def _warned(self, decision: Decision, frame: Read) -> Decision:
-        """With what the raw values of a frame that was judged have to say about the bundle's window."""
+        """Add what the raw values of a judged frame say about the bundle's window."""
         warning = "" if frame.reason else misfit(frame.pixels, frame.source, self._preprocess)
         return dataclasses.replace(decision, warning=warning) if warning else decision

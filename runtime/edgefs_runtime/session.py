@@ -134,7 +134,7 @@ class Session:
             self._take(gallery)
 
     def judge_of(self, snapshot: Snapshot) -> Judge | None:
-        """Decides by a snapshot; None where it holds no class.
+        """Judge that decides by a snapshot; None where that holds no class.
 
         An act asks for the one of now and the one of after it, for its guard, and then decides by the latter: what is
         at hand is not computed again.
@@ -162,7 +162,7 @@ class Session:
 
     @property
     def dispositions(self) -> dict[str, Disposition]:
-        """Of the classes that the gallery holds."""
+        """Dispositions of the classes that the gallery holds."""
         snapshot = self.judge.snapshot if self.judge else None
         return dict(zip(snapshot.labels, snapshot.dispositions, strict=True)) if snapshot else {}
 

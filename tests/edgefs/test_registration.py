@@ -67,7 +67,7 @@ def test_the_help_has_a_part_of_the_method_and_offers_the_others() -> None:
     text = " ".join(edgefs("adapt", "--help").stdout.split())
     of_toy = text.partition("--method toy: ")[2].partition(" --method ")[0].partition(" Computing: ")[0]
     assert of_toy.startswith("It plays. --head: prototype (the default), blend, lda, linear, toyhead.")
-    assert "--toy-option INTEGER RANGE How often it says hello. [default: 1; x>=0]" in of_toy
+    assert "--toy-option INTEGER How often it says hello. [default: 1; x>=0]" in of_toy
     assert "|toy]" in text
     assert "toybone" in text
     assert "toys/NAME" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -133,6 +134,17 @@ def test_deciding_writes_nothing(bundle: Path, pictures: Pictures, own_folders: 
     assert not gallery_path("textures").exists()
     written = [path.parent.name for path in own_folders.rglob("*") if path.is_file()]
     assert written == ["passed"]  # the note that the self-test has been passed
+
+
+def test_the_self_test_runs_once(bundle: Path, own_folders: Path) -> None:
+    Classifier.open(bundle).close()
+    (note,) = (own_folders / "state" / "passed").iterdir()
+    os.utime(note, (1, 1))
+    Classifier.open(bundle).close()
+    assert note.stat().st_mtime == 1
+    note.unlink()
+    Classifier.open(bundle).close()
+    assert note.exists()
 
 
 def test_frames_that_show_nothing_get_no_decision(bundle: Path) -> None:

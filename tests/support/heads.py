@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from places import GOLDEN
 
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.bundle.golden import Golden
@@ -24,8 +25,7 @@ from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import embed_each
 
-HERE = Path(__file__).parents[1] / "golden"
-TINY, ONNX = HERE / "tiny.edgefs", HERE / "head.onnx"
+TINY, ONNX = GOLDEN, GOLDEN.with_name("head.onnx")
 LABELS = ("dots", "good", "stripes")
 TURNED = ("good", "stripes", "dots")  # the same head with its labels mixed up: it is plain to see when it decides
 

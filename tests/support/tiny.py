@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from places import GOLDEN
 from textures import write_set
 from torch import nn
 
@@ -21,7 +22,6 @@ from edgefs.pipelines.adapt import adapt
 from edgefs.pipelines.export import export
 from edgefs.settings.adapt import AdaptSettings
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tiny.edgefs"
 SIZE = 32
 
 

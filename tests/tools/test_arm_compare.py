@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from bundles import remade
 from click.testing import CliRunner
+from places import ROOT
 
 from edgefs.cli import main
 from edgefs_runtime import Classifier
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "arm" / "compare.py"
+SCRIPT = ROOT / "tools" / "arm" / "compare.py"
 
 
 @pytest.fixture(scope="module")

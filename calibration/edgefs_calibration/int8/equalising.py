@@ -111,7 +111,7 @@ def channels_read(node: onnx.NodeProto, weight: NDArray[np.floating]) -> NDArray
 
 
 class _EqualisedGraph:
-    """Who makes and who reads what."""
+    """A graph that knows which node makes and which nodes read each tensor."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model

@@ -50,7 +50,7 @@ def ranges_from_table(folder: Path | None, model: bytes, images: NDArray[np.uint
 
 
 def _digest(images: NDArray[np.uint8]) -> str:
-    """Of the images, whatever their order, and of everything else that the ranges depend on."""
+    """Digest of the images, whatever their order, and of everything else that the ranges depend on."""
     import onnxruntime
 
     each = sorted(map(image_digest, images))
@@ -67,7 +67,7 @@ def _to_json(ranges: Ranges) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Ranges | None:
-    """None where there is no such table, or it is damaged."""
+    """Ranges of a table that was kept; None where there is no such table, or it is damaged."""
     try:
         fields = json.loads(path.read_bytes())
         spans = {name: (float(low), float(high)) for name, (low, high) in fields["spans"].items()}

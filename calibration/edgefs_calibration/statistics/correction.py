@@ -1,4 +1,4 @@
-"""By how much an embedder flatters the rows it was trained on, from embedders that were trained without them.
+"""A correction says how much an embedder flatters rows it was trained on, by ones that were trained without them.
 
 The strangeness of its own rows, left out, is compared with that of the same images in the folds: what a fold's embedder
 and gallery, which saw neither the image nor its part, say of it. The correction is a line that carries the median and
@@ -82,7 +82,7 @@ def _scale(own: float, honest: float) -> float:
 
 
 def _spread(left_out: LeftOutScores, classes: NDArray[np.int64]) -> float:
-    """Of the strange half, each row less the mean of its class, as `fit_rejection` reads it."""
+    """Spread of the strange half, each row less the mean of its class, as `fit_rejection` reads it."""
     reference = fit_rejection(left_out, classes, budget=0).reference
     clipped = np.minimum(reference, np.quantile(reference, _STRANGEST))
     return strange_half(clipped).spread if np.median(clipped) < clipped[-1] else 0.0

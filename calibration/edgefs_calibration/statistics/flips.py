@@ -43,7 +43,7 @@ class Flips:
 
     @classmethod
     def of(cls, reference: NDArray[np.bool_], found: NDArray[np.bool_], images: Sequence[str]) -> Flips:
-        """From `[n]` answers that are right or not, and the image that each is about.
+        """Count the flips between `[n]` answers, right or not, and what was found, with the image that each is about.
 
         Raises:
             ValueError: no answers, or not equally many.

@@ -95,12 +95,12 @@ class Rates:
 
     @property
     def sensitivity(self) -> Rate:
-        """Defective parts not judged OK, of all defective parts: what escapes leave."""
+        """Share of defective parts that are not judged OK: what escapes leave."""
         return _others(self.escapes)
 
     @property
     def specificity(self) -> Rate:
-        """Ok parts not judged NG, of all ok parts: what overkill leaves."""
+        """Share of ok parts that are not judged NG: what overkill leaves."""
         return _others(self.overkill)
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import re
 from edgefs.data.layouts.folders import Listed, Listing
 from edgefs.data.samples import relative_name
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.base.wording import counted
 
 
 def group_by_name(listing: Listing, expression: str) -> None:
@@ -25,7 +26,7 @@ def group_by_name(listing: Listing, expression: str) -> None:
     unmatched = sum(not image.group for image in images)
     if images and unmatched == len(images):
         raise DataError(
-            f"--group-from {expression!r} matches none of {len(images)} file names; the first is "
+            f"--group-from {expression!r} matches none of {counted(len(images), 'file name')}; the first is "
             f"{_searched(images[0], pattern, listing)!r}"
         )
     if any(image.group for image in listing.images):

@@ -94,7 +94,7 @@ def _in_turn(held: list[list[int]], shots: int) -> list[int]:
 
 
 def _check_budget(label: str, images: list[int], shots: int, spare: int) -> None:
-    """`images`: different images in each part of the class, ascending."""
+    """Refuse a class too small for its shots; `images` counts the different images in each part, ascending."""
     usable = images[spare:]
     if sum(usable) < shots:
         test = " and another part for the test" if spare else ""

@@ -84,8 +84,9 @@ def _split_by_shots(sides: Sides, shots: int, seed: int) -> Split:
     sides.put(draw.shots, "train")
     sides.put(draw.rest, "test")
     sides.notes.append(
-        f"Learned from: {counted(shots, 'shot')} of each of {len(labels)} classes (seed {seed}), with choices made by "
-        f"cross-validation among them. Tested on: {counted(len(draw.rest), 'image')} of other parts."
+        f"Learned from: {counted(shots, 'shot')} of each of {counted(len(labels), 'class', 'classes')} (seed {seed}), "
+        "with choices made by cross-validation among them. "
+        f"Tested on: {counted(len(draw.rest), 'image')} of other parts."
     )
     if draw.beside:
         sides.notes.append(f"Not used: {counted(len(draw.beside), 'image')} of the same parts as the shots.")
@@ -163,7 +164,7 @@ def _learn_from_shots(sides: Sides, shots: int, seed: int) -> None:
 
 
 def _split_mvtec(sides: Sides, shots: int | None, seed: int) -> Split:
-    """Defects lie in test/ only, so some of their parts move to train."""
+    """Split MVTec's layout, whose defects lie in test/ only: some of their parts move to train."""
     defects = sorted(set(sides.labels("test")) - set(sides.labels("train")))
     positions = [p for p in sides.positions("test") if sides.samples[p].label in defects]
     if shots:

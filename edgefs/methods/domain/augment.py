@@ -31,7 +31,7 @@ _GREY = 127.5  # the middle of 0 to 255
 
 
 def strongly(images: Tensor, *, invert: bool) -> Tensor:
-    """Moved, scaled, sheared, inverted every second time, with another contrast and brightness.
+    """Move, scale, shear, change contrast and brightness, and invert every second image.
 
     Args:
         images: `[N,H,W,3]`, 0 to 255.
@@ -56,7 +56,7 @@ def strongly(images: Tensor, *, invert: bool) -> Tensor:
 
 
 def weakly(images: Tensor) -> Tensor:
-    """Moved by a pixel or so: `[N,H,W,3]`, 0 to 255, to float of the same shape."""
+    """Move images by a pixel or so: `[N,H,W,3]`, 0 to 255, to float of the same shape."""
     n = len(images)
     same = torch.eye(2, device=images.device).expand(n, 2, 2)
     return _resampled(images, same, _LITTLE_MOVE * _uniform(2 * n, images.device).view(n, 2, 1))

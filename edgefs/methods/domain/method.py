@@ -42,7 +42,7 @@ def adapt_domain(task: Task) -> Adapted:
         EdgefsError: what was asked for does not go together.
         TrainingError: the loss is no number any more.
     """
-    assert task.domains is not None  # noqa: S101 - `adapting` reads them for this method
+    assert task.domains is not None  # noqa: S101 - `pipelines.preparing` reads them for this method
     settings = task.settings.of(DomainSettings)
     if settings.domain_loss is None and (settings.adapt_bn or settings.align):
         return adapt_frozen(task, task.domains)
@@ -105,7 +105,7 @@ def _reverse(trainer: Trainer, answers: Answers, images: _Pixels) -> float:
 
 
 def _accuracy(trainer: Trainer, model: Classified, images: _Pixels) -> float:
-    """Balanced, on the source's images held out."""
+    """Balanced accuracy on the source's images held out."""
     found = answers_of(model, images.held_out, trainer.fabric.device)
     return balanced_accuracy(images.held_out_classes.numpy(), found.classes)
 

@@ -17,7 +17,7 @@ from edgefs.methods.domain.classifier import DomainClassifier
 
 
 class Outputs(NamedTuple):
-    """Of a batch of one domain: embeddings `[N,D]`, class logits `[N,C]`, domain logits `[N]` (None without any)."""
+    """Embeddings `[N,D]`, class logits `[N,C]` and domain logits `[N]` (or None) of a batch of one domain."""
 
     embeddings: Tensor
     logits: Tensor

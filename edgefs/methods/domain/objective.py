@@ -54,7 +54,7 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class JointObjective:
-    """Both domains; satisfies `edgefs.training.Objective`."""
+    """Objective over both domains; satisfies `edgefs.training.Objective`."""
 
     def __init__(
         self, module: DomainNetwork, domains: Domains, settings: DomainSettings, training: TrainingSettings, batch: int
@@ -71,7 +71,7 @@ class JointObjective:
 
     @property
     def steps(self) -> int:
-        """As many as the larger domain has batches, within bounds."""
+        """Steps of an epoch: as many as the larger domain has batches, within bounds."""
         return steps_of_epoch(max(len(self._domains.source), len(self._domains.target)), self._batch)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ class JointObjective:
         return total
 
     def validate(self) -> None:
-        """Nothing that would need a label of the target."""
+        """None: nothing is measured that would need a label of the target."""
         return
 
 
@@ -159,11 +159,11 @@ class LabelledObjective:
 
     @property
     def steps(self) -> int:
-        """As many as there are batches, within bounds."""
+        """Steps of an epoch: as many as there are batches, within bounds."""
         return steps_of_epoch(len(self._images), self._batch)
 
     def groups(self) -> list[dict[str, Any]]:
-        """As in the joint training."""
+        """Groups of parameters with their rates, as in the joint training."""
         return parameter_groups(self._module, self._settings, self._training.lr)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -181,7 +181,7 @@ class LabelledObjective:
         return functional.cross_entropy(outputs.logits, classes)
 
     def validate(self) -> None:
-        """As in the joint training."""
+        """None: nothing is measured, as in the joint training."""
         return
 
 

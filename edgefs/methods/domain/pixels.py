@@ -19,7 +19,7 @@ _THREADS = 2
 
 
 def within_memory(samples: Sequence[Sample], size: tuple[int, int], seed: int) -> tuple[Sample, ...]:
-    """As many of the images as fit in memory, drawn by the seed and the images' content."""
+    """Images that fit in memory, as many as do, drawn by the seed and the images' content."""
     most = _MOST_BYTES // (3 * size[0] * size[1])
     if len(samples) <= most:
         return tuple(samples)

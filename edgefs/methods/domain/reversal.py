@@ -28,7 +28,7 @@ class _Reversal(torch.autograd.Function):
 
 
 def reverse_gradient(features: Tensor, strength: float) -> Tensor:
-    """The same values; the gradient comes back multiplied by `-strength`."""
+    """Pass values through unchanged; their gradient comes back multiplied by `-strength`."""
     reversed_: Tensor = _Reversal.apply(features, strength)
     return reversed_
 

@@ -33,7 +33,7 @@ def correction_by_target(
 
     Args:
         task: whose support is the gallery.
-        network: that questions go through.
+        network: the one that questions go through.
         embedded: the gallery, as it ships.
         target: images of the target that were not learned from; their labels are not looked at.
     """

@@ -46,7 +46,7 @@ class Trainer:
 
     @classmethod
     def of(cls, task: Task, classes: int) -> Trainer:
-        """From what was asked for."""
+        """Trainer of what the task's settings ask for."""
         asked = task.settings
         full = EmbeddingPlan.all_stages(task.backbone, task.preprocess.size)
         settings = _completed(asked.of(DomainSettings), task)
@@ -64,11 +64,11 @@ class Trainer:
         return cls(task, plan, classes, settings, training, asked.batch or _BATCH, fabric)
 
     def source_only(self, images: Tensor, classes: Tensor) -> Classified:
-        """The same loop with λ = 0 and no image of the target."""
+        """Train in the same loop with λ = 0 and no image of the target."""
         return self._labelled("source only", self._fresh(), images, classes, self.training)
 
     def joint(self, domains: Domains) -> Classified:
-        """Both domains; batch normalisation has the target's statistics afterwards."""
+        """Train on both domains; batch normalisation has the target's statistics afterwards."""
         module = DomainNetwork(self._fresh(), adversarial=self.settings.domain_loss == "dann")
         objective = JointObjective(module, domains, self.settings, self.training, self.batch)
         self._train("both domains", objective, self.training)
@@ -81,7 +81,7 @@ class Trainer:
         return self.with_statistics(model, source)
 
     def on_target(self, model: Classified, domains: Domains) -> Classified:
-        """Fine-tuned on the target's labelled images at a tenth of the rate."""
+        """Fine-tune on the target's labelled images at a tenth of the rate."""
         training = dataclasses.replace(
             self.training, epochs=max(1, self.training.epochs // 4), lr=self.training.lr * _LAST_RATE
         )
@@ -120,7 +120,7 @@ class Trainer:
 
 
 def _completed(settings: DomainSettings, task: Task) -> DomainSettings:
-    """With the defaults that depend on the data and the backbone."""
+    """Settings with the defaults filled in that depend on the data and the backbone."""
     has_labels = task.domains is not None and task.domains.labelled
     return dataclasses.replace(
         settings,

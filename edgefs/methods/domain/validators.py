@@ -1,6 +1,6 @@
 """What can be known of a model on the target without one label of it.
 
-- `reverse_accuracy`: the model's answers on the target teach a fresh network, which is asked about the source, whose
+- Reverse accuracy: the model's answers on the target teach a fresh network, which is asked about the source, whose
   labels are known: answers that mean something else there than here teach nothing. Reverse validation, Zhong et al.
   2010, as DANN's own hyper-parameters were chosen (Ganin et al. 2016, arXiv:1505.07818, section 5.1).
 - `Spread`: how sure the answers are and how many classes they use. Sureness alone proves nothing (Musgrave et al.
@@ -43,7 +43,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of answers.
+    """How sure answers are and how widely they spread.
 
     Attributes:
         entropy: mean entropy of an answer, nats: 0 is sure.

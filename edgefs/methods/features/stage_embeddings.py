@@ -53,7 +53,7 @@ class StageEmbeddings:
 def shortened(
     vectors: Vectors, width: int, columns: NDArray[np.int64], projection: Projection | None
 ) -> dict[str, NDArray[np.float32]]:
-    """Of `[V·F]` the chosen columns of every view, projected: `[V·D]`."""
+    """Take the chosen columns of every view of `[V·F]`, projected: `[V·D]`."""
     if not vectors:
         return {}
     rows = np.stack(list(vectors.values()))

@@ -26,7 +26,7 @@ class PlanTrial:
 
     @property
     def accuracy(self) -> float:
-        """Balanced, 0 to 1."""
+        """Balanced accuracy, 0 to 1."""
         return float(self.weighted.sum())
 
     @property

@@ -1,4 +1,4 @@
-"""In which symmetries an image that teaches is seen as well: chosen by the support, left out."""
+"""The support, left out, chooses in which symmetries an image that teaches is seen as well."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def symmetries_to_choose_from(task: Task) -> list[tuple[str, ...]]:
 
 
 def choose_symmetries(task: Task, choices: list[tuple[str, ...]], views: Views) -> tuple[tuple[str, ...], str]:
-    """In which symmetries an image that teaches is seen as well, and a sentence that says why.
+    """Choose in which symmetries an image that teaches is seen as well, and say why in a sentence.
 
     All of them make one image worth more, unless a turned part is of another class: then they ruin everything, and the
     support, left out, shows it.

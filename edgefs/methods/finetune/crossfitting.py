@@ -41,7 +41,7 @@ class CrossFitted:
 
     @property
     def accuracy(self) -> float:
-        """Balanced, of the head that decides."""
+        """Balanced accuracy of the head that decides."""
         return float(self.added(self.decided).sum())
 
     def added(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,7 +50,7 @@ class CrossFitted:
 
     @property
     def temperature(self) -> float:
-        """Of the head that decides."""
+        """Temperature of the head that decides."""
         return fit_temperature(LeftOutScores(self.decided, self.gallery.strangeness), self.classes, 1.0)
 
 

@@ -75,7 +75,7 @@ class CutNetwork(nn.Module):
         )
 
     def train(self, mode: bool = True) -> CutNetwork:
-        """As any module; the frozen part stays in evaluation mode."""
+        """Set the mode as any module does; the frozen part stays in evaluation mode."""
         super().train(mode)
         self._head.eval()
         return self

@@ -62,7 +62,7 @@ def _search(tuning: Tuning, tried: list[FinetuneSettings]) -> tuple[FinetuneSett
 
 
 def _of_the_frozen(task: Task, plan: EmbeddingPlan) -> tuple[tuple[str, ...], tuple[str, ...], Projection | None]:
-    """In which symmetries images teach, what was told about it, and the projection: as feature extraction has them.
+    """Symmetries that images teach in, what was told about them, and the projection, as feature extraction has them.
 
     A linear layer is the textbook's, and sees what the textbook's sees.
     """

@@ -33,7 +33,7 @@ class CosineHead(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score."""
+        """Scores `[n,C]` of features `[n,F]`."""
         cosines: Tensor = F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
         return self.log_scale.exp() * cosines
 
@@ -54,7 +54,7 @@ class Tuned(nn.Module):
         self._feature = feature_of(cut)
 
     def train(self, mode: bool = True) -> Tuned:
-        """As any module, but for the statistics that stay."""
+        """Set the mode as any module does, but for the statistics that stay."""
         super().train(mode)
         for module in self.cut.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):

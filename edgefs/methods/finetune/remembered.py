@@ -80,7 +80,7 @@ class RememberedImages:
     def embedded(
         self, cut: CutNetwork, plan: EmbeddingPlan, projection: Projection | None, positions: Sequence[int]
     ) -> Embedded:
-        """The same by content digest."""
+        """Embed as `embed` does, and give the rows by content digest."""
         vectors = self.embed(cut, plan, projection, positions)
         taught = {self.samples[position].digest: row for position, row in zip(positions, vectors, strict=True)}
         return Embedded.of_views(taught, 1 + len(self.symmetries))
@@ -89,7 +89,7 @@ class RememberedImages:
 def _as_planned(
     joined: NDArray[np.float32], full: EmbeddingPlan, plan: EmbeddingPlan, projection: Projection | None
 ) -> NDArray[np.float32]:
-    """Of all blocks as they are pooled `[n,F]`, those of a plan as `EmbeddingNetwork` gives them `[n,D]`."""
+    """Blocks of a plan as `EmbeddingNetwork` gives them `[n,D]`, out of all blocks as they are pooled `[n,F]`."""
     blocks = [joined[:, span] for tap, pooling, span in full.blocks if tap in plan.taps and pooling in plan.poolings]
     if plan.unit:
         blocks = [block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12) for block in blocks]

@@ -73,7 +73,7 @@ class Tuning:
 
     @property
     def kind(self) -> str:
-        """Of the head that is trained: `cosine` or `linear`."""
+        """Kind of the head that is trained: `cosine` or `linear`."""
         return self.task.settings.head or "cosine"
 
     @property
@@ -130,7 +130,7 @@ class Tuning:
         )
 
     def _head(self, cut: CutNetwork, learned: Sequence[int]) -> nn.Module:
-        """Cosines begin with the classes' means, the textbook's layer with noise."""
+        """Head to be trained: cosines begin with the classes' means, the textbook's layer with noise."""
         feature = feature_of(cut)
         if self.kind == "linear":
             return nn.Linear(feature.stop - feature.start, len(self.images.labels))

@@ -153,7 +153,7 @@ def _head(task: Task, criterion: ProtoNet | Anil) -> dict[str, float]:
 
 
 def _views(task: Task, settings: MetaSettings) -> tuple[tuple[str, ...], str]:
-    """Those that were asked for; else none where a turned image was another class, or feature extraction's choice."""
+    """Symmetries asked for; else none where a turned image was another class, or feature extraction's choice."""
     turned = settings.class_rotations or settings.class_mirrors
     if task.symmetries is None and not turned and not isinstance(task.backbone.network, Conv4):
         frozen = adapt_features(task.of_support_alone())

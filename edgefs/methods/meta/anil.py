@@ -1,4 +1,4 @@
-"""Almost no inner loop: learn an embedding in which a few gradient steps on a linear head suffice."""
+"""ANIL (almost no inner loop) learns an embedding in which a few gradient steps on a linear head suffice."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from edgefs.data.splits.parts import draw_key
 from edgefs.methods.meta.tasks import TaskClass
 from edgefs_runtime.base.errors import DataError
+from edgefs_runtime.base.wording import counted
 
 _HELD_OUT = 0.1  # share of tasks, or of classes where there are few tasks, that validates
 _LEAST_TASKS = 5  # with fewer, holding one out whole would cost too much
@@ -38,7 +39,8 @@ def hold_out(classes: Sequence[TaskClass], seed: int) -> tuple[list[TaskClass], 
             kept = [one for one in classes if one.task not in apart]
             return kept, held, f"Validated on {len(apart)} of the {len(tasks)} tasks, {len(held)} classes."
     if len(classes) < 4:
-        raise DataError(f"the tasks hold {len(classes)} classes; meta-learning takes at least 4: 2 to learn, 2 to test")
+        found = counted(len(classes), "class", "classes")
+        raise DataError(f"the tasks hold {found}; meta-learning takes at least 4: 2 to learn, 2 to test")
     ordered = sorted(classes, key=lambda one: draw_key(seed, "class", one.task, one.label))
     count = max(2, round(_HELD_OUT * len(classes)))
     names = {(one.task, one.label) for one in ordered[:count]}

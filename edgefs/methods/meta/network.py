@@ -40,7 +40,7 @@ def embedding_network(task: Task, backbone: Backbone) -> EmbeddingNetwork:
 
 
 def projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> EmbeddingNetwork:
-    """No more numbers than were asked for, as in feature extraction."""
+    """Project an embedding to no more numbers than were asked for, as in feature extraction."""
     if not task.dim or network.plan.width <= task.dim:
         return network
     embedder = TorchEmbedder(network, task.device)

@@ -34,7 +34,7 @@ class EpisodicNetwork(nn.Module):
         self._train_norms = train_norms
 
     def train(self, mode: bool = True) -> EpisodicNetwork:
-        """As any module, but batch norm that keeps its statistics stays in evaluation mode."""
+        """Set the mode as any module does, but batch norm that keeps its statistics stays in evaluation mode."""
         super().train(mode)
         if not self._train_norms:
             for module in self.network.modules():

@@ -137,8 +137,8 @@ def _none_left(where: str, classes: int, shared: Collection[object], images: int
     if len(shared) == classes:
         return f"{where}: all {classes} classes share images with DATA; tasks must be of other classes"
     return (
-        f"{where}: none of {classes} classes has {images} different images, which an episode takes (shots and "
-        "queries); add images, or pass a smaller --queries or --episode-shots"
+        f"{where}: {counted(classes, 'class', 'classes')}, none with the {images} different images that an episode "
+        "takes (shots and queries); add images, or pass a smaller --queries or --episode-shots"
     )
 
 
@@ -161,9 +161,10 @@ def _notes(
     notes = [understood]
     if shared:
         names = ", ".join("/".join(filter(None, name)) for name in sorted(shared)[:3])
-        notes.append(f"Not learned from, since DATA holds some of the same images: {len(shared)} classes ({names}).")
+        among = counted(len(shared), "class", "classes")
+        notes.append(f"Not learned from, since DATA holds some of the same images: {among} ({names}).")
     if small:
-        notes.append(f"Not learned from, with fewer than {images} images: {len(small)} classes.")
+        notes.append(f"Not learned from, with fewer than {images} images: {counted(len(small), 'class', 'classes')}.")
     if unusable:
         notes.append(f"Left out of the tasks: {counted(unusable, 'image')} that can't be read or show nothing.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""From a RUN to a bundle: read the RUN (`plan`), measure (`measuring`), describe (`describing`), write (`export`)."""
+"""Export turns a RUN into a bundle: `plan` reads, `measuring` measures, `describing` describes, `export` writes."""
 
 from edgefs.pipelines.export.export import Exported, export
 

@@ -1,4 +1,4 @@
-"""`edgefs export`: from a RUN to one file, measured through the runtime before it is written.
+"""`edgefs export`: a RUN becomes one file, measured through the runtime before it is written.
 
 The seed gallery is embedded afresh by the exported model, from the images that the RUN names: the device must compare
 with vectors of its own kind. So must the figures in the bundle: they are the exported model's, not torch's.

@@ -47,7 +47,7 @@ class BundleFigures:
 def embed_by_runtime(
     plan: ExportPlan, model: bytes, gallery_model: bytes | None, use_cache: bool, steps: Steps
 ) -> Embedded:
-    """As the device will: a batch of one each."""
+    """Embed as the device will: a batch of one each."""
     space = space_id(hashlib.sha256(model).hexdigest(), plan.preprocess)
     cache = cache_path("onnx", space, versions()["onnxruntime"]) if use_cache else None
     gallery = None if gallery_model is None else OneByOne(OnnxEmbedder(gallery_model))

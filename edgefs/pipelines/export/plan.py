@@ -46,7 +46,7 @@ class ExportPlan:
         return [*enrolments_of(self.train, vectors, self.dispositions, jpegs), *refined]
 
     def judge(self, vectors: Embedded, refined: Sequence[Enrolment] = ()) -> Judge:
-        """Decides by that."""
+        """Judge that decides by these enrolments."""
         snapshot = build_snapshot(self.enrolments(vectors, refined), 0, vectors.views)
         return Judge(snapshot, self.decision, trained=TrainedHead(self.head, snapshot) if self.head else None)
 
@@ -82,7 +82,7 @@ def read_plan(run: Run, data: Path | None, name: str | None) -> ExportPlan:
 
 
 def _some(images: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
-    """Of very many images, a part that holds every class: their order is by folder, so none may be cut off its end."""
+    """A part of very many images that holds every class: they lie by folder, so none may be cut off at the end."""
     if len(images) <= _LARGEST_TEST:
         return images
     return sorted(images, key=lambda image: image.sha256)[:_LARGEST_TEST]

@@ -33,7 +33,7 @@ class Refined:
 
     @property
     def sentences(self) -> list[str]:
-        """The same for people."""
+        """What was refined, in sentences."""
         own = f"{counted(self.passed_over, 'unlabelled image')} passed over, which the RUN learned from or tests on."
         return [*sentences_of(self.classes), *([own] if self.passed_over else [])]
 

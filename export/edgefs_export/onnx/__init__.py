@@ -1,1 +1,1 @@
-"""From torch to ONNX: the graph of a network, trained heads, and whether both say the same."""
+"""ONNX from torch: the graph of a network, trained heads, and whether both say the same."""

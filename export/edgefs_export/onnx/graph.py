@@ -1,4 +1,4 @@
-"""From a torch module to the bytes of one ONNX model that old and new runtimes can load.
+"""Write a torch module as the bytes of one ONNX model that old and new runtimes can load.
 
 - Opset 18 and IR 10 at most, checked: onnxruntime 1.23, JetPack 6's last, refuses newer ones.
 - No metadata: the exporter writes source paths into it, which would leak and make the bytes depend on the folder.

@@ -1,4 +1,4 @@
-"""From a trained head to `head.onnx`: float32 `[N,D]` to `probabilities` or `scores` float32 `[N,C]`."""
+"""Write a trained head as `head.onnx`: float32 `[N,D]` to `probabilities` or `scores` float32 `[N,C]`."""
 
 from __future__ import annotations
 

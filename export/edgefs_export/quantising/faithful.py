@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def sqnr(reference: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """Signal to quantisation noise of embeddings `[N,D]`, dB: infinite where they are equal.
+    """Ratio of signal to quantisation noise of embeddings `[N,D]`, dB: infinite where they are equal.
 
     Args:
         reference: in float32.

@@ -67,7 +67,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
     Args:
         model: changed in place: transpose, cast, minus the centre, convolution; bytes are turned in a quarter of the
             time that floats take.
-        front: of this model.
+        front: what `find_front` saw in this model.
 
     Returns:
         The name of what the convolution reads now, of range (-centre, 255 - centre).
@@ -104,7 +104,7 @@ def fold_front(model: onnx.ModelProto, front: Front) -> str:
 
 
 def read_bytes(model: onnx.ModelProto, name: str, signed: bool) -> None:
-    """Behind quantisation: the bytes go to the DequantizeLinear without becoming floats.
+    """Feed the bytes to the DequantizeLinear without their becoming floats; called after quantisation.
 
     Args:
         model: quantised, changed in place.

@@ -158,7 +158,7 @@ def _both_operands(graph: _Graph) -> Iterator[str]:
 
 
 def _skips(graph: _Graph) -> Iterator[str]:
-    """Only where the branch ends in an int8 convolution: an addition of floats stays one."""
+    """Skip connections to quantise: those whose branch ends in an int8 convolution; an addition of floats stays one."""
     for node in graph.nodes:
         if node.op_type != "Add" or any(name in graph.constants for name in node.input):
             continue

@@ -20,11 +20,11 @@ _ENCRYPTED = 1  # bit of the flags
 
 
 class ArchiveError(ValueError):
-    """Not an archive of that kind, or not all of it."""
+    """The bytes are not an archive of that kind, or not all of it."""
 
 
 class OtherFileError(ArchiveError):
-    """Nothing that ever was an archive: it neither begins nor ends as one."""
+    """The bytes never were an archive: they neither begin nor end as one."""
 
 
 class ArchiveMember(NamedTuple):

@@ -22,7 +22,7 @@ def replace_file(path: Path, blocks: Iterable[bytes | memoryview], *, synced: bo
 
     Args:
         path: the file's place.
-        blocks: its content.
+        blocks: content of the file, in pieces.
         synced: bring it to the disk before it gets its name. Without that a power cut may leave an empty or torn file,
             which is good enough for what carries a checksum and can be made again: syncing 25 MB at every enrollment
             would cost a memory card seconds.

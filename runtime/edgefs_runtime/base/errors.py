@@ -55,7 +55,7 @@ class DataError(EdgefsError):
 
 
 class WeightsError(EdgefsError):
-    """No backbone of that name, or its weights can't be downloaded, read, or fitted into it."""
+    """There is no backbone of that name, or its weights can't be downloaded, read, or fitted into it."""
 
 
 class TrainingError(EdgefsError):

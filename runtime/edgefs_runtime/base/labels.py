@@ -84,7 +84,7 @@ def class_names(labels: Iterable[str]) -> dict[str, str]:
 
 
 def labels_of(name: str, labels: Iterable[str]) -> set[str]:
-    """Those of a gallery's labels that belong to the class that `name` means, in whatever spelling."""
+    """Labels of a gallery that belong to the class that `name` means, in whatever spelling."""
     names = class_names(labels)
     wanted = spelling_in(set(names.values()), name)
     return {label for label, of in names.items() if of == wanted}
@@ -97,7 +97,7 @@ def twin_of(label: str, known: Collection[str]) -> str | None:
 
 
 def difference_in_words(label: str, twin: str) -> str:
-    """In what two labels of which one is the other's twin differ, as a phrase."""
+    """What sets a label apart from its twin, as a phrase that begins with "in"."""
     if normal_label(label) == normal_label(twin):
         return "in characters that look the same"
     return "in case" if label.lower() == twin.lower() else "in the form of their characters"
@@ -123,7 +123,7 @@ def check_label(label: str) -> None:
 
 
 def not_text(name: str) -> str:
-    """For a name that came as bytes which are no UTF-8: those bytes, and how they may be meant; else empty."""
+    """Bytes of a name that came as no UTF-8, and how they may be meant; empty for any other name."""
     try:
         name.encode("utf-8")
         return ""
@@ -161,5 +161,5 @@ def guess_text(raw: bytes) -> tuple[str, str] | None:
 
 
 def twin_key(label: str) -> str:
-    """Equal for labels that differ in case or width only; not by `casefold`, for which Maße is Masse."""
+    """Key that is equal for labels that differ in case or width only; not by `casefold`, for which Maße is Masse."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", normal_label(label)).lower())

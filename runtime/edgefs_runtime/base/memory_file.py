@@ -42,12 +42,12 @@ class MemoryFile:
 
     @property
     def sha256(self) -> str:
-        """Lower-case hex SHA-256 of it."""
+        """Lower-case hex SHA-256 of the bytes."""
         self._hashing.join()
         return self._sha256
 
     def read(self) -> bytes:
-        """All of it."""
+        """All of the bytes."""
         return self._held if self._descriptor is None else Path(self.path).read_bytes()
 
     def _copy(self, file: BinaryIO, start: int, size: int) -> int:
@@ -64,7 +64,7 @@ class MemoryFile:
         return copied
 
     def _hash(self) -> None:
-        """In one call, for which Python's lock is let go."""
+        """Hash the content in one call, during which Python's lock is let go."""
         if self._descriptor is None or not self.size:
             self._sha256 = hashlib.sha256(self._held).hexdigest()
             return

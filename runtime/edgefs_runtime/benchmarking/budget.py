@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """Of each bundle and each thing that is measured of it.
+    """Time or frames that each bundle gets for each thing that is measured of it.
 
     Attributes:
-        seconds: counts where `frames` is None.
-        frames: that are decided about.
+        seconds: measured for so long where `frames` is None.
+        frames: decided about, however long that takes; None lets the time decide.
     """
 
     seconds: float
     frames: int | None = None
 
     def part(self, share: float) -> Budget:
-        """For one of several things that share the time; each of them takes as many frames."""
+        """Budget of one of several things that share the time; each of them takes as many frames."""
         return Budget(self.seconds * share, self.frames)
 
     def start(self, bundles: int = 1) -> Clock:

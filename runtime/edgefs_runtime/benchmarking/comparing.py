@@ -18,7 +18,7 @@ class Ratio:
     """A ratio of medians; below 1 is faster.
 
     Attributes:
-        ratio: of all times.
+        ratio: of the medians of all times.
         low: lower end of the 95 % interval; None where there were too few turns to tell.
         high: its upper end.
         turns: how many each had.

@@ -93,7 +93,7 @@ class _Teacher:
     seconds: list[float] = field(default_factory=list)
 
     def teach(self) -> None:
-        """Do so."""
+        """Enroll and take back until `stop` is set."""
         label = self._free_label()
         while not self.stop.is_set():
             self.teaching_since = self.classifier.judge.snapshot.sequence

@@ -26,8 +26,8 @@ Turns = dict[str, list[NDArray[np.float64]]]  # of each stage and turn the secon
 def measure_alone(subjects: Sequence[BenchSubject], frames: Frames, budget: Budget) -> list[Turns]:
     """Times of each bundle while nothing else is asked of the process.
 
-    A frame in memory is timed stage by stage, so that the stages add up to the end to end. To four such frames comes
-    one that has to be decoded first, for `preprocess_encoded` and `end_to_end_encoded`.
+    A frame in memory is timed stage by stage, so that the stages add up to the end to end. After every four such
+    frames comes one that has to be decoded first, for `preprocess_encoded` and `end_to_end_encoded`.
 
     Args:
         subjects: the bundles.
@@ -73,6 +73,6 @@ def _take_turn(subject: BenchSubject, frames: Frames, first: int, number: int, t
 
 
 def _decide(sources: Sequence[ImageSource], subject: BenchSubject) -> NDArray[np.float64]:
-    """`Times` of each, `[n,4]`."""
+    """Decide about frames, and give the `Times` of each, `[n,4]`."""
     times: list[Times] = [subject.decide(source)[1] for source in sources]
     return np.array(times, np.float64)

@@ -43,7 +43,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This one, now."""
+        """Describe the machine that this runs on, as it is now."""
         import onnxruntime
 
         return cls(

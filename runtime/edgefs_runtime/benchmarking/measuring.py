@@ -53,7 +53,7 @@ class BenchPlan:
 
     @property
     def budget(self) -> Budget:
-        """Of each bundle, all in all."""
+        """Budget of each bundle, for everything together."""
         return Budget(self.seconds, self.frames)
 
 
@@ -63,7 +63,7 @@ class Misses:
 
     Attributes:
         frames: how many did.
-        samples: of how many.
+        samples: frames that were timed.
         high: upper end of the exact 95 % interval of their share.
     """
 
@@ -73,7 +73,7 @@ class Misses:
 
     @property
     def share(self) -> float:
-        """0 to 1; 0 where nothing was measured."""
+        """Share of frames that missed the deadline, 0 to 1; 0 where nothing was measured."""
         return self.frames / self.samples if self.samples else 0.0
 
     def to_json(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _TURN_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Throughput:
-    """Of one bundle.
+    """Frames and embeddings a second of one bundle, at one number of threads and one batch.
 
     Attributes:
         threads: of one inference; 0 stands for one for each core.
@@ -40,11 +40,11 @@ class Throughput:
 def measure_throughput(
     subjects: Sequence[BenchSubject], frames: Frames, budget: Budget, threads: Sequence[int]
 ) -> list[list[Throughput]]:
-    """For each bundle its throughput at each number of threads and batch, the bundles in turns.
+    """Measure every bundle's throughput at each number of threads and batch, the bundles in turns.
 
     Args:
         subjects: the bundles, whose own embedders have the first number of threads.
-        frames: in memory.
+        frames: the decoded ones are decided about.
         budget: of each bundle for all of it together.
         threads: of one inference.
     """

@@ -102,7 +102,7 @@ class Bundle:
         return again.model_file
 
     def without_model(self) -> Bundle:
-        """The same bundle without its model in memory; `model` reads it again."""
+        """A copy of the bundle without its model in memory; `model` reads it again."""
         return dataclasses.replace(self, _model=None)
 
     @property
@@ -165,7 +165,7 @@ class Bundle:
             raise BundleError(f"{self.path}: {error}") from error
 
     def seed_judge(self, trained: TrainedHead | None) -> Judge:
-        """Decides by the seed gallery alone.
+        """Judge that decides by the seed gallery alone.
 
         Args:
             trained: `load_trained_head` of the bundle.

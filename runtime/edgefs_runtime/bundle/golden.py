@@ -119,7 +119,7 @@ def relative_difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArr
 
 
 def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of the rows of two `[N,D]` arrays; of two zero rows 1."""
+    """Cosine of each row of `[N,D]` with its counterpart, float64 `[N]`; two zero rows have 1."""
     lengths = np.linalg.norm(a.astype(np.float64), axis=1) * np.linalg.norm(b.astype(np.float64), axis=1)
     both_zero = ~a.any(axis=1) & ~b.any(axis=1)
     cosine = np.einsum("nd,nd->n", a.astype(np.float64), b) / np.maximum(lengths, 1e-12)

@@ -117,7 +117,7 @@ def is_trained(entry: Mapping[str, Any]) -> bool:
 
 
 def gallery_head(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of a manifest or a RUN, the settings of the head that is computed from the gallery."""
+    """Settings, in a manifest or a RUN, of the head that is computed from the gallery."""
     entry: Mapping[str, Any] = fields["fallback_head"] if is_trained(fields["head"]) else fields["head"]
     return entry
 

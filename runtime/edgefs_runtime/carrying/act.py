@@ -30,7 +30,7 @@ def carry(
     actor: str,
     reason: str,
 ) -> Carried:
-    """See `Classifier.carry`."""
+    """Carry what an earlier bundle's gallery was taught into this one, as `Classifier.carry` describes."""
     if session.path is None:
         raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
     earlier = read_earlier(source, bundle, session.path)

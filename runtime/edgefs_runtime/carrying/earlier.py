@@ -57,7 +57,7 @@ class Agreement:
         return _cosine(anew[None], vector[None]) >= NEAR
 
     def __str__(self) -> str:
-        """In words."""
+        """Say how well the two bundles agree, as a clause."""
         if self.is_exact:
             return "both bundles have the same network and see alike"
         return f"the two bundles agree by a cosine of at least {self.cosine:.4f} on {self.inputs} {self.of}"

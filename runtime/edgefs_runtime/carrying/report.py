@@ -67,7 +67,7 @@ class Carried:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Plain JSON values of all that is reported."""
         return {
             "source": str(self.source),
             "images": self.images,
@@ -86,7 +86,7 @@ class Carried:
 
     @property
     def classes(self) -> int:
-        """Of how many classes."""
+        """Number of classes of which an image was carried."""
         return sum(any(way in CARRIED for way in ways) for ways in self.ways.values())
 
 

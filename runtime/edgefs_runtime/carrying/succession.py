@@ -68,7 +68,7 @@ def taught_in(gallery: Path) -> list[str]:
 
 
 def unused(bundle: Bundle, gallery: Path) -> dict[Path, str]:
-    """Of `sources_of` a bundle those that hold something, and what, in words.
+    """Sources of a bundle (`sources_of`) that hold something, and what, in words.
 
     A name is a guess: where an identity leads to something, what is only called alike is not looked at.
     """

@@ -57,7 +57,7 @@ class ChallengePart:
 
     @property
     def file_name(self) -> str:
-        """Of the kept file: its digest, with the suffix of an image where it had one."""
+        """Name of the kept file: its digest, with the suffix of an image where it had one."""
         suffix = Path(self.name).suffix.lower()
         return self.sha256 + (suffix if suffix in _SUFFIXES else "")
 

@@ -63,7 +63,7 @@ class Result:
 
 
 def regressions(before: Sequence[Result], after: Sequence[Result]) -> tuple[Result, ...]:
-    """Of the same parts judged twice, those that pass before and fail after."""
+    """Results of parts, judged twice, that passed before and fail after."""
     return tuple(new for old, new in zip(before, after, strict=True) if old.passes and not new.passes)
 
 

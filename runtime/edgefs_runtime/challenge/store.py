@@ -309,7 +309,7 @@ def _result(part: ChallengePart, seen: Seen, judge: Judge | None) -> Result:
 
 
 def _spoiled(results: Sequence[Result]) -> list[Result]:
-    """Those of parts that passed when that was last noted, and fail now."""
+    """Results of parts that passed when that was last noted, and fail now."""
     return [result for result in results if result.part.passed and not result.passes]
 
 

@@ -45,7 +45,7 @@ class Vectors:
         self._embedder = embedder
 
     def of(self, parts: Sequence[ChallengePart]) -> list[Seen]:
-        """For each part its embedding `[D]`, or why it can't be judged; what is not kept is computed and kept."""
+        """Embedding `[D]` of each part, or why it can't be judged; what is not kept is computed and kept."""
         kept = self._read()
         seen = {part.sha256: kept[part.sha256] for part in parts if part.sha256 in kept}
         faults = {}

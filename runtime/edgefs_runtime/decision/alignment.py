@@ -66,7 +66,7 @@ class Alignment:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Length of an embedding, D."""
         return len(self.shift)
 
     @cached_property

@@ -23,7 +23,7 @@ from edgefs_runtime.decision.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Correction:
-    """From what rows of the support look like, left out, to what fresh rows of their class would.
+    """A line from what rows of the support look like, left out, to what fresh rows of their class would.
 
     All rows of the named classes are corrected, also those that a device taught them later: that errs towards refusing
     less. Which class a left-out row goes to stays as it is, and so does what it counts for against a budget for

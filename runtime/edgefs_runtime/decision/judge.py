@@ -1,4 +1,4 @@
-"""From embeddings to decisions: one gallery snapshot with the head, thresholds and temperature that follow from it.
+"""A judge turns embeddings into decisions: a gallery snapshot with the head, thresholds and temperature it leads to.
 
 A `Judge` is immutable and shared between threads. The workstation measures with the same class, so tested and deployed
 can't differ.
@@ -189,7 +189,7 @@ class Judge:
         return self._defect(probabilities) > 1 / (1 + self.settings.escape_cost)
 
     def _defect(self, probabilities: list[float]) -> float:
-        """Probability of being a defect, as if good parts and defects came equally often.
+        """Probability of a defect, as if good parts and defects came equally often.
 
         Probabilities of classes take classes as equally likely: five kinds of defect beside one class of good parts
         would make nearly everything a defect.
@@ -249,7 +249,7 @@ class Judge:
         )
 
     def _decision(self, scores: list[float], strangeness: float, part_id: str | None, time: str) -> Decision:
-        """About one row, in plain numbers: right after an inference each of numpy's calls costs as much as all of this.
+        """Decision about one row, in plain numbers: after an inference each call of numpy costs as much as all of this.
 
         Args:
             scores: of the classes.
@@ -310,7 +310,7 @@ def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
 
 
 def _of_images(left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
-    """Without what rows say that are means: a mean looks less strange than any image of its class."""
+    """Leave out rows that are means: a mean looks less strange than any image of its class."""
     if not snapshot.means:
         return left_out
     means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))

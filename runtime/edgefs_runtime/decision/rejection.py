@@ -36,7 +36,7 @@ _FINE = np.logspace(-0.2, 0.2, 21)  # around the best of them
 
 
 class StrangeHalf(NamedTuple):
-    """Of scores, what lies above their median: its root mean square distance from it, and how many there are."""
+    """Scores above their median: their root mean square distance from it, and how many there are."""
 
     median: float
     spread: float
@@ -68,7 +68,7 @@ class Rejection:
         return np.asarray((answer.strangeness - self.centres[nearest]) / self.spreads[nearest])
 
     def beside(self, strangeness: float, nearest: int) -> float:
-        """The same of one row, from the head's strangeness and the nearest class."""
+        """Strangeness of one row beside those of its class, from the head's strangeness and the nearest class."""
         return (strangeness - float(self.centres[nearest])) / float(self.spreads[nearest])
 
     def p_values(self, answer: Answer) -> NDArray[np.float64]:

@@ -13,15 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
 
 from edgefs_runtime.base.errors import MissingExtraError, ProviderError
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import CPU, Backend, Execution
-
-Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
-
 
 Opener = Callable[[Bundle, str, int], Backend]  # bundle, provider, threads of one inference
 Test = Callable[[Bundle, Backend], object]  # raises BundleError or ProviderError
@@ -43,7 +39,7 @@ def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
     import onnxruntime
 
     embedder = OnnxEmbedder(bundle.model_file, threads, _execution(bundle, provider))
-    # Of a map that lies between two steps of int8, another version or processor may take the other step.
+    # Where a value lies between two steps of int8, another version or processor may take the other step.
     is_exact = provider == "cpu" and _precision(bundle) == "fp32"
     return Backend(embedder, provider, f"onnxruntime {onnxruntime.__version__} ({provider})", is_exact)
 
@@ -62,7 +58,7 @@ def by_tensorrt(bundle: Bundle, provider: str, _threads: int) -> Backend:
 
 
 EMBEDDERS: dict[str, Opener] = {"onnxruntime": by_onnxruntime, "tensorrt": by_tensorrt}
-# For each provider what is tried in turn. `auto` never waits for onnxruntime to build an engine, which takes minutes.
+# What is tried in turn for each provider. `auto` never waits for onnxruntime to build an engine, which takes minutes.
 _TRIED: dict[str, tuple[tuple[str, str], ...]] = {
     "auto": (("tensorrt", "tensorrt"), ("onnxruntime", "cuda"), ("onnxruntime", "cpu")),
     "cpu": (("onnxruntime", "cpu"),),

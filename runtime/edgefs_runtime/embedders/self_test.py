@@ -68,7 +68,7 @@ def has_passed(digest: str, software: str) -> bool:
 
 
 def note_passed(digest: str, software: str) -> None:
-    """Remember that it has; where the state folder can't be written the test just runs again."""
+    """Remember that the self-test passed; where the state folder can't be written the test just runs again."""
     note = _note(digest, software)
     try:
         note.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class Ledger:
         self._state: _Derived | None = None  # when asked for
         self._enrolments: dict[tuple[Key, tuple[int, ...]], Enrolment] = {}
         self._alignments: dict[Key, Alignment] = {}
-        self._aligns: list[Key] = []  # the few rows that align: every row that is decoded asks for them
+        self._aligns: dict[str, set[Key]] = {}  # keys of `align` events by device
         self.add(records)
 
     def add(self, records: Iterable[Record]) -> None:
@@ -83,7 +83,7 @@ class Ledger:
             if isinstance(record, Event):
                 self.events[record.key] = record
                 if record.kind == "align":
-                    self._aligns.append(record.key)
+                    self._aligns.setdefault(record.device, set()).add(record.key)
             else:
                 self.removals[record.key] = record
             if record.seq > self.tip(record.device)[0]:
@@ -275,7 +275,7 @@ class Ledger:
         the same way.
         """
         device, seq = event.origin
-        before = {key for key in self._aligns if key[0] == device and key[1] < seq and key in self.events}
+        before = {key for key in self._aligns.get(device, ()) if key[1] < seq}
         if before:
             removals = (row for key, row in self.removals.items() if key[0] == device and key[1] < seq)
             before -= {target for row in removals for target in row.target_keys}

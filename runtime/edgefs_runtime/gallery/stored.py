@@ -12,6 +12,7 @@ from edgefs_runtime.gallery.ledger import Tip
 from edgefs_runtime.gallery.records import TABLES, Blob, Event, Record, Removed, Row, Shot
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, select, version_of
 
+_SHORTEST_ROW = 100  # bytes: of digests alone every row has more
 _SPARE = 1000  # numbers that are tried beyond those that are known
 
 
@@ -103,14 +104,16 @@ class _Reader:
                 continue
 
     def _last(self, table: str) -> int:
-        """The highest rowid, or a number beyond it."""
+        """The highest rowid, or a number beyond it: no file holds more rows than fit into its pages."""
+        pages, size = (self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        most: int = pages * size // _SHORTEST_ROW
         for query in (f"SELECT max(rowid) FROM {table}", "SELECT sum(seq) FROM tip"):  # noqa: S608 - names of ours
             try:
                 found: int | None = self._connection.execute(query).fetchone()[0]
             except sqlite3.DatabaseError:
                 continue
-            return min(found or 0, 10_000_000) + _SPARE
-        return 100 * _SPARE
+            return min(found or 0, most) + _SPARE
+        return most
 
 
 def _tips(connection: sqlite3.Connection) -> dict[str, Tip] | None:

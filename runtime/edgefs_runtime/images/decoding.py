@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgefs_runtime.base.errors import ImageError
+from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.images.decode.alpha import lay_on_black
 from edgefs_runtime.images.decode.orientation import of_info, upright
 from edgefs_runtime.images.picture import MAX_PIXELS, Asked, Picture
@@ -104,7 +105,7 @@ def open_image(
             raise ImageError("no such file") from error
         if isinstance(error, OSError) and error.errno:
             raise ImageError(f"can't be read ({error.strerror})") from error
-        said = (str(error).splitlines() or [type(error).__name__])[0]
+        said = first_line(error)
         if any(words in said.lower() for words in _NOT_READ):
             raise ImageError(f"an image of a kind that can't be read ({said}); save it as PNG or TIFF") from error
         raise ImageError(f"damaged image ({said})") from error

@@ -195,6 +195,6 @@ def _suffix(name: str) -> str:
 
 
 def _number(digits: str) -> tuple[int, str]:
-    """Compares as the number does, however long: Python refuses to read more than 4,300 digits."""
+    """Key that compares as the number does, however long: Python refuses to read more than 4,300 digits."""
     significant = digits.lstrip("0")
     return len(significant), significant

@@ -37,12 +37,12 @@ class Picture:
 
     @property
     def width(self) -> int:
-        """Columns, pixels."""
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def bits(self) -> int:
-        """Of one channel of `pixels`: 8 or 16."""
+        """Bits of one channel of `pixels`: 8 or 16."""
         return 8 * self.pixels.dtype.itemsize
 
 

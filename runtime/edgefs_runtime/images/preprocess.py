@@ -1,4 +1,4 @@
-"""From a decoded image to the uint8 tensor the network is fed with.
+"""Preprocessing turns a decoded image into the uint8 tensor that the network is fed with.
 
 A `Preprocess` travels in the bundle, so that workstation and camera can't crop differently. Cast, transpose and
 normalisation are not here: they live inside the ONNX graph.

@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
     @property
     def path(self) -> Path | None:
-        """Of the file, where it was given by its path."""
+        """Path of the file, where the frame was given by one."""
         return Path(self.given) if isinstance(self.given, (str, os.PathLike)) else None
 
     @property
@@ -105,7 +105,7 @@ def named_frames(images: Images, names: Iterable[Name] | None, what: str) -> Ite
     """Single frames, each with the name that the caller gives it, if it gives any.
 
     Args:
-        images: see above.
+        images: one frame or several, as `frames_of` takes them.
         names: one for each image; a text is the name of one.
         what: what the names are, for the message.
 

@@ -51,7 +51,7 @@ def _stretched(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def _percentile(counts: NDArray[np.int64], share: float) -> float:
-    """Between the two values around it in order, as `numpy.percentile` does, of values given by how often each is."""
+    """Percentile of values given by how often each is, interpolated between two as `numpy.percentile` does."""
     upto = np.cumsum(counts)
     place = share / 100 * (int(upto[-1]) - 1)
     below, above = (int(np.searchsorted(upto, rank, side="right")) for rank in (np.floor(place), np.ceil(place)))

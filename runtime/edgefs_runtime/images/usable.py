@@ -133,14 +133,14 @@ def _spread(values: NDArray[np.uint16]) -> tuple[int, int]:
 
 
 class _Raw(NamedTuple):
-    """Some of the raw values of a frame in the region of interest, and the window they are seen through."""
+    """A part of a frame's raw values in the region of interest, and the window they are seen through."""
 
     values: NDArray[np.uint16]
     window: Window
 
 
 def _raw(source: ImageSource | Picture, preprocess: Preprocess) -> _Raw | None:
-    """None of a frame of 8 bits, which no window touches."""
+    """Raw values of a frame; None where it has 8 bits, which no window touches."""
     try:
         picture = preprocess.open(source)
     except ImageError:

@@ -78,7 +78,7 @@ class _Shift:
 
     @property
     def length(self) -> float:
-        """Of the whole shift, whitened."""
+        """Length of the whole shift, whitened."""
         return float(np.hypot(np.linalg.norm(self.reading.shift), self.believed * np.linalg.norm(self.outer)))
 
 
@@ -188,7 +188,7 @@ def _crossed(reference: Reference, rows: Matrix, kind: Kind) -> NDArray[np.float
 
 
 def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) -> Alignment:
-    """In the whitened space y = x − δ, and but for `mean` c·z for the part z that lies in the class subspace."""
+    """Alignment y = x − δ in the whitened space; but for `mean`, the part z in the class subspace becomes c·z."""
     dim, reading = len(reference.centre), found.reading
     # One class alone does not tell a gain from a shift.
     stretch = 1.0 if kind == "mean" or found.is_of_one_class else reference.gain / reading.gain
@@ -203,7 +203,7 @@ def _alignment(reference: Reference, rows: Matrix, found: _Shift, kind: Kind) ->
 
 
 def _with_scatter(reference: Reference, rows: Matrix, shares: Matrix, plain: Alignment) -> Alignment:
-    """Behind `plain`: T = C^(−1/2) in the whitened space, about the middle of what the rows show.
+    """Follow `plain` by T = C^(−1/2) in the whitened space, about the middle of what the rows show.
 
     C is the scatter of the rows within the classes, drawn to the sphere that the gallery's is by as many rows as there
     are dimensions. Few rows show a sphere longer in some directions than in others; so each direction is compared with

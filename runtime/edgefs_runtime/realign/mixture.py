@@ -122,7 +122,7 @@ def _fit(reference: Reference, places: Matrix, shift: Matrix, gain: float) -> Re
 
 
 def _precision(classes: Matrix, variance: Matrix, gain_variance: float) -> Matrix:
-    """Of what each class's mean says about all, `[K,K−1,K−1]`: (v_k·I + γ·m_k·m_kᵀ)⁻¹ (Sherman and Morrison 1950)."""
+    """Precision `[K,K−1,K−1]` of what each class's mean tells: (v_k·I + γ·m_k·m_kᵀ)⁻¹ (Sherman and Morrison 1950)."""
     dim = classes.shape[1]
     lengths = np.einsum("kd,kd->k", classes, classes)
     share = gain_variance / (variance + gain_variance * lengths)
@@ -141,7 +141,7 @@ class _Background:
         self._constant = float(np.linalg.slogdet(2 * np.pi * covariance)[1])
 
     def log_density(self, places: Matrix) -> Matrix:
-        """Of rows `[n,K−1]` about the shift, `[n]`."""
+        """Log density `[n]` of rows `[n,K−1]` about the shift."""
         return np.asarray(-0.5 * (np.einsum("nd,de,ne->n", places, self._inverse, places) + self._constant))
 
 

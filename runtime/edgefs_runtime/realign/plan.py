@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.alignment import Choice
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -119,7 +120,7 @@ def usable(teaching: Teaching, images: Images) -> Batch:
     seen = teaching.unlabelled(frame.given for frame in recent)
     if not seen:
         raise GalleryError(
-            f"none of the {len(recent)} images can be read and shows something; nothing was changed"
+            f"{counted(len(recent), 'image')} given, and none can be read and shows something; nothing was changed"
             if recent
             else "no image was given; realign by unlabelled images of the changed camera"
         )

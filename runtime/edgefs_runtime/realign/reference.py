@@ -30,7 +30,7 @@ class Reference:
 
     Attributes:
         whiten: A^(−1/2) `[D,D]`, where A is the shrunken scatter within the classes.
-        unwhiten: its inverse.
+        unwhiten: inverse of `whiten`.
         means: class means `[K,D]`, raw.
         centre: middle of the whitened class means, `[D]`.
         basis: the class subspace, orthonormal rows `[K−1,D]` in the whitened space.

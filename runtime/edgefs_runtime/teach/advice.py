@@ -77,7 +77,7 @@ def advise(judge: Judge, enrolment: Enrolment, spoiled_by: Callable[[Snapshot], 
     """Look at an enrolment beside what `judge` decides by.
 
     Args:
-        judge: of now.
+        judge: what decides now.
         enrolment: as the gallery compares it.
         spoiled_by: the challenge parts that would fail under a snapshot, a sentence each.
     """

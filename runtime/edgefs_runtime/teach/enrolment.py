@@ -184,7 +184,7 @@ class Teaching:
 
 
 def _digest(image: ImageSource) -> str:
-    """Of a file its bytes; of an array or a Pillow image, which have no file, their pixels."""
+    """Digest of a file's bytes, or of the pixels of an array or a Pillow image, which have no file."""
     if isinstance(image, bytes):
         return content_digest(image)
     if isinstance(image, (str, Path)):

@@ -234,13 +234,13 @@ def _undisputed(votes: NDArray[np.int64]) -> Labels:
 
 
 def _to_next(distances: Matrix) -> Matrix:
-    """For each class `[K,m]` the distance to the nearest other class."""
+    """Distance of each row to the nearest class but the one in question, `[K,m]`."""
     two = np.sort(distances, axis=0)[:2]
     return np.asarray(np.where(np.arange(len(distances))[:, None] == distances.argmin(axis=0), two[1], two[0]))
 
 
 def _confirmed(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels) -> Labels:
-    """Without the classes whose own images, left out, speak against what was found."""
+    """Drop what was found of classes whose own images, left out, speak against it."""
     if not (labels >= 0).any():
         return labels
     counts = np.bincount(snapshot.classes)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from bundles import remade
+from places import TENSORRT
 from shell import edgefs
 
 pytestmark = pytest.mark.device
 
 Pictures = Callable[..., list[Path]]
-SIMULATOR = Path(__file__).parents[2] / "support" / "tensorrt_simulator"
 # Embeds 20 images by the engine, one by one and together, and by onnxruntime.
 COMPARE = """
 import json, sys
@@ -57,7 +57,7 @@ sys.stderr.write("\\nloaded ")
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands find the simulated TensorRT before any other."""
     monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(SIMULATOR), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        "PYTHONPATH", os.pathsep.join([str(TENSORRT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     )
 
 

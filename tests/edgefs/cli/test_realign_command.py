@@ -69,7 +69,7 @@ def test_a_bad_batch_is_one_line(
     (tmp_path / "broken.png").write_bytes(b"no image")
     given, message = {
         "few": (sorted(changed.iterdir())[:5], "5 images that differ can't tell how a camera changed"),
-        "unreadable": ([tmp_path / "broken.png"], "none of the 1 images can be read and shows something"),
+        "unreadable": ([tmp_path / "broken.png"], "1 image given, and none can be read and shows something"),
         "strangers": (pictures("checks", 40), "nearly all images show one thing"),
     }[kind]
     run = edgefs("realign", bundle, *given, "--gallery", gallery)

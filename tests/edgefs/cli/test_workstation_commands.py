@@ -12,15 +12,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from places import ROOT
 from textures import save, write_set
 
 pytest.importorskip("torch", reason="the workstation part is not installed")
 
 from edgefs.cli import main
 from edgefs.cli.group import COMMANDS
-
-pytestmark = pytest.mark.usefixtures("remembering")
-ROOT = Path(__file__).parents[3]
 
 
 def edgefs(*arguments: object) -> Result:

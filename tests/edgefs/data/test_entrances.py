@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from places import GOLDEN
 from textures import save
 
 from edgefs.data import load_dataset
@@ -22,7 +23,6 @@ from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.challenge import Challenge
 from edgefs_runtime.images.listing import is_passed_over
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.edgefs"
 NFC, NFD = (unicodedata.normalize(form, "Kratzer-ä") for form in ("NFC", "NFD"))
 
 

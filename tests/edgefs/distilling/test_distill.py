@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from killing import killed_in_training
 from PIL import Image
+from resuming import trained_at_once_and_in_two_goes
 from textures import save, write_set
 
 from edgefs.backbones import load_backbone
@@ -75,21 +74,12 @@ def test_nano_goes_on_from_its_packaged_weights_on_an_archive(archive: Path, tmp
     assert distilled.before["relation"] < 0.05  # it is its own teacher, and finds the same alike
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_and_started_again_it_ends_with_the_same_student(archive: Path, tmp_path: Path) -> None:
-    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 6 --views 2"
-
-    def command(out: Path) -> list[str]:
-        script = "from edgefs.cli import main; main()"
-        return [sys.executable, "-c", script, "distill", str(archive), "-o", str(out), *flags.split()]
-
-    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, timeout=200)
-    assert 0 < killed_in_training(command(tmp_path / "killed"), tmp_path / "killed") < 6
-    subprocess.run(command(tmp_path / "killed"), check=True, capture_output=True, timeout=200)
-    whole, killed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed"))
-    assert killed == whole
-    weights = [(tmp_path / name / "student.safetensors").read_bytes() for name in ("whole", "killed")]
-    assert weights[0] == weights[1]
-    assert not (tmp_path / ".killed.training").exists()
+    flags = "--teacher nano --teacher-size 64 --student nano-s --size 64 --batch 8 --epochs 3 --views 2"
+    whole, killed = trained_at_once_and_in_two_goes(tmp_path, "distill", archive, *flags.split(), epochs=2)
+    for name in ("metrics.json", "student.safetensors"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")

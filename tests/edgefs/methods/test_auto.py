@@ -30,11 +30,13 @@ def test_every_way_is_compared_and_the_choice_is_explained(data: Path, tmp_path:
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "chosen by auto" in report
     assert "finetune" in report
-    assert run.record.method in ("features", "finetune")
+    assert run.record.method == "features"  # it places all of them, and the others can only be as good
+    assert explained.startswith("Chosen: features + blend; no other is clearly better on the 15 images learned from")
+    assert any(note.startswith("Feature extraction fits where") for note in run.record.notes)
     assert measured.test is not None
     assert measured.test.evaluation.nearest.accuracy.value > 0.8
     export(tmp_path / "run", tmp_path / "b.edgefs")
-    assert Bundle.open(tmp_path / "b.edgefs").manifest.raw["method"] == run.record.method
+    assert Bundle.open(tmp_path / "b.edgefs").manifest.raw["method"] == "features"
 
 
 def test_what_the_budget_does_not_allow_is_left_out_and_said(data: Path, tmp_path: Path) -> None:

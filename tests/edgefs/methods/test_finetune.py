@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,8 +12,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from killing import killed_in_training
 from onnx import numpy_helper
+from places import SUPPORT
+from resuming import trained_at_once_and_in_two_goes
 from safetensors.torch import load_file
 from textures import draw, save, write_set
 from torch import nn
@@ -177,44 +177,18 @@ main(sys.argv[2:])
 """
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_figures(data: Path, tmp_path: Path) -> None:
-    flags = [
-        "--backbone",
-        "tiny",
-        "--shots",
-        "6",
-        "--method",
-        "finetune",
-        "--epochs",
-        "60",
-        "--folds",
-        "2",
-        "--dim",
-        "32",
-        "--name",
-        "parts",
-    ]
-
-    def command(out: Path) -> list[str]:
-        support = str(Path(__file__).parents[2] / "support")
-        return [sys.executable, "-c", ADAPT, support, "adapt", str(data), "-o", str(out), *flags]
-
-    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, timeout=200)
-    assert 0 < killed_in_training(command(tmp_path / "killed"), tmp_path / "killed") < 60
-    subprocess.run(command(tmp_path / "killed"), check=True, capture_output=True, timeout=200)
-    whole, killed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed"))
-    assert killed == whole
-    assert (tmp_path / "killed" / "embedder.safetensors").read_bytes() == (
-        tmp_path / "whole" / "embedder.safetensors"
-    ).read_bytes()
-    assert not (tmp_path / ".killed.training").exists()
+    flags = "--backbone tiny --shots 6 --method finetune --epochs 12 --folds 2 --dim 32 --name parts"
+    whole, killed = trained_at_once_and_in_two_goes(tmp_path, "adapt", data, *flags.split(), epochs=7)
+    for name in ("metrics.json", "embedder.safetensors"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Fabric starts the processes as POSIX does")
 def test_two_processes_train_together_and_one_writes(data: Path, tmp_path: Path) -> None:
-    support = str(Path(__file__).parents[2] / "support")
     script = tmp_path / "command.py"
-    script.write_text(ADAPT.replace("sys.argv[1]", repr(support)).replace("sys.argv[2:]", "sys.argv[1:]"))
+    script.write_text(ADAPT.replace("sys.argv[1]", repr(str(SUPPORT))).replace("sys.argv[2:]", "sys.argv[1:]"))
     flags = "--backbone tiny --shots 6 --method finetune --epochs 2 --folds 0 --dim 32 --device cpu --devices 2"
     command = [sys.executable, str(script), "adapt", str(data), "-o", str(tmp_path / "run"), *flags.split()]
     said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)

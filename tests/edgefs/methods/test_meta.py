@@ -117,7 +117,7 @@ def test_classes_that_data_holds_are_not_learned_from(tasks: Path, data: Path, t
     shutil.copytree(tasks, tmp_path / "tasks")
     shutil.copy(data / "character001" / "05.png", tmp_path / "tasks" / "latin" / "character101" / "copy.png")
     run, _ = adapt(data, tmp_path / "run", settings(on(tmp_path / "tasks")))
-    assert "some of the same images: 1 classes (latin/character101)" in notes(run)
+    assert "some of the same images: 1 class (latin/character101)" in notes(run)
     with pytest.raises(DataError, match="share images with DATA"):
         adapt(data, tmp_path / "other", settings(on(data)))
 
@@ -175,8 +175,8 @@ def bad_tasks(tasks: Path, tmp_path: Path) -> dict[str, tuple[MetaSettings, str]
         "no tasks": (SHORT, "pass --tasks DIR"),
         "no such folder": (on(tasks / "nowhere"), "no such folder"),
         "empty": (on(tmp_path / "empty"), "no image in it"),
-        "too few images": (on(tasks, queries=9), "none of 24 classes has 10 different images"),
-        "one image": (on(tmp_path / "one"), "none of 1 classes has 3 different images"),
+        "too few images": (on(tasks, queries=9), "24 classes, none with the 10 different images"),
+        "one image": (on(tmp_path / "one"), "1 class, none with the 3 different images"),
         "fewer classes than ways": (on(tasks, ways=30), r"--ways 30: .* pass --ways 22 or fewer"),
         "fewer in each task": (on(tasks, ways=9, within_tasks=True), r"--ways 9: the largest task holds [678] classes"),
     }

@@ -211,9 +211,9 @@ def test_a_folder_of_good_parts_alone_is_cross_validated(tmp_path: Path) -> None
     assert measured.cross_validation.evaluation.rates.overkill.trials == 8
 
 
-def test_a_second_run_computes_no_embedding_again(textures: Path, tmp_path: Path, own_folders: Path) -> None:
+def test_a_second_run_computes_no_embedding_again(textures: Path, tmp_path: Path, own_cache: Path) -> None:
     adapt(textures, tmp_path / "a", tiny(shots=4))
-    caches = sorted((own_folders / "cache" / "embeddings").iterdir())
+    caches = sorted((own_cache / "embeddings").iterdir())
     before = [cache.read_bytes() for cache in caches]
     done: list[tuple[str, int, int]] = []
 
@@ -227,9 +227,9 @@ def test_a_second_run_computes_no_embedding_again(textures: Path, tmp_path: Path
     assert [cache.read_bytes() for cache in caches] == before
 
 
-def test_a_damaged_cache_is_made_again(textures: Path, tmp_path: Path, own_folders: Path) -> None:
+def test_a_damaged_cache_is_made_again(textures: Path, tmp_path: Path, own_cache: Path) -> None:
     first, _ = adapt(textures, tmp_path / "a", tiny(shots=4))
-    for cache in (own_folders / "cache" / "embeddings").iterdir():
+    for cache in (own_cache / "embeddings").iterdir():
         cache.write_bytes(b"SQLite format 3\0" + b"rubbish" * 500)
     second, _ = adapt(textures, tmp_path / "b", tiny(shots=4))
     assert (first.folder / "gallery.npz").read_bytes() == (second.folder / "gallery.npz").read_bytes()

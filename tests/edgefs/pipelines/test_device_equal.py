@@ -94,7 +94,6 @@ def figures(evaluation: dict) -> tuple[dict, float]:
     return plain, plain.pop("calibration_error")
 
 
-@pytest.mark.usefixtures("remembering")
 @pytest.mark.parametrize(("layout", "depth", "window"), CASES, ids=str)
 def test_a_run_is_measured_as_the_device_decides(
     tmp_path: Path, layout: str, depth: str, window: tuple[int, int] | None
@@ -126,7 +125,6 @@ def test_a_run_is_measured_as_the_device_decides(
         assert carried == mine
 
 
-@pytest.mark.usefixtures("remembering")
 def test_what_an_image_teaches_is_never_nothing(tmp_path: Path) -> None:
     """Frames that are no constant file, but black through the window, are listed and teach nothing."""
     data = write_data(tmp_path / "data", "split", "12 in 16 grey")
@@ -138,7 +136,6 @@ def test_what_an_image_teaches_is_never_nothing(tmp_path: Path) -> None:
     assert not any("dark" in image.path for side in run.record.images.by_side.values() for image in side)
 
 
-@pytest.mark.usefixtures("remembering")
 def test_the_window_is_that_of_the_sensor_and_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     data = write_data(tmp_path / "data", "flat", "12 in 16 grey")
@@ -150,7 +147,6 @@ def test_the_window_is_that_of_the_sensor_and_is_said(tmp_path: Path) -> None:
         adapt(data, tmp_path / "other", settings)
 
 
-@pytest.mark.usefixtures("remembering")
 def test_images_too_small_for_the_region_of_interest_are_left_out_and_named(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", "flat", "8 grey")
     Image.fromarray(frame("good", 7)[:10, :10]).save(data / "good" / "small.png")
@@ -164,7 +160,6 @@ def test_images_too_small_for_the_region_of_interest_are_left_out_and_named(tmp_
     assert any("1 file that can't be used (the first: good/small.png, region" in note for note in outcome.notes)
 
 
-@pytest.mark.usefixtures("remembering")
 def test_the_device_says_which_option_cures_a_frame_outside_the_window(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", "flat", "12 in 16 grey")
     full = write_data(tmp_path / "full", "flat", "16 grey")

@@ -156,4 +156,4 @@ def test_black_frames_of_the_same_bytes_are_counted_on_each_side(tmp_path: Path)
     assert measured.test is not None
     figures = [measured.test.evaluation, evaluate(run.folder, data).evaluation]
     assert [one.rates.unjudged.events for one in figures] == [2, 2]
-    assert {item["reason"].split(":")[0] for item in run.record.left_out} == {"constant frame"}
+    assert {item.reason.split(":")[0] for item in run.record.left_out} == {"constant frame"}

@@ -3,79 +3,83 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from killing import NEVER, Launcher, Stop
 
 from edgefs.runs.run import Run
 from edgefs_runtime import Bundle
 from edgefs_runtime.base.errors import RunError
 
-ADAPT = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
-sys.path.insert(0, sys.argv[1])
-from tiny import tiny_backbone
-from edgefs.backbones import BACKBONES
-from edgefs.cli import main
-BACKBONES["tiny"] = tiny_backbone
-print("ready", flush=True)
-main(sys.argv[2:])
-"""
-SUPPORT = Path(__file__).parents[2] / "support"
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+
+OPTIONS = ("--backbone", "tiny", "--shots", "5", "--name", "parts")
 
 
-def started(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", ADAPT, str(SUPPORT), *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+@pytest.fixture(scope="module")
+def launcher(session_cache: Path) -> Iterator[Launcher]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEFS_STATE", str(session_cache / "state"))
+        patch.setenv("EDGEFS_CACHE", str(session_cache))
+        started = Launcher("tiny", "edgefs.cli.adapt", "edgefs.cli.export", "onnxscript")
+    with started:
+        yield started
 
 
-def stop(process: subprocess.Popen[str], how: signal.Signals, after: float) -> tuple[int, str]:
-    time.sleep(after)
-    process.send_signal(how)
-    _, said = process.communicate(timeout=60)
-    return process.returncode, said
+def stops(launcher: Launcher, out: Path, *arguments: object, how: int = signal.SIGKILL) -> list[Stop]:
+    """Two moments at which the images are read, and those at which something is done to `out`, above all the last."""
+    ended = launcher.run(*arguments, "-o", out, stop=Stop(NEVER, out.name))
+    assert ended.status == 0, ended.said
+    chosen = {1, 2, *range(3, ended.moments - 4, 3), *range(ended.moments - 4, ended.moments + 1)}
+    writing = [Stop(number, out.name, how) for number in sorted(chosen) if number > 0]
+    return [Stop(1, ".png", how), Stop(20, ".png", how), *writing]
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_adapt_stopped_leaves_no_run_or_a_whole_one(textures: Path, tmp_path: Path, how: signal.Signals) -> None:
-    whole, options = 0, ("--backbone", "tiny", "--shots", "5", "--name", "parts", "--no-cache")
-    for attempt in range(5):
-        out = tmp_path / f"run{attempt}"
-        process = started("adapt", textures, "-o", out, *options)
-        status, said = stop(process, how, 0.1 + 0.25 * attempt)  # once the command itself has begun
-        if out.exists():
+def test_adapt_stopped_by_ctrl_c_leaves_nothing(launcher: Launcher, textures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "line-run"
+    for stop in stops(launcher, out, "adapt", textures, *OPTIONS, how=signal.SIGINT):
+        shutil.rmtree(out, ignore_errors=True)
+        status, _, said, _ = launcher.run("adapt", textures, "-o", out, *OPTIONS, stop=stop)
+        assert status == 130
+        assert said.strip().endswith("Error: stopped by Ctrl-C")
+        assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]
+        with pytest.raises(RunError):
             Run.open(out)
-            whole += 1
-        else:
-            with pytest.raises(RunError):
-                Run.open(out)
-        if how is signal.SIGINT and not out.exists():  # else Python was ending already
-            assert status == 130
-            assert said.strip().endswith("Error: stopped by Ctrl-C")
-            assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]
-    assert whole < 5  # the first attempts are stopped long before the end
 
 
-def test_after_a_kill_the_same_command_works(textures: Path, tmp_path: Path) -> None:
-    arguments = ("adapt", textures, "-o", tmp_path / "run", "--backbone", "tiny", "--shots", "5", "--name", "parts")
-    stop(started(*arguments), signal.SIGKILL, 0.2)
-    _, said = started(*arguments, "--overwrite").communicate(timeout=60)
-    assert Run.open(tmp_path / "run").name == "parts", said
+def test_adapt_killed_leaves_no_run_or_a_whole_one(launcher: Launcher, textures: Path, tmp_path: Path) -> None:
+    """In the place of an earlier RUN: that one, none while they change places, or the new one."""
+    out, found = tmp_path / "line-run", []
+    arguments = ("adapt", textures, *OPTIONS, "--overwrite")
+    launcher.run(*arguments, "-o", out)
+    for stop in stops(launcher, out, *arguments):
+        launcher.run(*arguments, "-o", out, "--name", "earlier")
+        assert launcher.run(*arguments, "-o", out, stop=stop).status == -signal.SIGKILL
+        found.append(Run.open(out).name if out.exists() else None)
+    assert set(found) <= {"earlier", "parts", None}
+    assert found[0] == "earlier"
+    assert found[-1] == "parts"
 
 
-def test_export_killed_leaves_the_old_bundle_or_the_new_one(textures: Path, tmp_path: Path, bundle: Path) -> None:
-    from edgefs.pipelines.adapt import adapt
-    from edgefs.settings.adapt import AdaptSettings
+def test_after_a_kill_the_same_command_works(launcher: Launcher, textures: Path, tmp_path: Path) -> None:
+    arguments = ("adapt", textures, "-o", tmp_path / "line-run", *OPTIONS)
+    assert launcher.run(*arguments, stop=Stop(5, "line-run")).status == -signal.SIGKILL
+    assert not (tmp_path / "line-run").exists()
+    again = launcher.run(*arguments)
+    assert Run.open(tmp_path / "line-run").name == "parts", again.said
 
-    adapt(textures, tmp_path / "run", AdaptSettings(backbone="tiny", shots=5, name="parts"))
-    for after in (0.3, 1.5, 3.0, 4.0):
-        stop(started("export", tmp_path / "run", "-o", bundle), signal.SIGKILL, after)
-        assert Bundle.open(bundle).name in {"textures", "parts"}
+
+def test_export_killed_leaves_the_old_bundle_or_the_new_one(
+    launcher: Launcher, textures: Path, tmp_path: Path, bundle: Path
+) -> None:
+    launcher.run("adapt", textures, "-o", tmp_path / "run", *OPTIONS)
+    earlier, names = bundle.read_bytes(), []
+    for stop in stops(launcher, bundle, "export", tmp_path / "run"):
+        bundle.write_bytes(earlier)
+        assert launcher.run("export", tmp_path / "run", "-o", bundle, stop=stop).status == -signal.SIGKILL
+        names.append(Bundle.open(bundle).name)
+    assert set(names) == {"textures", "parts"}

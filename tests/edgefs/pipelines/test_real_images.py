@@ -22,17 +22,26 @@ from edgefs_runtime.images.listing import find_images
 PER_CLASS = 30
 
 
-@pytest.fixture
-def steel(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CSV file of 30 real images of each of six classes."""
-    monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
-    table = tmp_path / "steel.csv"
+def table_of(shared: Path, table: Path, counts: dict[str, int], others: int) -> Path:
+    """A CSV file of real images of each of six classes: as many as `counts` says, else `others`."""
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label"])
         for folder in sorted((shared / "data" / "neu_steel").iterdir()):
-            rows.writerows([path, folder.name] for path in find_images(folder)[:PER_CLASS])
+            images = find_images(folder)[: counts.get(folder.name, others)]
+            rows.writerows([path, folder.name] for path in images)
     return table
+
+
+@pytest.fixture(autouse=True)
+def imagenet(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(shared / "torch_home"))
+
+
+@pytest.fixture
+def steel(shared: Path, tmp_path: Path) -> Path:
+    """Of 30 images of each class."""
+    return table_of(shared, tmp_path / "steel.csv", {}, PER_CLASS)
 
 
 def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> None:
@@ -60,7 +69,8 @@ def test_embeddings_of_real_images_agree_one_by_one(steel: Path, tmp_path: Path)
     assert relative.max() <= 1e-4
 
 
-def test_a_class_held_out_is_learned_on_the_device(steel: Path, tmp_path: Path) -> None:
+def test_a_class_held_out_is_learned_on_the_device(shared: Path, tmp_path: Path) -> None:
+    steel = table_of(shared, tmp_path / "steel.csv", {"patches": PER_CLASS}, 6)
     adapt(steel, tmp_path / "run", AdaptSettings(shots=5, without=("patches",)))
     export(tmp_path / "run", tmp_path / "steel.edgefs")
     rows = [(Path(row["path"]), row["label"]) for row in csv.DictReader(steel.open())]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import remade
+from places import GOLDEN
 from textures import draw
 
 from edgefs_runtime import Bundle, BundleError, Classifier, GalleryError, ImageError
@@ -28,7 +29,6 @@ from edgefs_runtime.gallery import check_gallery
 pytestmark = pytest.mark.device
 
 Pictures = Callable[..., list[Path]]
-GOLDEN = Path(__file__).parents[2] / "golden" / "tiny.edgefs"
 FRAMES = render_frames((64, 48))
 
 

@@ -61,14 +61,27 @@ def exact_distances(vectors: np.ndarray, classes: np.ndarray, asked: np.ndarray,
     return np.einsum("ncd,de,nce->nc", steps, inverse, steps)
 
 
+def distance_without_its_part(
+    vectors: np.ndarray, classes: np.ndarray, parts: np.ndarray, row: int, borrowed: float
+) -> float:
+    """Squared distance of a row to its class as it is without the rows of its part; ridge and weight stay."""
+    ridge, weight = ridge_and_weight(vectors, classes, borrowed)
+    others, named = vectors[parts != parts[row]], classes[parts != parts[row]]
+    means = {label: others[named == label].mean(axis=0) for label in np.unique(named)}
+    if classes[row] not in means:
+        return np.inf
+    residuals = others - np.stack([means[label] for label in named])
+    step = vectors[row] - means[classes[row]]
+    return step @ np.linalg.inv(ridge * np.eye(vectors.shape[1]) + weight * residuals.T @ residuals) @ step
+
+
 def errors_of_means(snapshot: Snapshot, vectors: np.ndarray, classes: np.ndarray, borrowed: float) -> np.ndarray:
     """What is taken off the squared distances to each class, `[C]`."""
     views, numbers = snapshot.views, np.bincount(snapshot.classes)
-    first = np.arange(len(vectors)) % views == 0
-    model = fit_shared_gaussian(vectors, classes, SHRINKAGE, borrowed)
-    own = model.left_out(np.repeat(snapshot.parts, views), first).classes[
-        np.arange(len(first) // views), classes[first]
-    ]
+    parts = np.repeat(snapshot.parts, views)
+    own = np.array(
+        [distance_without_its_part(vectors, classes, parts, row, borrowed) for row in range(0, len(vectors), views)]
+    )
     judged = np.isfinite(own)
     spread = own[judged] / (1 + 1 / (numbers[snapshot.classes[judged]] - 1))
     of_class = [spread[snapshot.classes[judged] == label] for label in range(len(numbers))]

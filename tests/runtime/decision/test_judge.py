@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.errors import BundleError, GalleryError
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
@@ -137,3 +137,17 @@ def test_a_gallery_without_good_parts_judges_nothing_ok_whatever_an_escape_costs
     snapshot = gallery({"scratch": 20, "oil": 20})
     decisions = Judge(snapshot, DecisionSettings(budget=0, escape_cost=0.01)).decide(rows("oil", 20, 9, 3.0))
     assert {decision.verdict for decision in decisions} == {"NG"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("budget", -0.1), ("budget", 1.0), ("overkill", 1.0), ("escape_cost", 0.0), ("unknown", "OK")]
+)
+def test_a_setting_out_of_its_range_is_named(field: str, value: object) -> None:
+    with pytest.raises(BundleError, match=f"decision.{field} = {value!r}: expected"):
+        DecisionSettings(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(0, DIM), (DIM,)])
+def test_an_enrolment_holds_an_embedding(shape: tuple[int, ...]) -> None:
+    with pytest.raises(GalleryError, match="holds at least one embedding"):
+        Enrolment("good", "ok", np.zeros(shape, np.float32), ())

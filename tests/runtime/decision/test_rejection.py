@@ -38,6 +38,13 @@ def test_with_too_few_rows_for_the_budget_the_student_tail_is_used() -> None:
     assert p_values[1] < 0.05
 
 
+def test_the_student_tail_is_that_of_the_strange_half() -> None:
+    """By hand: each row less its class's mean without it is ±0.6, ±1.8; above their median 0 they spread by √1.8."""
+    t = (4.5 - 2.5) / np.sqrt(1.8 * (1 + 1 / 4))
+    tail = (1 - t / np.sqrt(2 + t**2)) / 2  # of two degrees of freedom
+    assert fitted([1.0, 2.0, 3.0, 4.0], 0.05).p_values(asked([4.5]))[0] == pytest.approx(tail)
+
+
 @pytest.mark.parametrize("rows", [[], [1.0], [2.0, 2.0, 2.0], [np.nan, np.nan, 1.0]])
 def test_without_a_spread_nothing_can_be_refused(rows: list[float]) -> None:
     rejection = fitted(rows, 0.05)
@@ -77,6 +84,21 @@ def test_a_class_known_from_few_images_is_refused_at_the_budget_too() -> None:
         asked = Answer(scores, 2 * rng.standard_normal(200))
         refused.append(fit_rejection(left, classes, 0.05).p_values(asked) <= 0.05)
     assert np.mean(refused) < 0.12  # 0.21 if spreads were taken as equal
+
+
+@pytest.mark.parametrize("many", [1.0, 0.1])
+def test_spreads_lie_on_the_line_through_the_squares_and_never_far_below_it(many: float) -> None:
+    classes, counts = np.repeat([0, 1, 2], [40, 20, 5]), np.array([40, 20, 5])
+    strangeness = np.random.default_rng(4).standard_normal(65) * np.where(classes == 2, 3.0, many)
+    usual = [(np.delete(strangeness, i)[np.delete(classes, i) == classes[i]]) for i in range(65)]
+    prior = 2 * strangeness.mean()
+    squares = np.array([(s - (u.sum() + prior) / (len(u) + 2)) ** 2 for s, u in zip(strangeness, usual, strict=True)])
+    error = 1 / (counts - 1)
+    slope, level = np.polyfit(error[classes], squares, 1)
+    assert bool(level < squares.mean() / 4) is (many == 0.1)
+    expected = np.sqrt((max(level, squares.mean() / 4) + slope * error) / squares.mean())
+    rejection = fit_rejection(LeftOutScores(np.zeros((65, 3)), strangeness), classes, 0.05)
+    np.testing.assert_allclose(rejection.spreads, expected)
 
 
 def test_two_classes_of_many_images_say_nothing_of_four_of_one() -> None:

@@ -7,12 +7,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killing import NEVER, Launcher, Stop
 
+from edgefs_runtime import Classifier
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
 from edgefs_runtime.gallery.records import Event, seal
@@ -116,15 +117,15 @@ with Gallery.open(Path(path), seed) as gallery:
 """
 
 
-def killed_after(path, seed, seconds):
-    """Lines that a teaching process printed before it was killed; the first stands for its start."""
+def killed_after(path, seed, lines):
+    """What a teaching process acknowledged, killed while it worked on, as soon as it had printed so many lines."""
     command = [sys.executable, "-c", TEACHER, str(path), seed.digest, seed.space_id]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(seconds)
+        acknowledged = [process.stdout.readline() for _ in range(lines)]
         process.send_signal(signal.SIGKILL)
-        return process.stdout.read().split()
+        return [*map(str.strip, acknowledged), *process.stdout.read().split()]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -132,7 +133,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path, seed
     for number in range(8):
         path = tmp_path / "enrolled"
         before = read_snapshot(path, seed).sequence
-        acknowledged = killed_after(path, seed, 0.004 * number)
+        acknowledged = killed_after(path, seed, number)
         snapshot = read_snapshot(path, seed)
         last = int(acknowledged[-1]) if acknowledged else before
         assert snapshot.sequence in (last, last + 1)
@@ -142,10 +143,22 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path, seed
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_kill_9_while_a_gallery_is_made_leaves_it_absent_or_whole(tmp_path, seed):
-    for number in range(6):
-        path = tmp_path / f"made{number}"
-        killed_after(path, seed, 0.002 * number)
-        if path.exists():
-            assert check_gallery(path) == []
-            assert read_snapshot(path, seed).counts["good"] == 4
+def test_kill_9_while_a_gallery_is_made_leaves_it_absent_or_whole(bundle, tmp_path):
+    with Launcher("edgefs.cli.gallery", "onnxruntime") as launcher:
+
+        def make(name, moment):
+            stop = Stop(moment, f"/.{name}.")  # the hidden file that becomes the gallery
+            return launcher.run("gallery", "forget", bundle, "dots", "--gallery", tmp_path / name, stop=stop)
+
+        last, found = make("whole", NEVER).moments, []
+        for moment in (*range(1, last, 5), *range(last - 3, last + 1)):
+            path = tmp_path / f"made{moment}"
+            assert make(path.name, moment).status == -signal.SIGKILL
+            found.append(path.exists())
+            if path.exists():
+                assert check_gallery(path) == []
+                with Classifier.open(bundle, gallery=path) as classifier:
+                    counts = classifier.judge.snapshot.counts
+                assert counts in ({"dots": 8, "good": 8, "stripes": 8}, {"good": 8, "stripes": 8})
+    assert found == sorted(found)
+    assert set(found) == {False, True}

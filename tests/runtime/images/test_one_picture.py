@@ -1,12 +1,12 @@
 """One picture, many files: whatever it is saved as, the network sees the same pixels and gives the same embedding."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 from containers import UPSIDE, bmp, chunk, exif, netpbm, pbm, pfm, pillow, png, tiff
 from PIL import Image
+from places import GOLDEN
 
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
@@ -305,7 +305,7 @@ LOSSLESS = [
 
 @pytest.fixture(scope="module")
 def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder(Bundle.open(Path(__file__).parents[2] / "golden" / "tiny.edgefs").model)
+    return OnnxEmbedder(Bundle.open(GOLDEN).model)
 
 
 @pytest.mark.parametrize(("source", "picture", "window"), LOSSLESS)

@@ -221,7 +221,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     broken.write_bytes(b"no image")
     bad = {
         "no image was given": [],
-        "none of the 2 images can be read": [broken, tmp_path / "gone.png"],
+        "2 images given, and none can be read": [broken, tmp_path / "gone.png"],
         "9 images that differ can't tell": shoot("dots", 9),
         "1 image that differs can't tell": shoot("dots", 1) * 50,
         "the camera as it was when the gallery was taught": pictures("good", 30),

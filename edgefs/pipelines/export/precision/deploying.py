@@ -50,7 +50,7 @@ def _instead(settings: DeploySettings) -> str:
 
 
 def _fastest(workshop: Workshop) -> Deployed:
-    """Of what passes; made for another machine, where speed can't be measured, int8 before float16."""
+    """Fastest of what passes; for another machine, whose speed can't be measured here, int8 before float16."""
     if workshop.settings.target == "cpu" or not any(trial.gate.passes for trial in workshop.trials):
         workshop.try_fp16()
     passed = [trial for trial in workshop.trials if trial.gate.passes]

@@ -47,7 +47,7 @@ class Change:
 
     @classmethod
     def of(cls, reference: Sequence[float], found: Sequence[float]) -> Change:
-        """From one value for each episode, two at least."""
+        """Compare one value for each episode, of two episodes at least."""
         from scipy.special import stdtrit  # a quarter of a second that an export in float32 need not wait for
 
         drop = np.subtract(reference, found)
@@ -57,7 +57,7 @@ class Change:
 
     @property
     def drop(self) -> float:
-        """Positive where the other is worse."""
+        """How much is lost: positive where the other is worse."""
         return self.reference - self.found
 
     def to_json(self) -> dict[str, Any]:

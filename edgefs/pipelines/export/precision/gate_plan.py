@@ -86,7 +86,7 @@ def _episodes(
 
 
 def _some(samples: Sequence[Sample]) -> list[Sample]:
-    """Not more of a class than need be embedded."""
+    """No more samples of a class than need be embedded."""
     kept: list[Sample] = []
     for label in sorted({sample.label for sample in samples}):
         own = [sample for sample in samples if sample.label == label]

@@ -20,7 +20,7 @@ _WIDEST = 0.5  # of the segments; with more in float there is nothing left to ga
 
 
 class Quantiser:
-    """Of one network, for one processor.
+    """A quantiser of one network, for one processor.
 
     Args:
         model: float32.
@@ -83,5 +83,5 @@ class Quantiser:
 
 
 def _embedded(model: bytes, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """As a device does, a batch of one each."""
+    """Embed as a device does, a batch of one each."""
     return OneByOne(OnnxEmbedder(model)).embed(pictures)

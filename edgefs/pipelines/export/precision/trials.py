@@ -21,7 +21,7 @@ class Trial:
     """A candidate and what was measured of it.
 
     Attributes:
-        precision: of most of it.
+        precision: of most of the network.
         gate: against float32.
         sqnr: of embeddings, dB.
         cosine: mean, of embeddings.
@@ -53,7 +53,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Name of the candidate: its precision, and what stays in float."""
         if self.precision != "int8":
             return self.precision
         if not self.in_float:
@@ -64,7 +64,7 @@ class Trial:
 
     @property
     def sentence(self) -> str:
-        """Without any timing: it goes into the bundle, whose bytes must not depend on the day."""
+        """Sentence without any timing: it goes into the bundle, whose bytes must not depend on the day."""
         right, unknowns, shipped = self.gate.right, self.gate.unknowns, self.gate.shipped
         asked = f"{counted(right.decisions, 'decision')} about {counted(right.images, 'image')}"
         said = (
@@ -119,7 +119,7 @@ class Deployed:
 
 
 class GateError(ExportError):
-    """No candidate passed; `trials` holds what was measured."""
+    """The gate let no candidate pass; `trials` holds what was measured."""
 
     def __init__(self, message: str, trials: Sequence[Trial]) -> None:
         super().__init__(message)

@@ -108,7 +108,7 @@ class Workshop:
         progress(1, 1)
 
     def _by_the_trained_head(self, found: Embedded) -> Flips | None:
-        """Episodes teach other galleries, which a head that was trained once does not follow: it answers the test."""
+        """Flips of a trained head on the test: it can't follow episodes, each of which teaches another gallery."""
         subject = self.subject
         if subject.head is None or not self._tested:
             return None

@@ -59,7 +59,7 @@ class BlendHead(LdaHead):
         return Answer(self.scores(vectors), super().answer(vectors).strangeness)
 
     def left_out(self) -> LeftOutScores:
-        """Closed form, see `SharedGaussian.left_out`; the shares and the scale are held."""
+        """Left-out scores in closed form (`SharedGaussian.left_out`); the shares and the scale are held."""
         found = super().left_out()
         images = np.broadcast_to(self._counts, found.scores.shape).copy()
         images[np.arange(len(images)), self._classes] = self._images_left

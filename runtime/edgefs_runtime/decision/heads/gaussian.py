@@ -28,7 +28,7 @@ _CHUNK = 2_000_000  # numbers in the largest array that leave-one-out holds at a
 
 
 class Distances(NamedTuple):
-    """Of N rows.
+    """Squared distances and regression scores of N rows.
 
     Attributes:
         classes: squared distances `[N,K]`, infinite to a class that was gone.
@@ -103,7 +103,7 @@ class SharedGaussian(NamedTuple):
                 yield members[start : start + step]
 
     def _without(self, members: NDArray[np.int64], chosen: NDArray[np.int64]) -> Distances:
-        """As `left_out`, `[m,f,K]` and `[m,f]`, of the chosen f of each part's k rows."""
+        """Left-out distances `[m,f,K]` and `[m,f]` of the chosen f of each part's k rows."""
         m, k = members.shape
         label, each = self.classes[members[:, 0]], np.arange(m)
         remaining = self.counts[label] - k
@@ -235,14 +235,14 @@ def fit_shared_gaussian(
 def _ridge(
     within: float, means: Matrix, counts: NDArray[np.int64], shrinkage: float, borrowed: float
 ) -> tuple[float, float]:
-    """α and β.
+    """Ridge of the pooled covariance: α and β.
 
     Args:
         within: the sum of squares within the classes.
         means: M `[K,D]`.
         counts: `[K]`, rows of each class.
         shrinkage: λ.
-        borrowed: see `fit_shared_gaussian`.
+        borrowed: as in `fit_shared_gaussian`.
     """
     n, dim = int(counts.sum()), means.shape[1]
     lengths = float(counts @ np.einsum("kd,kd->k", means, means)) / n

@@ -43,7 +43,7 @@ class LdaHead:
         self._fit(snapshot, shrinkage)
 
     def _fit(self, snapshot: Snapshot, shrinkage: float, borrowed: float = 0.0) -> SharedGaussian:
-        """Fit, and keep what questions need of the fit, which is larger."""
+        """Fit, and keep of the fit, which is larger, what questions need."""
         views, rows = snapshot.views, snapshot.rows.astype(np.float64)
         self._classes = snapshot.classes
         model = fit_shared_gaussian(
@@ -51,7 +51,7 @@ class LdaHead:
         )
         asked = np.arange(len(rows) * views) % views == 0
         self._left_out = model.left_out(np.repeat(snapshot.parts, views), asked)
-        # Without a second row in any class, or beside nothing else, the background is all there is.
+        # Where no class has a second row, or there is nothing else, the background is all there is.
         self._share = _BACKGROUND if len(snapshot.labels) < len(rows) * views else 0.0
         self._counts = np.bincount(snapshot.classes)  # images
         self._images_left = self._counts[snapshot.classes] - np.bincount(snapshot.parts)[snapshot.parts]
@@ -77,7 +77,7 @@ class LdaHead:
         return Answer(scores, lengths - 2 * scores.max(axis=1) - self._share * background)
 
     def left_out(self) -> LeftOutScores:
-        """Closed form, see `SharedGaussian.left_out`."""
+        """Left-out scores in closed form (`SharedGaussian.left_out`)."""
         at = np.arange(len(self._classes)), self._classes
         error = np.broadcast_to(self._spread / self._counts, self._left_out.classes.shape).copy()
         error[at] = self._spread[self._classes] / np.maximum(self._images_left, 1)

@@ -55,7 +55,7 @@ class LinearHead:
         return Answer(scores, 1.0 - scores.max(axis=1))
 
     def left_out(self) -> LeftOutScores:
-        """Exact with the penalty held: what is wrong of a part's rows grows by (I − H)⁻¹, their block of the hat."""
+        """Left-out scores, exact with the penalty held: a part's errors grow by (I − H)⁻¹, their block of the hat."""
         snapshot, views = self._snapshot, self._snapshot.views
         parts = np.repeat(snapshot.parts, views)
         scores = np.empty((len(parts), len(snapshot.labels)))

@@ -85,7 +85,7 @@ class TrainedHead:
     """A trained head, loaded.
 
     Args:
-        model: as it travels.
+        model: the head as it travels.
         seed: the gallery that it was trained with.
 
     Raises:
@@ -141,7 +141,7 @@ class _Over:
         self.default_temperature = fallback.default_temperature
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Of the trained head."""
+        """Scores of the trained head, float64 `[N,C]`."""
         return self._trained.scores(vectors)
 
     def answer(self, vectors: NDArray[np.float32]) -> Answer:
@@ -149,7 +149,7 @@ class _Over:
         return Answer(self._trained.scores(vectors), self._fallback.answer(vectors).strangeness)
 
     def left_out(self) -> LeftOutScores:
-        """Of the gallery's head: what was trained on its rows can't be asked what it would say without them."""
+        """Scores of the gallery's head: what was trained on its rows can't be asked what it would say without them."""
         return self._fallback.left_out()
 
 
@@ -172,7 +172,7 @@ def _session(onnx: bytes) -> Any:
 
 
 def _digest(snapshot: Snapshot) -> str:
-    """Of a gallery's classes and rows, in whatever order they were taught: undo may bring them back in another."""
+    """Digest of a gallery's classes and rows, in whatever order they were taught: undo may restore them in another."""
     rows = sorted(
         (label, row.tobytes()) for label, row in zip(snapshot.classes.tolist(), snapshot.vectors, strict=True)
     )

@@ -1,4 +1,4 @@
-"""From the bytes of an ONNX model to a TensorRT plan for this GPU."""
+"""Build a TensorRT plan for this GPU from the bytes of an ONNX model."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _profile(
 
 
 def _use_timing_cache(config: tensorrt.IBuilderConfig, content: bytes) -> None:
-    """TensorRT itself refuses timings of another GPU or version; then it starts with none."""
+    """Begin with timings that were kept, or with none where TensorRT refuses them: of another GPU or version."""
     cache = config.create_timing_cache(content)
     if cache is None or not config.set_timing_cache(cache, False):
         config.set_timing_cache(config.create_timing_cache(b""), False)

@@ -26,7 +26,7 @@ class EngineDevice:
 
     @property
     def name(self) -> str:
-        """For a file name; the digest tells apart what would else be written alike."""
+        """Name of the device in a file name; the digest tells apart what would else be written alike."""
         gpu = re.sub(r"[^a-z0-9]+", "-", self.gpu.lower()).strip("-")[:40]
         digest = hashlib.sha256(canonical_json(vars(self)).encode("ascii")).hexdigest()[:8]
         version = re.sub(r"[^0-9A-Za-z.]+", "-", self.tensorrt)[:20]

@@ -41,7 +41,7 @@ class BuiltEngine:
         is_new: it was built now; else one that was there serves.
         largest_batch: images that it takes at once.
         tensorrt: version that it belongs to.
-        gpu: that it belongs to.
+        gpu: the one that the engine belongs to.
         capability: compute capability of the GPU.
         precision: of the model.
         worst: largest relative difference of a golden embedding.

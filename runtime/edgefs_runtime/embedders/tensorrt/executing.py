@@ -64,7 +64,7 @@ class TensorRtEmbedder:
         return vectors
 
     def _prepare(self) -> None:
-        """Memory for the largest batch, and where the engine finds it."""
+        """Allocate memory for the largest batch, and tell the engine where it lies."""
         context = self._engine.create_execution_context()
         if context is None:
             raise ProviderError(f"TensorRT can't prepare the engine{self._logger.because()}")

@@ -28,7 +28,7 @@ class Logger(tensorrt.ILogger):
         self.error = ""
 
     def log(self, severity: tensorrt.ILogger.Severity, msg: str) -> None:
-        """Called by TensorRT."""
+        """Keep an error's first line and pass every message on; TensorRT calls this."""
         if severity in (tensorrt.ILogger.ERROR, tensorrt.ILogger.INTERNAL_ERROR):
             self.error = first_line(msg, empty="")
             _logger.info("%s", msg)

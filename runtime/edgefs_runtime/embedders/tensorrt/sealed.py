@@ -49,7 +49,7 @@ def write_sealed(path: Path, about: Mapping[str, Any], content: bytes) -> None:
     """Write a file whole, or leave what was there.
 
     Args:
-        path: its place, in `private_folder`.
+        path: place of the file, in `private_folder`.
         about: what it is for, as JSON.
         content: the rest.
 
@@ -68,7 +68,7 @@ def read_sealed(path: Path, expected: Mapping[str, Any]) -> tuple[dict[str, Any]
     """What a file is for, and its content; None where there is no such file.
 
     Args:
-        path: its place.
+        path: place of the file.
         expected: what the file must say it is for; it may say more.
 
     Raises:

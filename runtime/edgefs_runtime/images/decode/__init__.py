@@ -1,1 +1,1 @@
-"""Decoders: from the bytes of one container to a `Picture`."""
+"""Decoders, each of which turns the bytes of one container into a `Picture`."""

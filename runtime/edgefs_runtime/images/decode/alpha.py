@@ -34,7 +34,7 @@ def blended(colour: Pixels, alpha: Pixels) -> Pixels:
 
 
 def hide_key(colour: Pixels, key: tuple[int, ...]) -> None:
-    """Black, in place, where `colour` `[H,W]` or `[H,W,3]` has the one value that stands for transparent."""
+    """Blacken `colour` `[H,W]` or `[H,W,3]`, in place, where it has the one value that stands for transparent."""
     for rows in strips(*colour.shape[:2]):
         strip = colour[rows]
         hidden = strip == np.array(key if colour.ndim == 3 else key[0], colour.dtype)

@@ -174,7 +174,7 @@ def _rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _mended(data: bytes, header: Header, reason: str) -> bytes | None:
-    """The same picture without what is harmless at its end; None where it may not be whole."""
+    """Bytes of the picture without what is harmless at its end; None where it may not be whole."""
     if "ICC" in reason and header.metadata:
         return without_metadata(data, header)
     padding = re.search(r"(\d+) extraneous bytes before marker 0xd9", reason)

@@ -38,7 +38,7 @@ class _Header:
 
     @property
     def nbytes(self) -> int:
-        """Of the raster; of text that is not known before it was read."""
+        """Bytes of a binary raster; how long a raster in text is, only reading it tells."""
         if self.kind == "4":
             return -(-self.width // 8) * self.height
         width = 4 if self.kind in "fF" else 1 if self.maxval < 256 else 2
@@ -71,7 +71,7 @@ def read_netpbm(file: BinaryIO, asked: Asked) -> Picture:
 
 
 def _headers(file: BinaryIO) -> Iterator[_Header]:
-    """Of each picture in the file; text ends a file."""
+    """Headers of the pictures in the file, one each; a picture in text ends a file."""
     at, size = 0, file.seek(0, 2)
     while at < size:
         header = _header(file, at)
@@ -84,7 +84,7 @@ def _headers(file: BinaryIO) -> Iterator[_Header]:
 
 
 def _header(file: BinaryIO, at: int) -> _Header | None:
-    """None where, behind a first picture, none begins."""
+    """Header of the picture that begins at a byte; None where, behind a first picture, none begins."""
     file.seek(at)
     head = file.read(_HEAD)
     begin = len(head) - len(head.lstrip(b" \t\n\v\f\r")) if at else 0

@@ -62,7 +62,7 @@ def unhex(profile: bytes) -> bytes:
 
 
 def _of_exif(block: bytes) -> int | None:
-    """None where it says nothing of orientation, or nothing that can be understood."""
+    """Orientation that an EXIF block names; None where it names none, or none that can be understood."""
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return None

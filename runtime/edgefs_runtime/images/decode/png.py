@@ -42,7 +42,7 @@ def read_png(file: BinaryIO, asked: Asked) -> Picture:
 
 
 def _shallow(image: PngImagePlugin.PngImageFile, chunks: Chunks) -> Picture:
-    """Up to 8 bits, and grey of 16."""
+    """Picture of up to 8 bits a channel, or of 16 in grey."""
     if chunks.key and chunks.colour == PALETTE:
         image.info["transparency"] = chunks.key
     elif chunks.key and chunks.bits < 16:

@@ -159,11 +159,11 @@ class Spans(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Whether it can be read: always."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Whether any place can be gone to: always."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

@@ -54,7 +54,7 @@ def read_tiff(file: BinaryIO, asked: Asked) -> Picture:
 
 
 def _pictures(pages: list[Page]) -> list[Page]:
-    """Those that don't call themselves a reduced copy of another, or its mask."""
+    """Pages that don't call themselves a reduced copy of another, or its mask."""
     own = [page for page in pages if not page.one(Tag.KIND, 0) & 0b101 and page.one(Tag.OLD_KIND, 1) != 2]
     if not own and any(Tag.SUB_PAGES in page.entries for page in pages):
         raise ImageError(

@@ -69,7 +69,7 @@ class TiffLayout:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a sample in memory."""
+        """Type of a sample in memory."""
         name = {**_DTYPES, **_FLOATS}.get((self.format, self.bits)) or ("u1" if self.bits < 8 else "u2")
         return np.dtype(name)
 
@@ -80,5 +80,5 @@ class TiffLayout:
 
     @property
     def row_bytes(self) -> int:
-        """Of one row of a strip or tile."""
+        """Bytes of one row of a strip or tile."""
         return -(-self.row_samples * self.bits // 8)

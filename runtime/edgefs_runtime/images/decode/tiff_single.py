@@ -19,7 +19,7 @@ def single_page(
         order: `<` or `>`.
         entries: by tag: type, number of values, and their bytes; those of strips and tiles are added.
         parts: the bytes of strips or tiles.
-        tiled: which of the two.
+        tiled: whether the parts are tiles, not strips.
     """
     starts = np.cumsum([8, *(len(part) for part in parts)]).tolist()
     places, sizes = (Tag.TILE_OFFSETS, Tag.TILE_BYTES) if tiled else (Tag.STRIP_OFFSETS, Tag.STRIP_BYTES)

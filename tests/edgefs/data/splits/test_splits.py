@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import SHARED
 
 from edgefs.data import Dataset, Sample, folds, load_dataset, split_dataset
 from edgefs_runtime.base.errors import DataError
-
-SHARED = Path(__file__).parents[5] / "shared" / "data"
 
 
 def sample(name, label, group="", split="", content=None):
@@ -299,9 +298,9 @@ def test_mvtec_with_one_defective_part_is_refused():
         split_dataset(mvtec(defects=2), shots=None, seed=0)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="magnetic_tile: ../shared/data is absent")
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="magnetic_tile: ../shared/data is absent")
 def test_rare_classes_of_real_data_can_be_drawn_with_any_seed():
-    tiles = load_dataset(SHARED / "magnetic_tile" / "parts.csv")
+    tiles = load_dataset(SHARED / "data" / "magnetic_tile" / "parts.csv")
     for seed in range(50):
         for shots in (5, 20):
             split = split_dataset(tiles, shots=shots, seed=seed)

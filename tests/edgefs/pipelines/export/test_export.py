@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from places import GOLDEN
 from textures import KINDS, save, write_set
-from tiny import GOLDEN, make
+from tiny import make
 
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.pipelines.adapt import adapt
@@ -123,7 +124,7 @@ def test_the_seed_gallery_is_embedded_by_the_exported_model(run: Path, data: Pat
     train = Run.open(run).record.images.train
     with Classifier.open(tmp_path / "b.edgefs", seed_only=True) as classifier:
         for enrolment in classifier.bundle.seed_enrolments():
-            paths = [data / image["path"] for image in train if image["label"] == enrolment.label]
+            paths = [data / image.path for image in train if image.label == enrolment.label]
             assert classifier.embed(paths, views=True).tobytes() == enrolment.vectors.tobytes()
 
 
