@@ -7,12 +7,12 @@ from pathlib import Path
 
 import heads
 import numpy as np
-from faults.attacks.making import Attack
 
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.bundle.golden import Golden
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import embed_each
+from faults.attacks.making import Attack
 
 
 def _head(change: Callable[..., object], **entry: object) -> Attack:
