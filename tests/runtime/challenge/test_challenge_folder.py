@@ -57,8 +57,8 @@ def _flipped(data: bytes) -> bytes:
 
 
 def _without_a_bracket(data: bytes) -> bytes:
-    at = data.index(b"'shape': (") + 20
-    return data[:at] + b" " * 8 + data[at + 8 :]  # numpy's tokenizer finds no end of such a header
+    at = data.index(b")", data.index(b"'shape': ("))
+    return data[:at] + b" " * 4 + data[at + 4 :]  # numpy's tokenizer finds no end of such a header
 
 
 @pytest.mark.parametrize(
