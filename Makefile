@@ -5,7 +5,7 @@ DEVICE = .venv-device/bin
 ORT ?= onnxruntime
 JOBS ?= 2
 
-.PHONY: demo test check typecheck-tensorrt device arm nano nightly bench clean
+.PHONY: demo test check typecheck-tensorrt device arm nano nightly faults bench clean
 
 demo: .venv/ready
 	$(BIN)/edgefs demo
@@ -41,6 +41,11 @@ nano: .venv/ready
 
 nightly: .venv/ready
 	$(BIN)/python -m pytest
+	$(BIN)/python tools/faults
+
+# Power cuts, kills, flipped bits, full disks, strangers' files, a soak (Linux with cc, half an hour): make faults SEED=7
+faults: .venv/ready
+	$(BIN)/python tools/faults --seed $(or $(SEED),0)
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/device.py
@@ -54,6 +59,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/omniglot.py --training-episodes 20000
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/realign.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/quantise_speed.py

@@ -55,6 +55,9 @@ _MOST_SHOWN = 5  # thumbnails
     metavar="DIR",
     help="Refine classes of few images afterwards, by the images in DIR, as `edgefs gallery refine` does.",
 )
+@click.option(
+    "--pending", is_flag=True, help="They don't decide until somebody else approves them (`edgefs gallery approve`)."
+)
 @click.option("--check", is_flag=True, help="Say what enrolling would do, and change nothing.")
 @click.option(
     "--show", type=PATH, metavar="DIR", help="With --check: write the thumbnails kept of the nearest class to DIR."
@@ -72,6 +75,7 @@ def command(
     group_from: str | None,
     keep_images: bool | None,
     unlabelled: Path | None,
+    pending: bool,
     check: bool,
     show: Path | None,
     force: bool,
@@ -105,6 +109,7 @@ def command(
             disposition=disposition,
             groups=groups,
             keep_images=keep_images,
+            pending=pending,
             force=force,
             actor=actor,
             reason=reason,
@@ -114,7 +119,7 @@ def command(
     if as_json:
         echo_json({**vars(taught), "path": str(path), **({"refined": gained} if others else {})})
         return
-    kind = "new class" if taught.is_new else f"now {taught.total} images"
+    kind = "pending" if pending else "new class" if taught.is_new else f"now {taught.total} images"
     number = counted(taught.images, "image")
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
     for known_as, count in taught.again.items():

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.gallery_carry import carry
+from edgefs.cli.gallery_keeping import backup, compact, repair, restore
 from edgefs.cli.gallery_log import log
+from edgefs.cli.gallery_single import approve, remove
 from edgefs.cli.images import unlabelled_files
 from edgefs.cli.options import (
     ACT,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.group("gallery")
 def command() -> None:
-    """Look at, undo, merge, carry over and check what was taught on this device."""
+    """Look at, undo, merge, carry over, check, mend and back up what was taught on this device."""
 
 
 def _looking(bundle: Path, gallery: Path | None) -> Classifier:
@@ -216,5 +218,7 @@ def export(bundle: Path, out: Path, gallery: Path | None) -> None:
     click.echo(f"Wrote {len(snapshot.vectors)} embeddings of {len(snapshot.labels)} classes to {out}")
 
 
+for part in (approve, backup, compact, remove, repair, restore):
+    command.add_command(part)
 command.add_command(log)
 command.add_command(carry)

@@ -50,12 +50,23 @@ def _echo_csv(entries: Sequence[LogEntry]) -> None:
 
 
 def _echo_log(entries: Sequence[LogEntry]) -> None:
-    click.echo(f"{'time':<29}  {'act':<7} {'images':>6} {'classes':>7}  of what, by whom and why")
-    for entry in entries:
+    one = len({entry.device for entry in entries}) == 1
+    numbers = [str(entry.seq) if one else f"{entry.device[:8]}:{entry.seq}" for entry in entries]
+    wide = max(map(len, numbers))
+    click.echo(f"{'time':<29}  {'act':<{wide + 8}} {'images':>6} {'classes':>7}  of what, by whom and why")
+    for entry, number in zip(entries, numbers, strict=True):
         images = _moved(entry) if entry.classes else str(entry.images)
-        words = (entry.label, entry.actor and f"by {entry.actor}", entry.reason)
+        state = _waiting(entry)
+        words = (entry.label, state, entry.actor and f"by {entry.actor}", entry.reason)
         said = "".join(f"  {_on_one_line(word)}" for word in words if word)
-        click.echo(f"{entry.time}  {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
+        click.echo(f"{entry.time}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
+
+
+def _waiting(entry: LogEntry) -> str:
+    """Of what was taught as pending: whether somebody approved it."""
+    if entry.state != "pending":
+        return ""
+    return f"approved by {entry.approver}" if entry.approver else "pending"
 
 
 def _moved(entry: LogEntry) -> str:

@@ -295,8 +295,8 @@ def _taught(classifier: Classifier) -> frozenset[str]:
     """Digests of what was enrolled on the device."""
     if classifier.gallery_path is None or not classifier.gallery_path.exists():
         return frozenset()
-    from edgefs_runtime.gallery.check import load_ledger
     from edgefs_runtime.gallery.database import connect_reader
+    from edgefs_runtime.gallery.loading import load_ledger
 
     with connect_reader(classifier.gallery_path) as connection:
         events = load_ledger(connection, classifier.gallery_path).events.values()

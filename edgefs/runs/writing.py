@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgefs.runs.record import RUN
 from edgefs.runs.run import Record, sha256
-from edgefs_runtime.base.durable import sync_file, sync_folder
+from edgefs_runtime.base.durable import is_running, sync_file, sync_folder
 from edgefs_runtime.base.errors import BundleError, RunError
 from edgefs_runtime.bundle.manifest import check_name
 
@@ -117,12 +117,4 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
 
 
 def _is_alive(pid: str) -> bool:
-    if not pid.isdigit() or os.name != "posix":
-        return True  # can't be told: leave it alone
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return not pid.isdigit() or is_running(int(pid))  # what can't be told is left alone

@@ -18,7 +18,7 @@ from edgefs_runtime.base.state import lies
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.judge import Judge
-from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.decision.snapshot import Enrolment, State
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.gallery.belonging import refuse_another_model, seed_of
 from edgefs_runtime.images.sources import Images
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.decision.alignment import Choice
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.merging import Merged
+    from edgefs_runtime.gallery.repairing import Repaired
     from edgefs_runtime.realign.plan import Realigned
     from edgefs_runtime.teach.advice import Advice
     from edgefs_runtime.teach.enrolment import Taught, Teaching
@@ -86,6 +87,7 @@ class Acts:
         disposition: Disposition | None = None,
         groups: Sequence[str] | None = None,
         keep_images: bool | None = None,
+        pending: bool = False,
         force: bool = False,
         actor: str = "",
         reason: str = "",
@@ -98,6 +100,7 @@ class Acts:
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
             keep_images: keep thumbnails in the gallery; by default as the bundle does.
+            pending: they don't decide until somebody else approves them (`approve`).
             force: enroll although the images look like another class, the label is another's but for case or width, or
                 challenge parts would fail.
             actor: who teaches, for the audit log.
@@ -111,7 +114,8 @@ class Acts:
         """
         keep = self.bundle.manifest.raw.get("keep_images") == "support" if keep_images is None else keep_images
         enrolment = self._teaching.enrolment(label, images, disposition, groups, keep, self._session.dispositions)
-        enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason)
+        state: State = "pending" if pending else "approved"
+        enrolment = dataclasses.replace(enrolment, actor=actor, reason=reason, state=state)
         label, before = enrolment.label, self._session.judge
         if not force:
             _refuse_conflict(before, enrolment)
@@ -125,8 +129,10 @@ class Acts:
         from edgefs_runtime.teach.enrolment import Taught
 
         again = Counter(known[digest] for digest in enrolment.digests if digest in known)
-        what, total = self._session.dispositions[label], self.judge.snapshot.counts[label]
-        return Taught(label, what, len(enrolment.digests), total, is_new, sequence, self.head_note, dict(again))
+        what = self._session.dispositions.get(label, enrolment.disposition)
+        total = self._session.judge.snapshot.counts.get(label, 0) if self._session.judge else 0
+        number = len(enrolment.digests)
+        return Taught(label, what, number, total, is_new, sequence, self.head_note, dict(again), pending)
 
     def refine(self, images: Images, *, force: bool = False, actor: str = "", reason: str = "") -> dict[str, int]:
         """Refine classes of few images by unlabelled ones, and return how many each was refined by; often none is.
@@ -245,6 +251,113 @@ class Acts:
         """
         with self._session.acting() as gallery:
             return gallery.forget(label, self._session.guard(force, "forgotten"), actor=actor, reason=reason)
+
+    def remove(self, what: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> tuple[str, int]:
+        """Take single images away, and return their class and their number; `undo` brings them back.
+
+        Args:
+            what: an image's file, or what `Gallery.remove` takes: an act's number, one of its images, a digest.
+            force: remove them although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            ImageError: the file can't be read.
+            GalleryError: nothing that counts is meant, a challenge part that passes would fail, or the gallery can't be
+                written.
+        """
+        if isinstance(what, Path) or Path(what).is_file():
+            from edgefs_runtime.images import content_digest
+
+            what = content_digest(Path(what))
+        with self._session.acting() as gallery:
+            return gallery.remove(what, self._session.guard(force, "removed"), actor=actor, reason=reason)
+
+    def approve(self, act: str, *, force: bool = False, actor: str, reason: str) -> tuple[str, int]:
+        """Let pending images decide, and return their class and their number; `undo` takes the approval back.
+
+        Args:
+            act: the number of the act that taught them, as the log shows it.
+            force: approve them although challenge parts would fail.
+            actor: who approves; not who taught them.
+            reason: why.
+
+        Raises:
+            GalleryError: nothing pending has this number, nobody is named, no reason is given, who taught it would
+                approve it, a challenge part that passes would fail, or the gallery can't be written.
+        """
+        with self._session.acting() as gallery:
+            return gallery.approve(act, self._session.guard(force, "approved"), actor=actor, reason=reason)
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """Sentences, one for each thing of the gallery that should be mended; empty where all is well."""
+        return self._session.health
+
+    def repair(
+        self,
+        others: Sequence[str | Path] = (),
+        *,
+        gallery: str | Path | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> Repaired:
+        """Mend the gallery: what is damaged comes back from other copies or from kept pictures, or is missed no more.
+
+        Args:
+            others: copies of the gallery, or galleries that it was merged into.
+            gallery: the file, where it is too damaged for the classifier to be opened with it.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            GalleryError: there is no gallery, another process owns it, or nothing of it can be read.
+        """
+        from edgefs_runtime.gallery.repairing import repair
+
+        with self._session.lock:
+            path = self._session.released() if gallery is None else Path(gallery)
+            embed = self._teaching.embed_picture
+            seed, paths = seed_of(self.bundle), [Path(one) for one in others]
+            repaired = repair(path, seed, paths, embed, actor=actor, reason=reason)
+            self._session.refresh()
+            return repaired
+
+    def restore(
+        self,
+        backup: str | Path,
+        *,
+        gallery: str | Path | None = None,
+        force: bool = False,
+        actor: str = "",
+        reason: str = "",
+    ) -> Path | None:
+        """Put a backup in the gallery's place, and return under which name that is kept; None where there was none.
+
+        Args:
+            backup: what `edgefs gallery backup` wrote, or any copy of a gallery.
+            gallery: the file, where it is too damaged for the classifier to be opened with it; nothing guards it then.
+            force: restore it although challenge parts would fail.
+            actor: who does it, for the audit log.
+            reason: why, for the audit log.
+
+        Raises:
+            GalleryError: the backup is damaged or of another model, another process owns the gallery, a challenge part
+                that passes would fail, or the folder can't be written.
+        """
+        from edgefs_runtime.gallery import read_snapshot
+        from edgefs_runtime.gallery.repairing import restore
+
+        if not force:
+            refuse_another_model(Path(backup), self.bundle)
+        with self._session.lock:
+            guard, judge = self._session.guard(force, "restored"), self._session.judge
+            if gallery is None and guard is not None and judge is not None:
+                guard(judge.snapshot, read_snapshot(Path(backup), seed_of(self.bundle)))
+            path = self._session.released() if gallery is None else Path(gallery)
+            kept = restore(path, Path(backup), seed_of(self.bundle), actor=actor, reason=reason)
+            self._session.refresh()
+            return kept
 
     def undo(self, *, force: bool = False, actor: str = "", reason: str = "") -> str:
         """Take back the latest act on this device, and return a sentence that says what that was.

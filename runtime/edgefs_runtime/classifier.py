@@ -96,7 +96,7 @@ class Classifier(Acts):
         backend = open_backend(opened, provider, test=check_once, threads=threads)
         classifier = cls(opened.without_model(), backend, path, wait)
         unused = _left_behind(opened, path) if gallery is None and path is not None else ()
-        classifier.warnings += unused
+        classifier.warnings += (*unused, *classifier.health)
         if challenge and (kept := classifier._session.kept_parts):
             try:
                 kept.check_bundle(classifier.judge)

@@ -57,6 +57,31 @@ class Session:
                 self._owned.close()
                 self._owned = None
 
+    def released(self) -> Path:
+        """The gallery's file, which this process does not own any more.
+
+        Raises:
+            GalleryError: there is only the bundle's seed.
+        """
+        if self.path is None:
+            raise GalleryError("opened with the bundle's seed alone, which has no file; pass a gallery")
+        self.close()
+        return self.path
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """Sentences, one for each thing of the gallery that should be mended."""
+        with self.lock:
+            if self._owned is not None:
+                return self._owned.health
+            found = self.judge.snapshot.warnings if self.judge is not None else ()
+            if self.path is None or not lies(self.path):
+                return found
+        from edgefs_runtime.gallery.mark import room_warning
+
+        full = room_warning(self.path)
+        return (*found, full) if full else found
+
     def refresh(self) -> None:
         """Look again at the gallery, which another process may have taught something.
 

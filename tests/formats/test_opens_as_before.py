@@ -61,13 +61,13 @@ def test_another_device_of_before_is_merged(copy: Copy) -> None:
 
 def test_the_oldest_schema_stays_until_an_act_needs_the_next(copy: Copy, tmp_path: Path) -> None:
     tiny, first, other = GOLDEN / "tiny.edgefs", copy("old/first.gallery"), tmp_path / "other.gallery"
-    for gallery, image in ((first, 6), (other, 7)):
+    for gallery, image, number in ((first, 6, 1), (other, 7, 3)):
         with Classifier.open(tiny, gallery=gallery) as classifier:
             classifier.enroll("checks", parts("checks", image, 1), disposition="defect", force=True)
-        assert schema(gallery) == 1
+        assert schema(gallery) == number
     with Classifier.open(tiny, gallery=first) as classifier:
         classifier.merge(other, force=True)
-    assert schema(first) == 2
+    assert schema(first) == 3
     assert check_gallery(first) == []
 
 
@@ -107,7 +107,7 @@ def test_challenge_parts_of_before_are_judged_and_guard(copy: Copy) -> None:
 NEWER = {
     "bundle": "bundle format 2.0: this runtime reads 1.x; update edgefs, or export again",
     "runtime": "the bundle needs edgefs 99.0 or newer",
-    "gallery": "has schema 3, this edgefs knows up to 2; update edgefs to open it",
+    "gallery": "has schema 4, this edgefs knows up to 3; update edgefs to open it",
     "challenge": "format 2, this runtime reads 1; update edgefs",
 }
 
@@ -121,7 +121,7 @@ def test_a_newer_format_is_refused_in_one_line_and_left_alone(what: str, copy: C
         bundle = remade(LINE, tmp_path / "newer.edgefs", min_runtime="99.0")
     if what == "gallery":
         connection = sqlite3.connect(gallery)
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
         connection.close()
     if what == "challenge":
         index = (folder / "parts.json").read_text(encoding="utf-8")

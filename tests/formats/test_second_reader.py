@@ -23,6 +23,7 @@ from second_reader.rows import check, content_of, read_tables, seed_rows
 from second_reader.writing import write_gallery
 
 from edgefs_runtime import Bundle, Classifier
+from edgefs_runtime.gallery.repairing import back_up
 
 pytestmark = pytest.mark.device
 
@@ -166,6 +167,53 @@ def test_every_statement_stands_in_the_page() -> None:
         assert schema(golden) == schema(made)
         golden.close()
     made.close()
+
+
+def test_every_statement_of_schema_3_stands_in_the_page(tmp_path: Path) -> None:
+    made, path = sqlite3.connect(":memory:"), tmp_path / "new.gallery"
+    made.executescript((DOCS / "formats" / "gallery-3.sql").read_text(encoding="utf-8"))
+    with Classifier.open(GOLDEN / "line.edgefs", gallery=path) as classifier:
+        classifier.enroll("checks", pictures("checks", 0, 1), force=True)
+    new = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    assert schema(new) == schema(made)
+    new.close()
+    made.close()
+
+
+def test_a_gallery_of_schema_3_means_what_the_page_says(tmp_path: Path) -> None:
+    """Approvals, removed images, what came back, another device's rows and a restored backup."""
+    bundle, path, other = GOLDEN / "line.edgefs", tmp_path / "new.gallery", tmp_path / "other.gallery"
+    with Classifier.open(bundle, gallery=other, challenge=False) as classifier:
+        classifier.enroll("rings", pictures("checks", 5, 3), force=True)
+        classifier.remove("1.2", force=True)
+    with Classifier.open(bundle, gallery=path, challenge=False) as classifier:
+        classifier.enroll("checks", pictures("checks", 0, 4), actor="ana", pending=True, force=True)
+        classifier.approve("1", actor="bo", reason="looked at", force=True)
+        classifier.enroll("never", pictures("dots", 5, 1), pending=True, force=True)
+        classifier.remove("1.3", force=True)
+        classifier.merge(other, force=True)
+        classifier.remove(pictures("checks", 0, 1)[0], force=True)
+        classifier.undo(force=True)
+        classifier.forget("dots", force=True)
+        classifier.undo(force=True)
+    with Classifier.open(bundle, gallery=path, challenge=False) as classifier:
+        back_up(path, tmp_path / "backup")
+        classifier.undo(force=True)
+        classifier.restore(tmp_path / "backup", force=True)
+        snapshot = classifier.judge.snapshot
+    found = GalleryFile(path, read_bundle(bundle))
+    arrays = found.arrays()
+    assert snapshot.counts == {"checks": 3, "dots": 4, "good": 4, "rings": 2, "stripes": 4}
+    assert tuple(arrays["labels"]) == snapshot.labels
+    assert arrays["classes"] == snapshot.classes.tolist()
+    assert arrays["parts"] == snapshot.parts.tolist()
+    assert found.sequence == snapshot.sequence
+    np.testing.assert_array_equal(arrays["vectors"], snapshot.vectors)
+    assert json.loads(found.meta["formerly"]) == [found.rows[next(iter(approvals(found)))]["device"]]
+
+
+def approvals(found: GalleryFile) -> list[tuple[str, int]]:
+    return [key for key, row in found.rows.items() if row["kind"] == "approve"]
 
 
 def schema(connection: sqlite3.Connection) -> dict[str, str]:

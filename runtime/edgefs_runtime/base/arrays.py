@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def unpack_arrays(data: bytes, kinds: Mapping[str, str], name: str) -> dict[str,
     try:
         members = read_archive(data)
         arrays = {key: _array(members[f"{key}.npy"].content) for key in kinds}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TokenError) as error:  # the last: a torn header
         raise BundleError(f"{name} does not hold the arrays {', '.join(kinds)}") from error
     wrong = [key for key, kind in kinds.items() if arrays[key].dtype.kind != kind]
     if wrong:

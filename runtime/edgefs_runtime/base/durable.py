@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LONGEST = 200  # bytes of a name that its hidden name begins with: file systems take 255
@@ -79,3 +80,56 @@ def locked_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # and with it the lock
+
+
+def sweep(*paths: Path) -> None:
+    """Remove the hidden files that killed processes left while they wrote these files, which lie in one folder.
+
+    For the one process that may write them: another's file that is being written would be lost.
+    """
+    starts = "|".join(re.escape(os.fsdecode(os.fsencode(path.name)[:_LONGEST])) for path in paths)
+    hidden = re.compile(rf"\.({starts})\.[0-9a-f]{{12}}\.new(-wal|-journal)?", re.DOTALL)
+    _remove(paths[0].parent, lambda name: hidden.fullmatch(name) is not None)
+
+
+@contextmanager
+def swept_folder(folder: Path) -> Iterator[None]:
+    """As `locked_folder`, of a folder in which only who holds the lock writes what must last: leftovers are removed."""
+    hidden = re.compile(r"\..*\.[0-9a-f]{12}\.new", re.DOTALL)
+    with locked_folder(folder):
+        if os.name == "posix":  # elsewhere nobody is locked out, and a file may be in the writing
+            _remove(folder, lambda name: hidden.fullmatch(name) is not None)
+        yield
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine runs; where asking would end it (Windows), every one does."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, on the disk before anything in it can be acknowledged.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
+
+
+def _remove(folder: Path, is_leftover: Callable[[str], bool]) -> None:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if is_leftover(entry.name):
+                with suppress(OSError):
+                    Path(entry.path).unlink()

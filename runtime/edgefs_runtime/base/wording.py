@@ -14,3 +14,8 @@ def noun_of(number: int, noun: str, plural: str = "") -> str:
 def first_line(error: object, empty: str | None = None) -> str:
     """What a library's error says, in one line; its type, or `empty`, where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__ if empty is None else empty])[0]
+
+
+def plain(text: str) -> str:
+    """A text on one line, where nothing that was read from elsewhere can move a terminal's cursor."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in text)

@@ -17,9 +17,10 @@ from edgefs_runtime.carrying.succession import named_alike, unused
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.gallery.belonging import gallery_of
-from edgefs_runtime.gallery.check import broken_links, load_ledger
 from edgefs_runtime.gallery.database import connect_looking, gallery_errors, read_meta
+from edgefs_runtime.gallery.foreign import refuse_damaged
 from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Meta
 
 # The smallest cosine at which two precisions of one model see alike. An int8 network that loses no accuracy comes to
@@ -141,8 +142,7 @@ def read_earlier(source: Path | None, bundle: Bundle, own: Path) -> Earlier:
     _refuse_own(path, own)
     with gallery_errors(path), connect_looking(path) as connection:
         meta, ledger = read_meta(connection, path), load_ledger(connection, path)
-        for problem in broken_links(ledger.records):
-            raise GalleryError(f"gallery {path} was not carried over: {problem}")
+        refuse_damaged(ledger, path, "carried over")
         query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"
         shots = {event.key: dict(connection.execute(query, ledger.pictures(event))) for event in ledger.taught()}
     return Earlier(
@@ -179,7 +179,7 @@ def _refuse_own(path: Path, own: Path) -> None:
 
 
 def _taught(ledger: Ledger, event: Event, shots: dict[int, bytes]) -> Taught:
-    return ledger.enrolment(event), tuple(shots.get(number, b"") for number in range(event.n)), event.origin
+    return ledger.enrolment(event), tuple(shots.get(number, b"") for number in ledger.kept(event)), event.origin
 
 
 def _alignment(ledger: Ledger, meta: Meta) -> Aligned | None:

@@ -58,8 +58,8 @@ def taught_in(gallery: Path) -> list[str]:
     Raises:
         GalleryError: it can't be read now.
     """
-    from edgefs_runtime.gallery.check import load_ledger
     from edgefs_runtime.gallery.database import connect_reader
+    from edgefs_runtime.gallery.loading import load_ledger
 
     if not lies(gallery):
         return []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.durable import make_folder, replace_file, swept_folder
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.labels import readable
 from edgefs_runtime.challenge.parts import ChallengePart, Index
@@ -36,13 +36,14 @@ def keep_images(
     parts: dict[str, ChallengePart] = {}
     written: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for frame in frames_of(images):
-            data = _usable(frame, preprocess)
-            part = _named(draft, content_digest(data), frame, index)
-            if part.sha256 not in parts:
-                parts[part.sha256] = part
-                _write(folder / part.file_name, data, part.sha256, written)
+        make_folder(folder)
+        with swept_folder(folder):
+            for frame in frames_of(images):
+                data = _usable(frame, preprocess)
+                part = _named(draft, content_digest(data), frame, index)
+                if part.sha256 not in parts:
+                    parts[part.sha256] = part
+                    _write(folder / part.file_name, data, part.sha256, written)
     except BaseException:
         _take_back(folder, written)
         raise

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgefs_runtime.base.durable import locked_folder, replace_file
+from edgefs_runtime.base.durable import locked_folder, make_folder, replace_file
 from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError
 from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.bundle.bundle import Bundle
@@ -245,7 +245,7 @@ class Challenge:
         if not adopted:
             return 0
         with _folder_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             for part in adopted:
                 replace_file(self.folder / part.file_name, [theirs.content(part)], synced=True)
             self._change(lambda index: _with(index, adopted, self._bundle.digest))

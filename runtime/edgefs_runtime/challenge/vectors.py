@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefs_runtime.base.archive import read_archive
+from edgefs_runtime.base.archive import ArchiveError, read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import BundleError, ImageError
@@ -85,10 +85,10 @@ class Vectors:
         """What is kept; nothing where the file is missing or damaged."""
         try:
             data = self._path.read_bytes()
-            arrays = unpack_arrays(data, _KINDS, self._path.name)
             if not all(member.is_intact() for member in read_archive(data).values()):
-                return {}
-        except (OSError, BundleError):
+                return {}  # it is not synced: a power cut may have torn it
+            arrays = unpack_arrays(data, _KINDS, self._path.name)
+        except (OSError, ArchiveError, BundleError):
             return {}
         digests, vectors, reasons = (arrays[key] for key in ("digests", "vectors", "reasons"))
         if vectors.shape != (len(digests), self._embedder.dim) or reasons.shape != digests.shape:

@@ -89,6 +89,7 @@ class Snapshot:
         alignments: those of this device that stand, each with the number of the act that made it, oldest first.
         means: numbers of the parts that are none, but means of unlabelled images: they say where a class lies, and
             nothing of how its images spread.
+        warnings: sentences, where some of the gallery could not be read and does not count.
     """
 
     vectors: NDArray[np.float32]
@@ -100,6 +101,7 @@ class Snapshot:
     views: int = 1
     alignments: tuple[tuple[int, Alignment], ...] = ()
     means: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def as_seen(self, enrolment: Enrolment) -> Enrolment:
         """An enrolment of this device as the gallery compares it."""

@@ -1,7 +1,7 @@
-"""Telling a whole gallery from a damaged one.
+"""Telling a whole gallery from a damaged one, for a person who asks.
 
-Opening looks at every row's CRC, at gaps in the numbers and at the tips; `check_connection` looks at everything else
-too: SQLite's own structure, the hash chains, thumbnails, and whether the tables are still the ones that were made.
+Opening looks at less (`loading`); this looks at everything: SQLite's own structure, the hash chains, blobs, thumbnails,
+and whether the tables are still the ones that were made.
 """
 
 from __future__ import annotations
@@ -9,33 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, identify, read_meta
+from edgefs_runtime.base.wording import plain
+from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, read_meta
+from edgefs_runtime.gallery.decrees import approved_by, lost_pictures
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
-from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.records import NO_HASH, Event, Meta, Record, Removed, Shot, follows, is_intact
-from edgefs_runtime.gallery.schema import schema_objects, select
+from edgefs_runtime.gallery.loading import load_ledger, name_of
+from edgefs_runtime.gallery.records import NO_HASH, Blob, Event, Key, Meta, Record, Shot, follows, is_intact
+from edgefs_runtime.gallery.schema import SCHEMA_VERSION, schema_objects, select, version_of
 
-Tips = dict[str, tuple[int, str]]
 Step = Callable[[sqlite3.Connection, Path], Iterator[str]]
-
-
-def load_ledger(connection: sqlite3.Connection, path: Path) -> Ledger:
-    """Read all rows, refusing the file when one of them is damaged or missing.
-
-    Raises:
-        GalleryDamagedError: names the row and how to learn more.
-    """
-    with gallery_errors(path):
-        records = _read_records(connection)
-        for problem in _row_problems(records, _read_tips(connection)):
-            raise GalleryDamagedError(
-                f"gallery {path} is damaged: {problem}; see `edgefs gallery check`, or restore a copy"
-            )
-        return Ledger(records, read_meta(connection, path).device)
 
 
 def check_gallery(path: Path) -> list[str]:
@@ -45,8 +31,8 @@ def check_gallery(path: Path) -> list[str]:
         GalleryError: the file is no gallery at all, or another process owns it.
     """
     try:
-        identify(path)
         with connect_reader(path) as connection:
+            read_meta(connection, path)
             return check_connection(connection, path)
     except GalleryDamagedError as error:
         return [str(error)]
@@ -56,17 +42,23 @@ def check_connection(connection: sqlite3.Connection, path: Path) -> list[str]:
     """Problems of an open gallery, one line each; empty when it is whole."""
     return [
         problem
-        for step in (_structure_problems, _content_problems, _shot_problems)
+        for step in (_structure_problems, _content_problems, _stored_problems)
         for problem in _until_unreadable(step, connection, path)
     ]
 
 
-def broken_links(records: Iterable[Record]) -> Iterator[str]:
-    """Rows, given in (device, seq) order, that do not follow the row before in their device's hash chain."""
+def broken_links(records: Iterable[Record], absent: Set[Key] = frozenset()) -> Iterator[str]:
+    """Rows, given in (device, seq) order, that do not follow the row before in their device's hash chain.
+
+    Args:
+        records: the rows.
+        absent: rows that are known to be missing; nothing is said of those behind them.
+    """
     previous: dict[str, str] = {}
     for record in records:
-        if not follows(record, previous.get(record.device, NO_HASH)):
-            yield f"{_name(record)} does not follow the row before it: the audit log was changed"
+        is_known = (record.device, record.seq - 1) not in absent
+        if is_known and not follows(record, previous.get(record.device, NO_HASH)):
+            yield f"{name_of(record)} does not follow the row before it: the audit log was changed"
         previous[record.device] = record.hash
 
 
@@ -80,105 +72,82 @@ def _until_unreadable(step: Step, connection: sqlite3.Connection, path: Path) ->
 
 def _structure_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     for (line,) in connection.execute("PRAGMA quick_check(20)"):
-        if line != "ok":
-            yield f"structure: {line}"
+        for part in line.splitlines():
+            if part != "ok" and not part.startswith("***"):
+                yield plain(f"structure: {part}")
     found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    for name, sql in schema_objects().items():
+    for name, sql in schema_objects(version_of(connection)).items():
         if found.get(name) != sql:
             yield f"schema: {name} is not what edgefs made"
 
 
 def _content_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
     meta = read_meta(connection, path)
-    records = _read_records(connection)
-    problems = list(_row_problems(records, _read_tips(connection)))
-    yield from problems
-    if problems:
-        return  # what is built on the rows would only repeat it
-    ledger = Ledger(records)
-    yield from broken_links(ledger.records)
+    ledger = load_ledger(connection, path)
+    yield from (problem.sentence for problem in ledger.problems)
+    yield from broken_links(ledger.records, ledger.absent)
     for event in ledger.events.values():
         yield from _alignment_problems(event, meta) if event.kind == "align" else _shape_problems(event, meta)
-        yield from _deed_problems(event)
-
-
-def _row_problems(records: list[Record], tips: Tips) -> Iterator[str]:
-    for record in records:
-        if not is_intact(record):
-            yield f"the checksum of {_name(record)} is wrong"
-    numbers: dict[str, list[int]] = {}
-    for record in records:
-        numbers.setdefault(record.device, []).append(record.seq)
-    for device in sorted(tips.keys() | numbers.keys(), key=str):
-        seqs = numbers.get(device, [])
-        last = tips.get(device, (0, ""))[0]
-        # A damaged tree can also show a row twice, and a damaged tip can be huge.
-        if len(seqs) != last or set(seqs) != set(range(1, last + 1)):
-            yield f"device {device!s:.50} should have rows 1 to {last} once each and has {len(seqs)}"
-    hashes = {(record.device, record.seq): record.hash for record in records}
-    for device, (seq, digest) in tips.items():
-        if hashes.get((device, seq), digest) != digest:
-            yield f"the last row of device {device!s:.50} is not the one that was noted"
+        yield from _payload_problems(event)
 
 
 def _shape_problems(event: Event, meta: Meta) -> Iterator[str]:
     lengths = {len(json.loads(column)) for column in (event.digests, event.parts, event.shots)}
-    if event.kind == "enroll" and (len(event.vectors) != 4 * event.n * event.dim or lengths != {event.n}):
-        yield f"{_name(event)} does not hold {event.n} embeddings with their digests, parts and thumbnails"
+    is_short = event.content is None and len(event.vectors) != 4 * event.n * event.dim
+    if event.kind == "enroll" and (is_short or lengths != {event.n}):
+        yield f"{name_of(event)} does not hold {event.n} embeddings with their digests, parts and thumbnails"
     if event.kind == "enroll" and (event.space_id, event.dim) != (meta.space_id, meta.dim):
-        yield f"{_name(event)} is of embedding space {event.space_id[:12]}, the gallery of {meta.space_id[:12]}"
+        yield f"{name_of(event)} is of embedding space {event.space_id[:12]}, the gallery of {meta.space_id[:12]}"
 
 
 def _alignment_problems(event: Event, meta: Meta) -> Iterator[str]:
     try:
-        if meta.dim % event.alignment().dim:
-            yield f"{_name(event)} aligns embeddings of {event.alignment().dim} dimensions, the gallery has {meta.dim}"
+        dim = event.alignment().dim
+        if meta.dim % dim:
+            yield f"{name_of(event)} aligns embeddings of {dim} dimensions, the gallery has {meta.dim}"
     except GalleryError as error:
         yield str(error)
 
 
-def _deed_problems(event: Event) -> Iterator[str]:
+def _payload_problems(event: Event) -> Iterator[str]:
     try:
         if is_deed(event):
             deed_of(event)
+        if event.kind == "approve" and not approved_by(event):
+            yield f"{name_of(event)} approves nothing"
     except GalleryError as error:
         yield str(error)
 
 
-def _shot_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
-    shots = [Shot._make(row) for row in connection.execute(select(Shot))]
+def _stored_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
+    """Thumbnails and blobs; those of what was forgotten may have been let go, and then none of them is there."""
+    version = version_of(connection)
+    ledger = load_ledger(connection, path)
+    counting = {event.key for event in ledger.standing()}
+    missed = lost_pictures(ledger.records)
+    shots = [Shot._make(row) for row in connection.execute(select(Shot, version))]
     found = {(shot.device, shot.seq, shot.position): shot for shot in shots}
-    for event in filter(is_intact, map(Event._make, connection.execute(select(Event)))):
+    for event in filter(is_intact, map(Event._make, connection.execute(select(Event, version)))):
+        is_needed = event.key in counting or version < SCHEMA_VERSION
         rows = zip(json.loads(event.shots), json.loads(event.digests), json.loads(event.parts), strict=False)
         for position, (sha, digest, part) in enumerate(rows):
             shot = found.pop((event.device, event.seq, position), None)
-            if bool(sha) != (shot is not None):
-                yield f"{_name(event)}: thumbnail {position} is {'missing' if sha else 'not one that was taught'}"
-            elif shot is not None and (
-                (shot.digest, shot.part, shot.roi) != (digest, part, event.roi)
-                or not isinstance(shot.jpeg, bytes)
-                or hashlib.sha256(shot.jpeg).hexdigest() != sha
-            ):
-                yield f"{_name(event)}: thumbnail {position} is damaged"
+            if shot is None and sha and is_needed and (*event.key, position) not in missed:
+                yield f"{name_of(event)}: thumbnail {position} is missing"
+            elif shot is not None and not sha:
+                yield f"{name_of(event)}: thumbnail {position} is not one that was taught"
+            elif shot is not None and not is_thumbnail(shot, event, position, digest, part):
+                yield f"{name_of(event)}: thumbnail {position} is damaged"
     if found:
         yield f"{len(found)} thumbnails belong to no event"
+    if version >= SCHEMA_VERSION:
+        for blob in map(Blob._make, connection.execute(select(Blob, version))):
+            if not isinstance(blob.data, bytes) or hashlib.sha256(blob.data).hexdigest() != blob.sha256:
+                yield f"blob {blob.sha256!s:.12} is damaged"
 
 
-def _read_records(connection: sqlite3.Connection) -> list[Record]:
-    # Sorted here and not in SQL: a damaged index must not be able to hide or repeat a row.
-    return [
-        *map(Event._make, connection.execute(select(Event))),
-        *map(Removed._make, connection.execute(select(Removed))),
-    ]
-
-
-def _read_tips(connection: sqlite3.Connection) -> Tips:
-    rows = connection.execute("SELECT device, seq, hash FROM tip").fetchall()
-    if any([type(column) for column in row] != [str, int, str] for row in rows):
-        raise sqlite3.DatabaseError("the table of last rows")
-    return {device: (seq, digest) for device, seq, digest in rows}
-
-
-def _name(record: Record) -> str:
-    table = "event" if isinstance(record, Event) else "removal"
-    return f"{table} {record.seq} of device {record.device!s:.50}"
+def is_thumbnail(shot: Shot, event: Event, position: int, digest: str, part: str) -> bool:
+    """Whether a thumbnail is the one that the event names."""
+    if (shot.digest, shot.part, shot.roi) != (digest, part, event.roi) or not isinstance(shot.jpeg, bytes):
+        return False
+    return hashlib.sha256(shot.jpeg).hexdigest() == str(json.loads(event.shots)[position])

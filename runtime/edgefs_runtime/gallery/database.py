@@ -1,11 +1,14 @@
 """Opening a gallery file: as its one owner, or for a moment to read it.
 
+Only SQLite, with its write-ahead log, says what a gallery holds.
+
 - The owner holds SQLite's exclusive lock for as long as it is open, in WAL mode with every commit synced to disk.
 - A reader of a file at rest takes no lock and writes nothing. That is safe because an owner writes to `<path>-wal`
   first: while that file holds nothing, the database file is the whole truth. Should an owner start in the middle of a
-  read, the rows and tips read no longer agree, and the reader tries again.
+  read, the files have changed at its end, and the reader tries again.
 - A `-wal` file with content belongs to a living owner (the lock tells), or was left by one that was killed: then the
-  reader takes the lock for a moment, and SQLite brings the last commits home.
+  database file alone may be half of two states. Nothing but the mark that it is a gallery's is read of it; the reader
+  takes the lock for a moment, and SQLite brings the last commits home.
 
 No file of a gallery is opened with `open()`: closing such a handle would drop this process's own locks on it (POSIX).
 """
@@ -16,15 +19,18 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
-from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select
+from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select, version_of
 
+_LONGEST_LOG = 16 * 1024 * 1024  # bytes that the write-ahead log keeps once it came home
+_COPIES = 20  # tries to copy a gallery while nobody writes to it
 _PAUSE = 0.05  # seconds between two tries to become the owner
+CURE = "`edgefs gallery repair` keeps what can be read, `edgefs gallery restore` puts a backup in its place"
 _TORN = 0.3  # seconds for which a file that is being written may look damaged
 
 
@@ -60,7 +66,7 @@ def _explain(path: Path, message: str) -> GalleryError:
         return GalleryError(f"gallery {path} can't be written ({message}); check the rights of the file and its folder")
     if "full" in message or "I/O" in message:
         return GalleryError(f"gallery {path} could not be written ({message}); nothing was changed; is the disk full?")
-    return GalleryDamagedError(f"gallery {path} is damaged ({message}); see `edgefs gallery check`, or restore a copy")
+    return GalleryDamagedError(f"gallery {path} is damaged ({message}); {CURE}")
 
 
 def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> sqlite3.Connection | None:
@@ -82,8 +88,7 @@ def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> s
     while True:
         try:
             before = path.stat()
-            check(identify(path))
-            connection = connect_owner(path)
+            connection = _checked_owner(path, check)
         except FileNotFoundError:
             return None
         except (GalleryBusyError, GalleryDamagedError) as error:  # or its owner wrote while we looked at what it is
@@ -95,6 +100,21 @@ def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> s
         if _is_the_same(path, before):
             return connection
         connection.close()  # its first owner took it away again, and what would be written here would be lost
+
+
+def _checked_owner(path: Path, check: Callable[[Meta], None]) -> sqlite3.Connection:
+    """As `connect_owner`, refused by what the file says of itself: where it is at rest, before anything is touched."""
+    if not has_pending_writes(path):
+        check(identify(path))
+        return connect_owner(path)
+    _refuse_others(path)
+    connection = connect_owner(path)
+    try:
+        check(read_meta(connection, path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _waited(wait: float) -> str:
@@ -124,6 +144,7 @@ def connect_owner(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LONGEST_LOG}")
             connection.execute("BEGIN IMMEDIATE")  # takes the lock now, and finds out whether the file can be written
             connection.execute("COMMIT")
             migrate(connection, path)
@@ -138,22 +159,48 @@ def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
     """Read the gallery for the length of a `with` block.
 
     Raises:
-        GalleryBusyError: another process owns it and has written since it started.
+        GalleryBusyError: another process owns it and has written since it started, or while this one read.
         GalleryError: it can't be read.
     """
     with gallery_errors(path):
         _check_file(path)
         if not has_pending_writes(path):
-            with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+            with _at_rest(path) as connection:
                 yield connection
             return
-        identify(path)  # before SQLite brings a log home: this may be no file of ours
+        _refuse_others(path)  # before SQLite brings a log home: this may be no file of ours
         if _is_writable(path):
             with closing(connect_owner(path)) as connection:
                 yield connection
         else:
-            with _copied(path) as copy, closing(connect_owner(copy)) as connection:
+            with copied(path) as copy, closing(connect_owner(copy)) as connection:
                 yield connection
+
+
+@contextmanager
+def _at_rest(path: Path) -> Iterator[sqlite3.Connection]:
+    before = stamp(path)
+    try:
+        with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+            yield connection
+    except (sqlite3.Error, GalleryError):
+        _refuse_changed(path, before)
+        raise
+    _refuse_changed(path, before)
+
+
+def _refuse_changed(path: Path, before: tuple[int, ...]) -> None:
+    if stamp(path) != before:
+        raise GalleryBusyError(f"gallery {path} was written to by {owner_of(path)} while it was read; try again")
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Changes when an owner writes or brings its log home."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return ()
+    return state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size, has_pending_writes(path)
 
 
 @contextmanager
@@ -167,7 +214,7 @@ def connect_looking(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             connection = stack.enter_context(connect_reader(path))
         except GalleryBusyError:
-            copy = stack.enter_context(_copied(path))
+            copy = stack.enter_context(copied(path))
             connection = stack.enter_context(closing(connect_owner(copy)))
         yield connection
 
@@ -186,36 +233,24 @@ def wal_of(path: Path) -> Path:
 
 
 def identify(path: Path) -> Meta:
-    """What the file is, told without a lock and without writing; it does not change after creation.
+    """What the file is; it changes only where a copy is restored.
+
+    A file at rest is read without a lock and without writing; another owner's log is brought home with its lock.
 
     Raises:
         GalleryError: it is not a gallery, is empty or damaged, or of a schema that this edgefs does not know.
     """
-    with gallery_errors(path):
-        _check_file(path)
-        try:
-            with closing(_connect(path, "mode=ro&immutable=1")) as connection:
-                return read_meta(connection, path)
-        except (sqlite3.DatabaseError, GalleryDamagedError):
-            if not has_pending_writes(path):
-                raise
-            whole = _with_its_log(path)
-            if whole is None:
-                raise
-            return whole
+    with gallery_errors(path), connect_reader(path) as connection:
+        return read_meta(connection, path)
 
 
-def _with_its_log(path: Path) -> Meta | None:
-    """What a file is that makes sense only together with its write-ahead log; None where it does not even then.
-
-    A full disk, or a power cut, may end the bringing home of the log half-way: then some pages are new and some old,
-    and nothing is lost as long as the log lies beside them.
-    """
-    try:
-        with _raw_copy(path) as copy, closing(connect_owner(copy)) as connection:
-            return read_meta(connection, copy)
-    except (sqlite3.Error, GalleryDamagedError):
-        return None
+def _refuse_others(path: Path) -> None:
+    """Refuse a file that is not a gallery, by its header alone: the rest makes sense only with the log beside it."""
+    with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+        connection.execute("PRAGMA writable_schema = ON")  # or a header that knows of more pages would be refused
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+    if found != APPLICATION_ID:
+        raise GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
 
 
 def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
@@ -227,9 +262,9 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
     check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
-    rows = [Meta._make(row) for row in connection.execute(select(Meta))]
+    rows = [Meta._make(row) for row in connection.execute(select(Meta, version_of(connection)))]
     if len(rows) != 1 or not is_intact(rows[0]):
-        raise GalleryDamagedError(f"gallery {path} is damaged (the row that describes it); restore a copy")
+        raise GalleryDamagedError(f"gallery {path} is damaged (the row that describes it); {CURE}")
     return rows[0]
 
 
@@ -276,15 +311,8 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _copied(path: Path) -> Iterator[Path]:
-    """A copy with its write-ahead log, for a killed device's card that can only be read."""
-    identify(path)
-    with _raw_copy(path) as copy:
-        yield copy
-
-
-@contextmanager
-def _raw_copy(path: Path) -> Iterator[Path]:
+def copied(path: Path) -> Iterator[Path]:
+    """A copy of a gallery with its log, for the length of a `with` block."""
     import tempfile  # rarely needed, and not free for `edgefs predict`
 
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
@@ -296,19 +324,33 @@ def _raw_copy(path: Path) -> Iterator[Path]:
 def copy_gallery(path: Path, copy: Path) -> None:
     """Copy a gallery of another process with what stands in its write-ahead log, without a lock and without a trace.
 
-    Should an owner write meanwhile, the copy's checksums tell, and it is refused when it is opened.
-
     Raises:
         GalleryError: there is no such gallery, or it can't be read or copied.
     """
-    identify(path)
+    _check_file(path)
+    _refuse_others(path)
     _copy_files(path, copy)
 
 
 def _copy_files(path: Path, copy: Path) -> None:
+    """Copy both files as they were at one moment: what an owner writes meanwhile makes them be copied again."""
     import shutil
 
     with gallery_errors(path):
-        shutil.copyfile(path, copy)
-        if wal_of(path).exists():
-            shutil.copyfile(wal_of(path), wal_of(copy))
+        for _ in range(_COPIES):
+            before = stamp(path), _log_stamp(path)
+            shutil.copyfile(path, copy)
+            wal_of(copy).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(wal_of(path), wal_of(copy))
+            if (stamp(path), _log_stamp(path)) == before:
+                return
+        raise GalleryBusyError(f"gallery {path} is written to by {owner_of(path)} all the time; try again")
+
+
+def _log_stamp(path: Path) -> tuple[int, int]:
+    try:
+        state = wal_of(path).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgefs_runtime.gallery.decrees import APPROVE, approved_by
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed
 
@@ -16,7 +17,7 @@ class LogEntry:
     Attributes:
         device: who numbered it.
         seq: the number of its first row on that device.
-        kind: `enroll`, `forget`, `undo`, `align`, `merge` or `carry`.
+        kind: `enroll`, `forget`, `remove`, `undo`, `align`, `merge`, `carry`, `approve`, `repair` or `restore`.
         label: the class it was about; of several classes their names, `a, b, c`.
         images: how many images it added or took away, together.
         adds: True when images were added, False when they were only taken away.
@@ -55,17 +56,20 @@ def log_entries(records: Iterable[Record]) -> list[LogEntry]:
         records: every row, each device's in rising seq.
     """
     acts: dict[Key, list[Record]] = {}
+    approvers: dict[Key, str] = {}
     events: dict[Key, Event] = {}
     for record in records:
         if isinstance(record, Event):
             events[record.key] = record
+            if record.kind == APPROVE:
+                approvers.update(dict.fromkeys(approved_by(record), record.actor))
         if not record.device.startswith(SEED_PREFIX):
             acts.setdefault((record.device, record.operation), []).append(record)
-    entries = [_entry(rows, events) for rows in acts.values()]
+    entries = [_entry(rows, events, approvers) for rows in acts.values()]
     return sorted(entries, key=lambda entry: (entry.time, entry.device, entry.seq))
 
 
-def _entry(rows: list[Record], events: dict[Key, Event]) -> LogEntry:
+def _entry(rows: list[Record], events: dict[Key, Event], approvers: dict[Key, str]) -> LogEntry:
     first = rows[0]
     labels = sorted({label for row in rows for label in _labels(row, events)})
     added, removed = _moved(rows, events)
@@ -79,7 +83,7 @@ def _entry(rows: list[Record], events: dict[Key, Event]) -> LogEntry:
         state=first.state if isinstance(first, Event) and first.kind == "enroll" else "",
         time=first.time,
         actor=first.actor,
-        approver=first.approver if isinstance(first, Event) else "",
+        approver=(first.approver or approvers.get(first.key, "")) if isinstance(first, Event) else "",
         reason=first.reason,
         bundle=first.bundle,
         hash=rows[-1].hash,
@@ -95,11 +99,13 @@ def _moved(rows: list[Record], events: dict[Key, Event]) -> tuple[int, int]:
         deed = deed_of(first)
         return sum(deed.added.values()), sum(deed.removed.values())
     if isinstance(first, Event):
-        return sum(row.n for row in rows), 0
+        return sum(row.n for row in rows if isinstance(row, Event) and row.kind != APPROVE), 0
     undone = [events[key] for key in first.target_keys if key in events and is_deed(events[key])]
     if undone:
         added, removed = _moved([undone[0]], events)
         return removed, added
+    if any(key not in events for key in first.target_keys) and first.undoes is not None:  # of a removal of images
+        return first.n, 0
     return 0, sum(row.n for row in rows)
 
 

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.bundle.bundle import is_bundle
-from edgefs_runtime.gallery.check import broken_links, load_ledger
-from edgefs_runtime.gallery.database import GalleryDamagedError, check_space, connect_reader, gallery_errors, read_meta
-from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, deed_of, is_deed, runs_of, said
+from edgefs_runtime.gallery.contents import named_blobs
+from edgefs_runtime.gallery.database import check_space, connect_reader, gallery_errors, read_meta
+from edgefs_runtime.gallery.decrees import LASTING
+from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, is_deed, runs_of, said
+from edgefs_runtime.gallery.foreign import refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, Removed, Shot, seal
-from edgefs_runtime.gallery.schema import select
+from edgefs_runtime.gallery.schema import select, version_of
 from edgefs_runtime.gallery.seed import Seed
 
 _CARRY = "`edgefs gallery carry` with --from brings over what was taught under another bundle"
@@ -74,16 +77,9 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     with gallery_errors(path), connect_reader(path) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
         ledger = load_ledger(connection, path)
-        shots = [Shot._make(row) for row in connection.execute(select(Shot))]
-    for problem in broken_links(ledger.records):
-        raise GalleryDamagedError(f"gallery {path} was not merged: {problem}")
-    for event in ledger.events.values():
-        if event.space_id != seed.space_id:
-            raise GalleryError(f"gallery {path} was not merged: row {event.key} is of another embedding space")
-        if event.kind == "align" and event.alignment().dim * seed.views != seed.dim:
-            raise GalleryError(f"gallery {path} was not merged: row {event.key} aligns another embedding space")
-        if is_deed(event):
-            deed_of(event)
+        shots = [Shot._make(row) for row in connection.execute(select(Shot, version_of(connection)))]
+    refuse_damaged(ledger, path)
+    refuse_foreign(ledger, path, seed)
     return ledger, shots
 
 
@@ -106,6 +102,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
             different things.
     """
     hashes = {record.key: record.hash for record in mine.records}
+    stored = {key for problem in mine.problems if problem.is_stored for key in problem.keys}
     shown = _without_gaps(theirs)
     for record in shown:
         if hashes.get(record.key, record.hash) != record.hash:
@@ -114,7 +111,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
                 "differs); keep one, and enroll in it what the other was taught"
             )
     return Difference(
-        [record for record in shown if record.key not in hashes],
+        [record for record in shown if record.key not in hashes and record.key not in stored],
         [record for record in shown if record.key in mine.hidden],
     )
 
@@ -160,7 +157,7 @@ def _images(ledger: Ledger, seed: Seed) -> dict[str, int]:
     """By class, what counts."""
     counts: dict[str, int] = {}
     for event in ledger.view(seed.device):
-        counts[event.label] = counts.get(event.label, 0) + event.n
+        counts[event.label] = counts.get(event.label, 0) + len(ledger.kept(event))
     return counts
 
 
@@ -170,7 +167,17 @@ def shots_of_rows(shots: list[Shot], rows: Sequence[Record]) -> list[Shot]:
     return [shot for shot in shots if (shot.device, shot.seq) in keys]
 
 
+def blobs_of(mine: Ledger, theirs: Ledger, rows: Sequence[Record]) -> dict[str, bytes]:
+    """The blobs that this gallery lacks of what counts with the new rows, and of what it can't read."""
+    after = mine.with_rows(rows)
+    unread = {key for problem in mine.problems for key in problem.keys}
+    events = [*after.standing(), *(event for key, event in theirs.events.items() if key in unread)]
+    wanted = named_blobs(events) & theirs.blobs.keys()
+    sound = mine.blobs.keys() - named_blobs(event for key, event in theirs.events.items() if key in unread)
+    return {digest: theirs.blobs[digest] for digest in wanted - sound}
+
+
 def _counts(row: Record, deeds: set[Key]) -> bool:
-    if row.device.startswith(SEED_PREFIX) or is_deed(row):
+    if row.device.startswith(SEED_PREFIX) or is_deed(row) or row.kind in LASTING:
         return False
     return not (isinstance(row, Removed) and set(row.target_keys) <= deeds)

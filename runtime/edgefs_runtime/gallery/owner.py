@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.durable import is_running, replace_file
 
 _SOMEBODY = "another process (edgefs serve or watch?)"
 
@@ -64,15 +64,7 @@ def _locker(gallery: Path) -> str:
 
 
 def _still_runs(pid: int, started: object) -> bool:
-    if os.name != "posix":  # there, asking by a signal would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's
-        pass
-    return started in (None, _started(pid))
+    return is_running(pid) and started in (None, _started(pid))
 
 
 def _started(pid: int) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
-from edgefs_runtime.gallery.check import load_ledger
 from edgefs_runtime.gallery.database import (
     GalleryBusyError,
     GalleryDamagedError,
@@ -18,12 +19,14 @@ from edgefs_runtime.gallery.database import (
     connect_looking,
     connect_reader,
     gallery_errors,
-    has_pending_writes,
     read_meta,
+    stamp,
 )
 from edgefs_runtime.gallery.ledger import Ledger
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.log import LogEntry, log_entries
-from edgefs_runtime.gallery.records import Event
+from edgefs_runtime.gallery.mark import read_mark
+from edgefs_runtime.gallery.records import Event, Shot
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
 
@@ -45,12 +48,12 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
     for _ in range(_ATTEMPTS):
         if not lies(path):
             return seed_snapshot(seed)
-        before = _stamp(path)
+        before, mark = stamp(path), read_mark(path)  # the mark first: an owner writes it last
         try:
             with connect_reader(path) as connection, gallery_errors(path):
                 meta = read_meta(connection, path)
                 check_space(path, meta, seed.space_id, seed.dim)
-                ledger = load_ledger(connection, path)
+                ledger = load_ledger(connection, path, mark)
             add_seed(ledger, seed)
             return view_of(ledger, seed, meta.device)
         except GalleryBusyError as error:
@@ -59,7 +62,7 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
                 return _with_classes(snapshot)
             failure: GalleryError = error
         except GalleryDamagedError as error:  # or an owner wrote while we read
-            unchanged = unchanged + 1 if _stamp(path) == before else 0
+            unchanged = unchanged + 1 if stamp(path) == before else 0
             if unchanged > 2:
                 raise
             failure = error
@@ -86,16 +89,31 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
         labels = labels_of(label, {event.label for event in view})
         for event in view:
             if event.label in labels:
-                query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
-                key = ledger.pictures(event)
-                found += [jpeg for (jpeg,) in connection.execute(query, key)]
-                found += [shot.jpeg for shot in shots if (shot.device, shot.seq) == key]
+                found += thumbnails_of(connection, ledger, event, shots)
     return found
+
+
+def thumbnails_of(
+    connection: sqlite3.Connection, ledger: Ledger, event: Event, shots: Sequence[Shot] = ()
+) -> list[bytes]:
+    """The pictures kept of an event's images that count, in their order.
+
+    Args:
+        connection: to the file.
+        ledger: of its rows.
+        event: whose pictures.
+        shots: of a seed that is not in the file yet.
+    """
+    key = ledger.pictures(event)
+    query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"
+    stored = dict(connection.execute(query, key))
+    stored |= {shot.position: shot.jpeg for shot in shots if (shot.device, shot.seq) == key}
+    return [stored[position] for position in ledger.kept(event) if position in stored]
 
 
 def known_images(ledger: Ledger, seed: Seed) -> dict[str, str]:
     """The class of every image that was taught and counts or is pending, by the image's digest."""
-    return {digest: event.label for event in ledger.live(seed.device) for digest in json.loads(event.digests)}
+    return {digest: event.label for event in ledger.live(seed.device) for digest in ledger.digests(event)}
 
 
 def read_known(path: Path | None, seed: Seed) -> dict[str, str]:
@@ -123,15 +141,6 @@ def read_log(path: Path) -> list[LogEntry]:
         return log_entries(load_ledger(connection, path).records)
 
 
-def _stamp(path: Path) -> tuple[int, int, bool]:
-    """Changes when an owner writes or brings its log home."""
-    try:
-        state = path.stat()
-    except FileNotFoundError:
-        return 0, 0, False
-    return state.st_mtime_ns, state.st_size, has_pending_writes(path)
-
-
 def seed_snapshot(seed: Seed) -> Snapshot:
     """What counts before anything was taught on the device.
 
@@ -146,6 +155,8 @@ def seed_snapshot(seed: Seed) -> Snapshot:
 def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
     """Add the bundle's seed to the rows that a file holds, and return what the file lacks of it."""
     if seed.device in ledger.tips:
+        if any(device == seed.device for device, _ in ledger.absent):  # the bundle has what the file lost of it
+            ledger.add(event for event in seed.events() if event.key not in ledger.events)
         return []
     events = seed.events()
     ledger.add(events)
@@ -158,7 +169,18 @@ def view_of(ledger: Ledger, seed: Seed, device: str) -> Snapshot:
     Raises:
         GalleryError: no class is left.
     """
-    return build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views, ledger.alignments(device))
+    snapshot = build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views, ledger.alignments(device))
+    return dataclasses.replace(snapshot, warnings=warnings_of(ledger)) if ledger.problems else snapshot
+
+
+def warnings_of(ledger: Ledger, most: int = 10) -> tuple[str, ...]:
+    """What a person should know of the gallery's damage, with the way to mend it."""
+    sentences = [problem.sentence for problem in ledger.problems]
+    if not sentences:
+        return ()
+    more = [f"and {len(sentences) - most} more, which `edgefs gallery check` names"] if len(sentences) > most else []
+    cure = "the rest decides and can be taught: `edgefs gallery repair` mends it"
+    return (*(f"the gallery is damaged: {sentence}" for sentence in sentences[:most]), *more, cure)
 
 
 def _with_classes(snapshot: Snapshot) -> Snapshot:

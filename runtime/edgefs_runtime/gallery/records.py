@@ -16,6 +16,8 @@ The rules of the format, each with its reason:
 - `crc` is the CRC-32 of the canonical bytes and the hash. SQLite's own check does not look inside blobs, a flipped bit
   in an embedding would go unseen; a CRC is quick enough to be looked at whenever the file is opened.
 - Vectors are raw little-endian float32, k x D, as the embedder gave them: what is derived can be derived again.
+- A row of schema 3 names its blobs by their SHA-256 (`content`), and the blobs lie in a table of their own: the chain
+  holds although what was forgotten is let go one day. Rows of before, and every seed's, carry their vectors.
 - Seed rows carry no time: two devices with one bundle must write the same bytes, or merging would double the seed.
 """
 
@@ -57,8 +59,8 @@ class Event(NamedTuple):
     Attributes:
         operation: seq of the first row of the same act; an undo can bring back several events at once.
         kind: `enroll`; `align` for a change of the device's camera; `settings` for what tells of a merge or of carrying
-            over (see `deeds`).
-        vectors: `n` x `dim` little-endian float32.
+            over (see `deeds`); `approve`, `repair` and `restore` (see `decrees`).
+        vectors: `n` x `dim` little-endian float32; empty where `content` names them.
         digests: JSON list of the images' SHA-256.
         parts: JSON list of the physical parts' names, empty where unknown.
         shots: JSON list of the thumbnails' SHA-256, empty where none was kept.
@@ -68,6 +70,7 @@ class Event(NamedTuple):
         bundle: digest of the bundle the device ran.
         restores: JSON [device, seq] of the event that this one brings back, or carries over from another gallery.
         undoes: the operation of this device that this row takes back.
+        content: JSON object, since schema 3: of each blob of the row its `dtype`, `shape` and `sha256`, by name.
     """
 
     device: str
@@ -93,6 +96,7 @@ class Event(NamedTuple):
     reason: str
     restores: str | None = None
     undoes: int | None = None
+    content: str | None = None
     hash: str = ""
     crc: int = 0
 
@@ -102,13 +106,18 @@ class Event(NamedTuple):
         return self.device, self.seq
 
     @property
+    def vectors_digest(self) -> str:
+        """SHA-256 of the vectors where they lie in the table of blobs; else empty."""
+        return str(json.loads(self.content)["vectors"]["sha256"]) if self.content else ""
+
+    @property
     def origin(self) -> Key:
         """The event that was taught: the row itself, or the one it brings back."""
         return _key(json.loads(self.restores)) if self.restores else self.key
 
-    def enrolment(self) -> Enrolment:
-        """The act of teaching, without its thumbnails."""
-        vectors = np.frombuffer(self.vectors, "<f4").reshape(self.n, self.dim)
+    def enrolment(self, blob: bytes | None = None) -> Enrolment:
+        """The act of teaching, without its thumbnails; `blob` holds the vectors of a row that only names them."""
+        vectors = np.frombuffer(self.vectors if blob is None else blob, "<f4").reshape(self.n, self.dim)
         return Enrolment(
             label=self.label,
             disposition=cast(Disposition, self.disposition),
@@ -138,10 +147,11 @@ class Removed(NamedTuple):
     """One row of `removed`: one act that took events away. The fields are the table's columns, in order.
 
     Attributes:
-        kind: `forget` or `undo`.
+        kind: `forget` or `undo`; `remove` for single images.
         label: the class that was forgotten.
         n: images that went.
-        targets: JSON list of [device, seq], the events that no longer count.
+        targets: JSON list of [device, seq], the events that no longer count; of `remove` [device, seq, [position]],
+            images of every event with that origin. An undo may name a row of `remove`, which is void then.
         undoes: the operation of this device that this row takes back; NULL for a forget.
     """
 
@@ -167,24 +177,43 @@ class Removed(NamedTuple):
 
     @property
     def target_keys(self) -> list[Key]:
-        """The events that no longer count."""
-        return [_key(pair) for pair in json.loads(self.targets)]
+        """The events that no longer count, or of which some images don't."""
+        return [_key(pair[:2]) for pair in json.loads(self.targets)]
+
+    @property
+    def positions(self) -> dict[Key, set[int]]:
+        """Of a row of `remove`, the images by origin that no longer count."""
+        if self.kind != "remove":
+            return {}
+        return {_key([device, seq]): set(places) for device, seq, places in json.loads(self.targets)}
 
 
 class Meta(NamedTuple):
-    """The one row of `meta`: what the file is. It is checksummed but stands in no chain."""
+    """The one row of `meta`: what the file is. It is checksummed but stands in no chain.
+
+    Attributes:
+        formerly: JSON list of the names under which earlier owners of a restored file numbered their acts.
+        keep_days: how long what was forgotten can be brought back; NULL for the default.
+    """
 
     device: str
     bundle_name: str
     space_id: str
     dim: int
     created: str
+    formerly: str | None = None
+    keep_days: int | None = None
     hash: str = ""
     crc: int = 0
 
 
 class Shot(NamedTuple):
-    """One row of `shot`: the thumbnail of one image; its own SHA-256 stands in the event's chained row."""
+    """One row of `shot`: the thumbnail of one image; its own SHA-256 stands in the event's chained row.
+
+    Attributes:
+        jpeg: the file, of whatever type.
+        media: its media type; NULL for `image/jpeg`.
+    """
 
     device: str
     seq: int
@@ -193,13 +222,21 @@ class Shot(NamedTuple):
     part: str
     roi: str | None
     jpeg: bytes
+    media: str | None = None
+
+
+class Blob(NamedTuple):
+    """One row of `blob`: what rows of `event` name by its digest."""
+
+    sha256: str
+    data: bytes
 
 
 Record = Event | Removed
-Row = Event | Removed | Meta | Shot
+Row = Event | Removed | Meta | Shot | Blob
 Sealed = TypeVar("Sealed", bound=Event | Removed | Meta)
 
-TABLES: dict[type[Row], str] = {Event: "event", Removed: "removed", Meta: "meta", Shot: "shot"}
+TABLES: dict[type[Row], str] = {Event: "event", Removed: "removed", Meta: "meta", Shot: "shot", Blob: "blob"}
 
 _HEADER_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 

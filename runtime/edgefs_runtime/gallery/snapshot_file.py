@@ -45,6 +45,7 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
         "labels": snapshot.labels,
         "dispositions": snapshot.dispositions,
         "means": snapshot.means,
+        "warnings": snapshot.warnings,
         "shape": (len(snapshot.vectors), seed.dim),
         "alignments": [(number, len(data)) for number, data in alignments],
     }
@@ -86,6 +87,7 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
             _alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
         ),
         means=tuple(header["means"]),
+        warnings=tuple(header.get("warnings", ())),
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,25 +22,34 @@ from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.carried import carried_rows
-from edgefs_runtime.gallery.check import check_connection, load_ledger
+from edgefs_runtime.gallery.check import check_connection
+from edgefs_runtime.gallery.choosing import images_of, pending_of
+from edgefs_runtime.gallery.compacting import Freed
+from edgefs_runtime.gallery.contents import apart
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import (
+    CURE,
+    GalleryDamagedError,
     check_space,
     connect_waiting,
     gallery_errors,
     read_meta,
     wal_of,
 )
+from edgefs_runtime.gallery.decrees import Picture, approve_event, repair_event, restore_event
 from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
+from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.log import LogEntry, log_entries
-from edgefs_runtime.gallery.merging import Merged, difference, merge_rows, read_other, shots_of_rows
+from edgefs_runtime.gallery.mark import Mark, mark_path
+from edgefs_runtime.gallery.merging import Merged, blobs_of, difference, merge_rows, read_other, shots_of_rows
 from edgefs_runtime.gallery.owner import forget_owner, note_owner
-from edgefs_runtime.gallery.reading import add_seed, known_images, view_of
-from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, seal
-from edgefs_runtime.gallery.schema import insert_rows
+from edgefs_runtime.gallery.reading import add_seed, known_images, thumbnails_of, view_of, warnings_of
+from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, json_list, seal
+from edgefs_runtime.gallery.schema import SCHEMA_VERSION
 from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
-from edgefs_runtime.gallery.undoing import removal, undo_rows
+from edgefs_runtime.gallery.undoing import removal, removal_of_images, undo_rows
+from edgefs_runtime.gallery.writing import Writer
 
 _logger = logging.getLogger(__name__)
 
@@ -64,9 +73,12 @@ class Gallery:
         self._connection = connection
         self._lock = threading.RLock()
         self._ledger = load_ledger(connection, path)
+        if self._ledger.is_torn:
+            raise GalleryDamagedError(f"gallery {path} is damaged (pages that can't be read); {CURE}")
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
         self._snapshot: Snapshot | None = None
-        self._has_written = False
+        self._writer = Writer(connection, path)
+        self._keep_days = read_meta(connection, path).keep_days
         self._is_closed = False
         note_owner(path)
 
@@ -108,9 +120,11 @@ class Gallery:
         """Let the gallery go; a second call does nothing."""
         with self._lock:
             if not self._is_closed:
-                forget_owner(self.path)
-                self._connection.close()
                 self._is_closed = True
+                if self._writer.has_written:
+                    self._let_go(at_once=True)
+                forget_owner(self.path)
+                self._writer.close()
 
     def discard(self) -> None:
         """Close a gallery that holds nothing but a seed and remove its file, while nobody else can have written to it.
@@ -124,7 +138,7 @@ class Gallery:
             with suppress(OSError):  # Windows removes no open file
                 self.path.unlink()
             self.close()
-            for leftover in (wal_of(self.path), snapshot_path(self.path)):
+            for leftover in (wal_of(self.path), snapshot_path(self.path), mark_path(self.path)):
                 leftover.unlink(missing_ok=True)
 
     @property
@@ -136,6 +150,13 @@ class Gallery:
     def is_aligned(self) -> bool:
         """Whether this device's camera was realigned, and that stands."""
         return bool(self._ledger.alignments(self.device))
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """Sentences, one for each thing that should be mended: what is damaged or lost, a disk that is nearly full."""
+        with self._lock:
+            full = self._writer.warning()
+            return (*warnings_of(self._ledger), *([full] if full else ()))
 
     def snapshot(self) -> Snapshot:
         """What counts now, immutable; the same object until the next write.
@@ -251,9 +272,108 @@ class Gallery:
             events = [event for event in live if event.label in labels]
             if not events:
                 raise _unknown(label, {event.label for event in live})
-            images = sum(event.n for event in once_per_origin(events))
-            self._append([removal(self._act(actor, reason), "forget", events, images)], guard=guard)
+            images = self._ledger.images(once_per_origin(events))
+            self._append([removal(self._act(actor, reason), "forget", events, images)], guard=guard, takes_away=True)
             return images
+
+    def remove(self, what: str, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> tuple[str, int]:
+        """Take single images away, and return their class and their number; `undo` brings them back.
+
+        Args:
+            what: the number of an act of teaching, as the log shows it (`7`, or `5eed01:7` of another device), or of
+                one of its images (`7.2` for the second), or the SHA-256 of an image, or its first digits (at least 8).
+            guard: as for `enroll`.
+            actor: who does it.
+            reason: why.
+
+        Raises:
+            GalleryError: nothing that counts or is pending is meant by it, or the file can't be written.
+        """
+        with self._lock:
+            label, images = images_of(self._ledger, what, self._seed.device)
+            row = removal_of_images(self._act(actor, reason), label, images)
+            self._append([row], guard=guard, takes_away=True)
+            return label, row.n
+
+    def approve(self, what: str, guard: Guard | None = None, *, actor: str, reason: str) -> tuple[str, int]:
+        """Let pending images count, and return their class and their number.
+
+        Args:
+            what: the number of the act that taught them, as the log shows it.
+            guard: as for `enroll`.
+            actor: who approves, and did not teach them.
+            reason: why.
+
+        Raises:
+            GalleryError: nothing pending has this number, nobody is named or no reason given, who taught it would
+                approve it, or the file can't be written.
+        """
+        with self._lock:
+            events = pending_of(self._ledger, what, self._seed.device)
+            images = self._ledger.images(events)
+            row = approve_event(events, images, self._seed, self._act(actor, reason))
+            self._append([row], guard=guard, takes_away=True)
+            return row.label, images
+
+    def compact(self, keep_days: int | None) -> Freed:
+        """Let go of the embeddings and pictures that were forgotten more than so many days ago; the log stays.
+
+        What the device's latest act took away stays, so that it can be undone.
+
+        Args:
+            keep_days: from now on; None for the default.
+
+        Raises:
+            GalleryError: the file can't be written.
+        """
+        with self._lock, gallery_errors(self.path):
+            if self._ledger.problems:
+                raise GalleryDamagedError(f"gallery {self.path} is damaged; mend it with `edgefs gallery repair` first")
+            meta = read_meta(self._connection, self.path)._replace(keep_days=keep_days)
+            freed = self._writer.compact(self._ledger, meta)
+            self._keep_days = keep_days
+            return freed
+
+    def mend(
+        self,
+        restored: Sequence[tuple[Enrolment, Key]],
+        lost: Sequence[Key],
+        pictures: Sequence[Picture],
+        kept: str,
+        *,
+        actor: str,
+        reason: str,
+    ) -> None:
+        """Write that rows are lost, and what could be taught again of them, in one act that no undo takes back.
+
+        Args:
+            restored: embeddings with the row that they were taught by.
+            lost: rows that are missed no more.
+            pictures: thumbnails that are missed no more.
+            kept: name of the copy of the damaged file.
+            actor: who does it.
+            reason: why.
+
+        Raises:
+            GalleryError: the file can't be written.
+        """
+        with self._lock:
+            act = self._act(actor, reason)
+            rows, shots = [repair_event(lost, pictures, kept, self._seed, act)], []
+            for seq, (enrolment, origin) in enumerate(restored, start=act.seq + 1):
+                event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=act.time)
+                rows.append(event._replace(operation=act.seq, restores=json_list(origin)))
+                shots += shots_of(enrolment, self.device, seq)
+            self._append(rows, shots, takes_away=True)
+
+    def note_restored(self, source: str, device: str, *, actor: str, reason: str) -> None:
+        """Write that a backup was put in this file's place, as a row of the log.
+
+        Raises:
+            GalleryError: the file can't be written.
+        """
+        with self._lock:
+            self._append([restore_event(source, device, self._seed, self._act(actor, reason))], takes_away=True)
 
     def undo(self, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> str:
         """Take back this device's latest act that is not undone, and return a sentence that says what that was.
@@ -270,7 +390,7 @@ class Gallery:
         """
         with self._lock:
             rows, sentence = undo_rows(self._ledger, self._act(actor, reason))
-            self._append(rows, guard=guard)
+            self._append(rows, guard=guard, takes_away=True)
             return sentence
 
     def merge(self, other: Path, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> Merged:
@@ -296,7 +416,9 @@ class Gallery:
             if not found.new and not found.counts:
                 return Merged()
             rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
-            self._write(rows, shots_of_rows(shots, rows), self._asked(guard, rows))
+            blobs = blobs_of(self._ledger, theirs, rows)
+            after = self._asked(guard, rows, blobs)
+            self._write(rows, shots_of_rows(shots, rows), blobs, after)
             return Merged(found.rows, deed.added, deed.removed)
 
     def log(self) -> list[LogEntry]:
@@ -321,9 +443,8 @@ class Gallery:
             events = [event for event in view if event.label in labels]
             if not events:
                 raise _unknown(label, {event.label for event in view})
-            query = "SELECT jpeg FROM shot WHERE device = ? AND seq = ? ORDER BY position"
-            keys = [self._ledger.pictures(event) for event in events]
-            return [jpeg for key in keys for (jpeg,) in self._connection.execute(query, key)]
+            found = (thumbnails_of(self._connection, self._ledger, event) for event in events)
+            return [jpeg for jpegs in found for jpeg in jpegs]
 
     def _next_seq(self) -> int:
         return self._ledger.tip(self.device)[0] + 1
@@ -338,43 +459,66 @@ class Gallery:
             plain_text("reason", reason),
         )
 
-    def _asked(self, guard: Guard | None, rows: Sequence[Record]) -> Snapshot | None:
+    def _asked(
+        self, guard: Guard | None, rows: Sequence[Record], blobs: Mapping[str, bytes] | None = None
+    ) -> Snapshot | None:
         """What would count with further rows, where a guard is there and lets them pass."""
         if guard is None:
             return None
-        after = self._view(self._ledger.with_rows(rows))
+        after = self._view(self._ledger.with_rows(rows, blobs))
         guard(self._view(self._ledger), after)
         return after
 
-    def _append(self, drafts: Sequence[Record], shots: Sequence[Shot] = (), guard: Guard | None = None) -> None:
+    def _append(
+        self,
+        drafts: Sequence[Record],
+        shots: Sequence[Shot] = (),
+        guard: Guard | None = None,
+        *,
+        takes_away: bool = False,
+    ) -> None:
         """Chain this device's new rows to its last one and write them, unless the guard refuses."""
         after = self._asked(guard, drafts)
+        blobs: dict[str, bytes] = {}
+        if self._writer.version >= SCHEMA_VERSION:
+            drafts, blobs = apart(drafts)
         rows: list[Record] = []
         for draft in drafts:
             rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))
-        self._write(rows, shots, after)
+        self._write(rows, shots, blobs, after, takes_away=takes_away)
 
-    def _write(self, rows: Sequence[Record], shots: Sequence[Shot], after: Snapshot | None) -> None:
+    def _write(
+        self,
+        rows: Sequence[Record],
+        shots: Sequence[Shot],
+        blobs: Mapping[str, bytes],
+        after: Snapshot | None,
+        *,
+        takes_away: bool = False,
+    ) -> None:
         """Write rows; `after` is what counts then, where that is known already."""
         with gallery_errors(self.path):
-            if not self._has_written:  # no reader may take what an earlier owner left for what this one does
+            if not self._writer.has_written:  # no reader may take what an earlier owner left for what this one does
                 snapshot_path(self.path).unlink(missing_ok=True)
-                self._has_written = True
-            self._commit([*self._unwritten, *rows], [*(self._seed.shots() if self._unwritten else ()), *shots])
+            seeded = self._seed.shots() if self._unwritten else ()
+            self._writer.write([*self._unwritten, *rows], [*seeded, *shots], blobs, takes_away=takes_away)
         self._unwritten = []
         self._ledger.add(rows)
+        self._ledger.blobs.update(blobs)
+        if self._ledger.problems:  # what was lost may have come with these rows
+            self._ledger, after = load_ledger(self._connection, self.path), None
+        seq, digest = self._ledger.tip(self.device)
+        self._writer.note(Mark(self.device, seq, digest, self._ledger.sequence, _now()))
+        self._let_go()
         self._snapshot = after if after is not None and after.labels else None
         self._publish()
 
-    def _commit(self, rows: Sequence[Record], shots: Sequence[Shot]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _let_go(self, *, at_once: bool = False) -> None:
+        """Let go of what was forgotten long ago; an act stands whether or not this works."""
         try:
-            insert_rows(self._connection, rows, shots)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+            self._writer.forget_long_ago(self._ledger, self._keep_days, at_once=at_once)
+        except sqlite3.Error as error:
+            _logger.warning("%s: what was forgotten long ago could not be let go (%s)", self.path, error)
 
     def _publish(self) -> None:
         """Bring the snapshot file up to date; the act itself stands whether or not this works."""

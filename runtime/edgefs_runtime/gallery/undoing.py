@@ -7,9 +7,11 @@ second undo goes one act further back, as in an editor. A merge is one act: undo
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.wording import counted
+from edgefs_runtime.gallery.decrees import APPROVE
 from edgefs_runtime.gallery.deeds import deed_of, is_deed, said
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.records import Act, Event, Key, Record, Removed, json_list
@@ -33,6 +35,24 @@ def removal(act: Act, kind: str, events: list[Event], images: int, undoes: int |
     )
 
 
+def removal_of_images(act: Act, label: str, images: Mapping[Key, Sequence[int]]) -> Removed:
+    """The row, not yet sealed, that takes single images away, given as positions by the origin of their event."""
+    targets = [[device, seq, sorted(positions)] for (device, seq), positions in sorted(images.items())]
+    return Removed(
+        device=act.device,
+        seq=act.seq,
+        operation=act.seq,
+        kind="remove",
+        label=label,
+        n=sum(map(len, images.values())),
+        targets=json_list(targets),
+        bundle=act.bundle,
+        time=act.time,
+        actor=act.actor,
+        reason=act.reason,
+    )
+
+
 def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
     """The rows, not yet sealed, that take back the device's latest act, and a sentence that says what they do.
 
@@ -47,7 +67,12 @@ def undo_rows(ledger: Ledger, act: Act) -> tuple[list[Record], str]:
     if isinstance(first, Removed):
         return _bring_back(ledger, act, first)
     events = [row for row in rows if isinstance(row, Event)]
-    return _withdraw(ledger, act, events) if is_deed(first) else _take_away(ledger, act, events)
+    if is_deed(first):
+        return _withdraw(ledger, act, events)
+    if events[0].kind == APPROVE:
+        sentence = f"took back the approval of {events[0].label!r} ({_when(events[0])})"
+        return [removal(act, "undo", events, events[0].n, undoes=events[0].operation)], sentence
+    return _take_away(ledger, act, events)
 
 
 def _withdraw(ledger: Ledger, act: Act, rows: list[Event]) -> tuple[list[Record], str]:
@@ -82,7 +107,15 @@ def _origins(events: list[Event]) -> set[Key]:
 
 
 def _bring_back(ledger: Ledger, act: Act, forgotten: Removed) -> tuple[list[Record], str]:
+    if forgotten.kind == "remove":
+        sentence = f"brought back {counted(forgotten.n, 'image')} of {forgotten.label!r} (removed {_when(forgotten)})"
+        return [_voided(act, forgotten)], sentence
     events = ledger.origins(forgotten.target_keys)
+    if any(not ledger.has_vectors(event) for event in events):
+        raise GalleryError(
+            f"{forgotten.label!r} can't be brought back: its embeddings were let go long after it was forgotten "
+            f"({_when(forgotten)}); enroll it again"
+        )
     rows: list[Record] = [
         event._replace(
             device=act.device,
@@ -99,6 +132,21 @@ def _bring_back(ledger: Ledger, act: Act, forgotten: Removed) -> tuple[list[Reco
         for number, event in enumerate(events)
     ]
     return rows, f"brought back {counted(forgotten.n, 'image')} of {forgotten.label!r} (forgotten {_when(forgotten)})"
+
+
+def _voided(act: Act, row: Removed) -> Removed:
+    return row._replace(
+        device=act.device,
+        seq=act.seq,
+        operation=act.seq,
+        kind="undo",
+        targets=json_list([row.key]),
+        bundle=act.bundle,
+        time=act.time,
+        actor=act.actor,
+        reason=act.reason,
+        undoes=row.operation,
+    )
 
 
 def _when(record: Record) -> str:

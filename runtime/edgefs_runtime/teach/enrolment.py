@@ -46,6 +46,7 @@ class Taught:
         gallery: sequence of the gallery now.
         head_note: a sentence, where another head decides from now on; else empty.
         again: how many of the images the gallery held already, by the class it held them as.
+        pending: whether they wait for an approver and don't decide yet.
     """
 
     label: str
@@ -56,6 +57,7 @@ class Taught:
     gallery: int
     head_note: str = ""
     again: Mapping[str, int] = field(default_factory=dict)
+    pending: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def whole(tmp_path_factory, seed, teach):
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_flipped_bit_never_gives_a_wrong_snapshot(tmp_path, seed, whole, data):
+def test_a_flipped_bit_never_gives_a_wrong_snapshot(tmp_path, seed, teach, whole, data):
     content, expected = whole
     position = data.draw(st.integers(0, len(content) - 1))
     bit = data.draw(st.integers(0, 7))
@@ -45,6 +45,11 @@ def test_a_flipped_bit_never_gives_a_wrong_snapshot(tmp_path, seed, whole, data)
         check_gallery(path)
         snapshot = read_snapshot(path, seed)
     except GalleryError:
+        return
+    if snapshot.warnings:  # the row that was hit counts no more, and the others as they did
+        acts = (teach("scratch", 40), teach("crack", 5), teach("crack", 6, number=1), *seed.enrolments)
+        taught = {row.tobytes() for act in acts for row in act.vectors}
+        assert {row.tobytes() for row in snapshot.vectors} <= taught
         return
     assert snapshot.vectors.tobytes() == expected.vectors.tobytes()
     assert snapshot.classes.tobytes() == expected.classes.tobytes()
@@ -87,8 +92,11 @@ def test_a_lost_last_row_is_noticed(tmp_path, seed, teach):
         gallery.enroll(teach("scratch"))
         gallery.forget("scratch")
     rewritten(path, "DELETE FROM removed")
-    with pytest.raises(GalleryError, match="should have rows 1 to 2 once each and has 1"):
-        Gallery.open(path, seed)
+    with Gallery.open(path, seed) as gallery:
+        assert f"row 2 of device {gallery.device}" in gallery.health[0]
+        assert "lost" in gallery.health[0]
+        assert gallery.enroll(teach("crack")) == 2
+    assert any("row 2 of device" in line for line in check_gallery(path))
 
 
 TEACHER = """
@@ -143,7 +151,7 @@ def test_kill_9_while_a_gallery_is_made_leaves_it_absent_or_whole(bundle, tmp_pa
             return launcher.run("gallery", "forget", bundle, "dots", "--gallery", tmp_path / name, stop=stop)
 
         last, found = make("whole", NEVER).moments, []
-        for moment in (*range(1, last, 5), *range(last - 3, last + 1)):
+        for moment in sorted({*range(1, last, 5), *range(last - 3, last + 1)}):
             path = tmp_path / f"made{moment}"
             assert make(path.name, moment).status == -signal.SIGKILL
             found.append(path.exists())

@@ -54,7 +54,7 @@ def test_the_file_names_its_kind_and_schema(tmp_path, seed):
     Gallery.open(tmp_path / "g", seed).close()
     assert (tmp_path / "g").read_bytes()[68:72] == b"EDGF"
     connection = sqlite3.connect(tmp_path / "g")
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
 
 
@@ -65,7 +65,7 @@ def with_version(path, version):
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(("version", "words"), [(3, "update edgefs"), (0, "no way from there")])
+@pytest.mark.parametrize(("version", "words"), [(4, "update edgefs"), (0, "no way from there")])
 def test_another_schema_is_refused_and_nothing_written(tmp_path, seed, version, words):
     path = tmp_path / "g"
     Gallery.open(path, seed).close()
@@ -77,10 +77,8 @@ def test_another_schema_is_refused_and_nothing_written(tmp_path, seed, version, 
     assert [entry.name for entry in tmp_path.iterdir()] == ["g"]
 
 
-def test_an_older_schema_migrates_after_a_backup(tmp_path, seed, teach, monkeypatch):
-    path = tmp_path / "g"
-    with Gallery.open(path, seed) as gallery:
-        gallery.enroll(teach("scratch"))
+def test_an_older_schema_migrates_after_a_backup(tmp_path, seed, teach, monkeypatch, write_schema_1):
+    path = write_schema_1(tmp_path / "g", seed, teach("scratch"))
     with_version(path, 0)
     monkeypatch.setitem(MIGRATIONS, 0, ("CREATE TABLE novelty (a)",))
     with Gallery.open(path, seed) as gallery:

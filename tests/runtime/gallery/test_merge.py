@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shutil
-import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -157,15 +156,30 @@ def test_what_only_tells_of_a_merge_goes_with_the_rows_before_it(tmp_path, seed,
         assert gallery.snapshot().counts == {"dent": 3, "good": 4}
 
 
-def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed):
+def test_an_edgefs_that_knows_no_such_acts_is_told_to_update(two, tmp_path, seed, teach, write_schema_1):
     two.close()
-    connection = sqlite3.connect(tmp_path / "b")
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    connection.close()
-    Gallery.open(tmp_path / "new", seed).close()
-    connection = sqlite3.connect(tmp_path / "new")
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)  # without one it opens as ever
-    connection.close()
+    assert schema_of(tmp_path / "b") == 3
+    old = write_schema_1(tmp_path / "old", seed)
+    with Gallery.open(old, seed) as gallery:
+        gallery.enroll(teach("dust"))
+    assert schema_of(old) == 1  # an older edgefs opens it as ever
+    write_schema_1(tmp_path / "older", seed, teach("fleck"))
+    with Gallery.open(old, seed) as gallery:
+        gallery.merge(tmp_path / "older")
+    assert schema_of(old) == 2
+    with Gallery.open(old, seed) as gallery:
+        gallery.merge(tmp_path / "b")
+        assert gallery.snapshot().counts["fleck"] == 3
+        assert gallery.undo().startswith("took back the merge of b")
+        assert gallery.undo().startswith("took back the merge of older")
+        assert gallery.undo().startswith("took back the enrollment of 3 images of 'dust'")
+    assert schema_of(old) == 3
+    assert check_gallery(old) == []
+
+
+def schema_of(path):
+    """SQLite's user_version, where it stands in a file at rest."""
+    return int.from_bytes(path.read_bytes()[60:64], "big")
 
 
 def test_an_undo_of_several_classes_says_how_many(tmp_path, seed, teach):
@@ -230,7 +244,10 @@ def test_a_damaged_gallery_is_not_merged(tmp_path, seed, teach):
         a.enroll(taught)
     data = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(data.replace(taught.vectors.tobytes(), (-taught.vectors).tobytes()))
-    with Gallery.open(tmp_path / "b", seed) as b, pytest.raises(GalleryError, match="is damaged"):
+    with (
+        Gallery.open(tmp_path / "b", seed) as b,
+        pytest.raises(GalleryError, match=r"not merged: the embeddings of event 1 .* damaged"),
+    ):
         b.merge(tmp_path / "a")
 
 

@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.gallery import Gallery, GalleryBusyError, GalleryDamagedError, check_gallery, read_snapshot
+from edgefs_runtime.gallery import Gallery, GalleryBusyError, check_gallery, read_snapshot
 from edgefs_runtime.gallery.database import wal_of
 
 pytestmark = pytest.mark.device
@@ -127,12 +127,17 @@ def test_a_damaged_embedding_is_named_with_the_way_to_learn_more(tmp_path, seed,
     data = path.read_bytes()
     assert data.count(taught.vectors.tobytes()) == 1
     path.write_bytes(data.replace(taught.vectors.tobytes(), (-taught.vectors).tobytes()))
-    for opening in (Gallery.open, read_snapshot):
-        with pytest.raises(
-            GalleryDamagedError, match=f"event 1 of device {device} is wrong; see `edgefs gallery check`"
-        ):
-            opening(path, seed)
-    assert check_gallery(path) == [f"the checksum of event 1 of device {device} is wrong"]
+    snapshot = read_snapshot(path, seed)
+    assert snapshot.counts == {"dent": 3, "good": 4}
+    assert (
+        f"the embeddings of event 1 of device {device} are damaged, it does not count: 3 images" in snapshot.warnings[0]
+    )
+    assert snapshot.warnings[-1].endswith("`edgefs gallery repair` mends it")
+    with Gallery.open(path, seed) as gallery:
+        assert gallery.health == snapshot.warnings
+        gallery.enroll(teach("crack"))
+        assert gallery.snapshot().counts["crack"] == 3
+    assert any(f"event 1 of device {device} are damaged" in line for line in check_gallery(path))
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, seed):
@@ -231,6 +236,6 @@ def test_a_snapshot_file_that_cannot_be_written_is_removed_rather_than_outdated(
             assert gallery.enroll(teach("rust")) == 3
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["g", "g-wal", "g.owner"]
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["g", "g-wal", "g.mark", "g.owner"]
         assert "other processes can't read the gallery until it is closed" in caplog.text
     assert "rust" in read_snapshot(tmp_path / "g", seed).labels

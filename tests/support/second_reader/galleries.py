@@ -30,26 +30,28 @@ class GalleryFile:
             rows += seed_rows(bundle)
         self.rows = {(row["device"], row["seq"]): row for row in rows}
         self.hidden = self._hidden()
-        self.gone = {
-            target
-            for key, row in self.rows.items()
-            if row["table"] == "removed" and key not in self.hidden
-            for target in targets(row)
-        }
+        removals = {key: row for key, row in self.rows.items() if row["table"] == "removed" and key not in self.hidden}
+        self.gone = {target for row in removals.values() if row["kind"] != "remove" for target in targets(row)}
+        self.removed: set[tuple[str, int, int]] = set()
+        for key, row in removals.items():
+            if row["kind"] == "remove" and key not in self.gone:
+                self.removed |= {(d, seq, at) for d, seq, places in json.loads(row["targets"]) for at in places}
+        self.blobs = {blob["sha256"]: blob["data"] for blob in self.tables.get("blob", [])}
 
     @property
     def sequence(self) -> int:
         return sum(not device.startswith("seed:") for device, _ in self.rows)
 
     def _hidden(self) -> set[Key]:
-        deeds = {key: row for key, row in self.rows.items() if row["device"] == self.own and row["kind"] == "settings"}
-        removals = [row for row in self.rows.values() if row["table"] == "removed" and row["device"] == self.own]
+        names = {self.own, *json.loads(self.meta.get("formerly") or "[]")}
+        deeds = {key: row for key, row in self.rows.items() if row["device"] in names and row["kind"] == "settings"}
+        removals = [row for row in self.rows.values() if row["table"] == "removed" and row["device"] in names]
         undone_deeds = {target for row in removals for target in targets(row)}
         undone, kept = set(), set()
         for key, row in deeds.items():
             (undone if key in undone_deeds else kept).update(self._brought(row))
         hidden = undone - kept
-        for device in {device for device, _ in hidden} - {self.own}:
+        for device in {device for device, _ in hidden} - names:
             first = min(seq for other, seq in hidden if other == device)
             hidden |= {key for key in self.rows if key[0] == device and key[1] > first} - kept
         return hidden
@@ -64,7 +66,7 @@ class GalleryFile:
 
     def stands(self, key: Key) -> bool:
         event = self.rows[key]
-        if key in self.gone or key in self.hidden:
+        if key in self.gone or key in self.hidden or (event["kind"] == "enroll" and not self.kept(event)):
             return False
         return event["undoes"] is None or any(
             origin(other) == origin(event) and other["undoes"] is None and name not in self.hidden
@@ -72,11 +74,30 @@ class GalleryFile:
             if other["table"] == "event"
         )
 
+    def kept(self, event: Row) -> list[int]:
+        """The positions of an event's images that nobody removed."""
+        return [at for at in range(event["n"]) if (*origin(event), at) not in self.removed]
+
+    def approved(self, event: Row) -> bool:
+        """Whether an event may decide."""
+        if event["state"] == "approved":
+            return True
+        approvals = [row for key, row in self.rows.items() if row["kind"] == "approve" and self.stands(key)]
+        return any(
+            list(origin(event)) in json.loads(row["payload"])["approves"] and row["actor"] not in ("", event["actor"])
+            for row in approvals
+        )
+
+    def vectors_of(self, event: Row) -> bytes:
+        """An event's embeddings, wherever they lie."""
+        content = event.get("content")
+        return self.blobs[json.loads(content)["vectors"]["sha256"]] if content else event["vectors"]
+
     def deciding(self) -> list[Row]:
         """The events that decide, in their order."""
         found: dict[Key, Row] = {}
         for key, row in sorted(self.rows.items()):
-            if row["kind"] != "enroll" or row["state"] != "approved" or not self.stands(key):
+            if row["kind"] != "enroll" or not self.stands(key) or not self.approved(row):
                 continue
             device = origin(row)[0]
             if device == self.seed or not device.startswith("seed:"):
@@ -89,7 +110,7 @@ class GalleryFile:
 
     def mapped(self, event: Row) -> np.ndarray:
         """The rows float32 `[n,V·D]` of an event as they are compared."""
-        rows = np.frombuffer(event["vectors"], "<f4").reshape(event["n"], event["dim"])
+        rows = np.frombuffer(self.vectors_of(event), "<f4").reshape(event["n"], event["dim"])[self.kept(event)]
         device, seq = origin(event)
         before = {key for key in self._aligns(device) if key[1] < seq}
         for key, row in self.rows.items():
@@ -118,7 +139,8 @@ class GalleryFile:
             name = name_of[event["label"]]
             if event["disposition"] == "defect":
                 defects.add(name)
-            for part, digest in zip(json.loads(event["parts"]), json.loads(event["digests"]), strict=True):
+            named = list(zip(json.loads(event["parts"]), json.loads(event["digests"]), strict=True))
+            for part, digest in [named[at] for at in self.kept(event)]:
                 number = numbers.setdefault((name, part or digest), len(numbers))
                 classes.append(labels.index(name))
                 parts.append(number)
@@ -140,7 +162,7 @@ def origin(event: Row) -> Key:
 
 
 def targets(removal: Row) -> list[Key]:
-    return [(device, seq) for device, seq in json.loads(removal["targets"])]
+    return [(target[0], target[1]) for target in json.loads(removal["targets"])]
 
 
 def aligned(data: bytes, rows: np.ndarray) -> np.ndarray:

@@ -16,13 +16,20 @@ Row = dict[str, Any]  # by column, and `table`
 Key = tuple[str, int]
 NULL_HASH = "0" * 64
 COLUMNS = {
-    "meta": "device bundle_name space_id dim created hash crc",
+    "meta": "device bundle_name space_id dim created formerly keep_days hash crc",
     "event": "device seq operation kind label disposition state n dim vectors digests parts shots roi payload space_id "
-    "bundle time actor approver reason restores undoes hash crc",
+    "bundle time actor approver reason restores undoes content hash crc",
     "removed": "device seq operation kind label n targets bundle time actor reason undoes hash crc",
-    "shot": "device seq position digest part roi jpeg",
+    "shot": "device seq position digest part roi jpeg media",
     "tip": "device seq hash",
+    "blob": "sha256 data",
 }
+SINCE_3 = {"formerly", "keep_days", "content", "media", "blob"}  # columns, and a table
+
+
+def columns_of(table: str, schema: int) -> list[str]:
+    """The columns of a table, in their order."""
+    return [column for column in COLUMNS[table].split() if schema == 3 or column not in SINCE_3]
 
 
 def read_tables(path: Path) -> dict[str, list[Row]]:
@@ -31,14 +38,18 @@ def read_tables(path: Path) -> dict[str, list[Row]]:
         raise ValueError("not a gallery")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] not in (1, 2):
+        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        if schema not in (1, 2, 3):
             raise ValueError("another schema")
-        tables = {}
-        for table, columns in COLUMNS.items():
+        tables: dict[str, list[Row]] = {}
+        for table in COLUMNS:
+            if table in SINCE_3 and schema < 3:
+                continue
+            columns = columns_of(table, schema)
             found = connection.execute(f"SELECT * FROM {table}")
-            if " ".join(column[0] for column in found.description) != columns:
+            if [column[0] for column in found.description] != columns:
                 raise ValueError(f"other columns in {table}")
-            tables[table] = [{"table": table, **dict(zip(columns.split(), row, strict=True))} for row in found]
+            tables[table] = [{"table": table, **dict(zip(columns, row, strict=True))} for row in found]
         return tables
     finally:
         connection.close()
@@ -60,7 +71,7 @@ def sealed(row: Row, before: str = NULL_HASH) -> Row:
 
 
 def check(tables: dict[str, list[Row]]) -> None:
-    """Checksums, numbers, tips, chains and thumbnails."""
+    """Checksums, numbers, tips, chains, thumbnails and blobs; of a compacted file some of the latter two are gone."""
     (meta,) = tables["meta"]
     if sealed(meta) != meta:
         raise ValueError("meta")
@@ -82,8 +93,11 @@ def check(tables: dict[str, list[Row]]) -> None:
         for position, digest in enumerate(json.loads(event["shots"]))
         if digest
     }
-    if shots != told:
+    let_go = bool(tables.get("blob", []))  # a file of schema 3 with something of its own
+    if any(told.get(key) != digest for key, digest in shots.items()) or (shots.keys() != told.keys() and not let_go):
         raise ValueError("thumbnails")
+    if any(sha256(blob["data"]) != blob["sha256"] for blob in tables.get("blob", [])):
+        raise ValueError("blobs")
 
 
 def seed_rows(bundle: BundleFile) -> list[Row]:

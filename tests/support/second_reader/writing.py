@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from second_reader.bundles import BundleFile
-from second_reader.rows import COLUMNS, NULL_HASH, Row, sealed, seed_rows
+from second_reader.rows import NULL_HASH, Row, columns_of, sealed, seed_rows
 
 STATEMENTS = Path(__file__).parents[3] / "docs" / "formats" / "gallery.sql"
 
@@ -59,7 +59,7 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
     connection.execute("PRAGMA user_version = 1")
     connection.executescript(STATEMENTS.read_text(encoding="utf-8"))
     for row in rows:
-        columns = COLUMNS[row["table"]].split()
+        columns = columns_of(row["table"], 1)
         places = ", ".join("?" * len(columns))
         values = [row[column] for column in columns]
         connection.execute(f"INSERT INTO {row['table']} ({', '.join(columns)}) VALUES ({places})", values)

@@ -1,0 +1,50 @@
+"""A few tries of every part of the torture that `make faults` runs whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faults.shim import can_build
+
+TOOL = Path(__file__).parents[2] / "tools" / "faults"
+# Parts of which something is not as wanted yet; whoever mends it takes its line away.
+KNOWN = {
+    "run_flips": "run.json and the report carry no checksum",
+    "parts_flips": "parts.json carries no checksum",
+    "cache_flips": "remembered embeddings carry no checksum",
+    "bundles": "no strict parser of manifests, arrays and networks yet",
+    "galleries": "foreign rows are not parsed strictly yet",
+}
+PARTS = (
+    "power_cuts",
+    "kills",
+    "full_disk",
+    "gallery_flips",
+    "wal_flips",
+    "run_flips",
+    "parts_flips",
+    "cache_flips",
+    "bundles",
+    "galleries",
+    "parsers",
+    "soak",
+)
+
+
+@pytest.mark.skipif(not can_build(), reason="needs Linux with a C compiler")
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(part, marks=pytest.mark.xfail(strict=True, reason=KNOWN[part])) if part in KNOWN else part
+        for part in PARTS
+    ],
+)
+def test_nothing_is_lost_refused_or_believed(part: str) -> None:
+    command = [sys.executable, TOOL, "--small", "--only", part, "--examples", "5"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.startswith("ok ")
