@@ -47,7 +47,7 @@ def test_realign_is_told_logged_and_undone(bundle: Path, changed: Path, gallery:
     assert (run.returncode, run.stderr.strip()) == (0, "")
     assert run.stdout == would.replace("Would realign", "Realigned") + f" in {gallery}\n"
     log = edgefs("gallery", "log", bundle, *at).stdout
-    assert log.endswith("  align       42       0  by Jo  new lamp\n")
+    assert log.endswith("  1 align       42       0  by Jo  new lamp\n")
     assert edgefs("gallery", "check", gallery).stdout == f"{gallery}: whole\n"
     undone = edgefs("gallery", "undo", bundle, *at).stdout
     assert undone.startswith("Undone: took back the alignment to a changed camera by 42 images (")
