@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
+from edgefs.cli.sections import SummarisedGroup
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
 
 
-@click.group("challenge")
+@click.group("challenge", cls=SummarisedGroup)
 def command() -> None:
     """Keep images of real parts with the verdicts they must get.
 

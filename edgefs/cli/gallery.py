@@ -26,13 +26,14 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
+from edgefs.cli.sections import SummarisedGroup
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
 
 
-@click.group("gallery")
+@click.group("gallery", cls=SummarisedGroup)
 def command() -> None:
     """Look at, undo, merge, carry over, check, mend and back up what was taught on this device."""
 

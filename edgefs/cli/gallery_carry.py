@@ -25,10 +25,10 @@ from edgefs.cli.options import (
     "source",
     type=PATH,
     metavar="OLD",
-    help="The other bundle, whose gallery in $EDGEFS_STATE is meant, or a gallery's file; the one that is found.",
+    help="The other bundle, whose gallery in $EDGEFS_STATE is meant, or a gallery's file.  [default: the only one found]",
 )
 @click.option("--fresh", is_flag=True, help="Begin without what was taught elsewhere, and hear no more of it.")
-@click.option("--check", is_flag=True, help="Only say what it would do.")
+@click.option("--check", is_flag=True, help="Say what carrying over would do, and do nothing.")
 @click.option(
     "--force", is_flag=True, help="Carry over what can be, although some images can't or challenge parts would fail."
 )

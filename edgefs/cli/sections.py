@@ -12,6 +12,8 @@ from edgefs.cli.workstation import WorkstationCommand
 
 OUTPUT = "Output"  # what has no heading of its own
 
+_SENTENCE = 200  # characters, at most
+
 
 class Section(NamedTuple):
     """A part of the help."""
@@ -69,3 +71,13 @@ class SectionedCommand(WorkstationCommand):
 def under(heading: str) -> dict[str, Any]:
     """What `click.option` takes to put an option under a heading."""
     return {"cls": Described, "group": heading}
+
+
+class SummarisedGroup(click.Group):
+    """A group whose help shows the whole sentence of each command, on as many lines as it takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands."""
+        rows = [(name, self.commands[name].get_short_help_str(limit=_SENTENCE)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
