@@ -25,7 +25,7 @@ from edgefs.cli.options import (
     "source",
     type=PATH,
     metavar="OLD",
-    help="The other bundle, whose gallery in $EDGEFS_STATE is meant, or a gallery's file.  [default: the only one found]",
+    help="The other bundle, whose gallery in $EDGEFS_STATE is meant, or a gallery's file.  [default: the one found]",
 )
 @click.option("--fresh", is_flag=True, help="Begin without what was taught elsewhere, and hear no more of it.")
 @click.option("--check", is_flag=True, help="Say what carrying over would do, and do nothing.")
