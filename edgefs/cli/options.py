@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -207,10 +206,13 @@ def echo_warnings(warnings: Sequence[str]) -> None:
 def echo_json(fields: Any) -> None:
     """One JSON object on one line, without loss: what the output's encoding can't take is escaped as JSON does it.
 
-    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte.
+    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte. What is no
+    finite number is `null`: NaN is no JSON.
     """
-    text = json.dumps(fields, ensure_ascii=False)
-    click.echo(text if takes(text) else json.dumps(fields))
+    from edgefs_runtime.base.strict_json import write_json
+
+    text = write_json(fields, ensure_ascii=False)
+    click.echo(text if takes(text) else write_json(fields))
 
 
 def echo_refined(gained: Mapping[str, int]) -> None:

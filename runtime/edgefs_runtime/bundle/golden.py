@@ -51,8 +51,14 @@ class Golden:
             inputs: uint8 `[k,H,W,3]`.
             vectors: their embeddings float32 `[k,D]`, made one by one as the device will.
             judge: decides by the bundle's seed gallery.
+
+        Raises:
+            BundleError: nothing can be decided about one.
         """
         decisions = judge.decide(vectors)
+        for decision in decisions:
+            if decision.nearest is None:
+                raise BundleError(f"no self-test can be made: {decision.reason}")
         nearest = tuple(str(decision.nearest) for decision in decisions)
         return cls(inputs, vectors, nearest, np.array([decision.margin for decision in decisions], np.float64))
 
@@ -104,6 +110,8 @@ class Golden:
                 f"least {COSINE} is needed"
             )
         for row, decision in enumerate(judge.decide(vectors)):
+            if decision.nearest is None:
+                raise BundleError(f"the self-test fails: {decision.reason} (input {row})")
             if decision.nearest != self.nearest[row] and self.margins[row] > judge.safe_margin:
                 raise BundleError(
                     f"the self-test fails: input {row} is nearest to {decision.nearest!r}, "
