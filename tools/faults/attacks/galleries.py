@@ -81,6 +81,8 @@ def _apart(connection: sqlite3.Connection, row: Event | Removed) -> Event | Remo
     if '"dtype": "<f4"' not in row.content:  # an attack in itself
         return row._replace(vectors=b"")
     content = json.loads(row.content)
+    if not isinstance(content["vectors"], dict):
+        return row
     data = row.vectors.encode() if isinstance(row.vectors, str) else row.vectors
     content["vectors"]["sha256"] = hashlib.sha256(data).hexdigest()
     connection.execute("INSERT OR IGNORE INTO blob VALUES (?, ?)", (content["vectors"]["sha256"], row.vectors))

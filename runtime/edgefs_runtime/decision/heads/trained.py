@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.onnx_gate import refuse_strange_network
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.decision.heads.base import Answer, Head, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -116,7 +117,12 @@ class TrainedHead:
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores `[N,C]` of rows `[N,D]`, classes in the seed's order."""
-        (found,) = self._session.run([self._output], {self._input: np.ascontiguousarray(vectors, np.float32)})
+        try:
+            (found,) = self._session.run([self._output], {self._input: np.ascontiguousarray(vectors, np.float32)})
+        except Exception as error:  # onnxruntime's own errors share no base but Exception
+            raise BundleError(f"head.onnx fails: {first_line(error)}") from error
+        if found.shape != (len(vectors), len(self._order)):
+            raise BundleError(f"head.onnx makes {found.shape}, expected {(len(vectors), len(self._order))}")
         return as_scores(found[:, self._order], self._output)
 
     def _check(self, row: NDArray[np.float32]) -> None:
@@ -154,10 +160,11 @@ class _Over:
 
 
 def _session(onnx: bytes) -> Any:
+    refuse_strange_network(onnx, "head.onnx")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions; warnings are for whoever made the model
+    options.log_severity_level = 4  # errors come as exceptions; warnings are for whoever made the model
     options.intra_op_num_threads = 1  # it is small: waking threads would take longer
     try:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
