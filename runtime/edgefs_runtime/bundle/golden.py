@@ -18,7 +18,9 @@ from edgefs_runtime.decision.judge import Judge
 
 TOLERANCE = 1e-4  # relative difference of an embedding, on any CPU
 COSINE = 0.999  # of an embedding with the exporter's, on a GPU or in half precision
-_KINDS = {"inputs": "u", "vectors": "f", "nearest": "U", "margins": "f"}
+_KINDS = {"inputs": "u1", "vectors": "f4", "nearest": "U", "margins": "f8"}
+_MOST_INPUTS = 64
+_LARGEST = 1e6  # number of an embedding
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ class Golden:
         arrays = unpack_arrays(data, _KINDS, "golden.npz")
         nearest = tuple(arrays["nearest"].tolist())
         golden = cls(arrays["inputs"], arrays["vectors"], nearest, arrays["margins"])
-        k = len(golden.inputs)
-        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or not k == len(golden.vectors) == len(nearest):
+        k = golden.inputs.shape[0] if golden.inputs.ndim else 0
+        one_each = all(arrays[key].shape == (k,) for key in ("nearest", "margins"))
+        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or k != len(golden.vectors) or not one_each:
             raise BundleError("golden.npz: the arrays don't belong together")
+        if not 1 <= k <= _MOST_INPUTS:
+            raise BundleError(f"golden.npz holds {k:,} inputs; expected 1 to {_MOST_INPUTS}")
+        if not (np.isfinite(golden.margins).all() and (np.abs(golden.vectors) <= _LARGEST).all()):
+            raise BundleError("golden.npz holds NaN, infinity or numbers that no embedding has")
         return golden
 
     def check(self, vectors: NDArray[np.float32], judge: Judge, *, exact: bool = True) -> GoldenAgreement:
