@@ -78,7 +78,7 @@ def one_line() -> Iterator[None]:
         from edgefs_runtime.base.errors import EdgefsError
 
         if isinstance(error, EdgefsError):
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(streams.shown(" ".join(str(error).split()))) from error
         raise
 
 
@@ -106,7 +106,7 @@ def _of_system(error: OSError) -> Exception:
     if error.strerror is None:
         return error
     if error.filename is not None:
-        return click.ClickException(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        return click.ClickException(f"{streams.shown(os.fsdecode(error.filename))}: {error.strerror}")
     streams.silence()
     if isinstance(error, BrokenPipeError):
         return click.exceptions.Exit(NO_READER)

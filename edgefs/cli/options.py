@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgefs.cli.images import echo_passed_over
-from edgefs.cli.streams import takes
+from edgefs.cli.streams import shown, takes
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
@@ -194,13 +194,13 @@ def echo_head_note(classifier: Classifier) -> None:
 def echo_note(note: str) -> None:
     """A sentence beside the results, where there is one."""
     if note:
-        click.echo(" ".join(note.split()), err=True)
+        click.echo(shown(" ".join(note.split())), err=True)
 
 
 def echo_warnings(warnings: Sequence[str]) -> None:
     """What the user should know of a bundle before its answers, one line each on standard error."""
     for sentence in warnings:
-        click.echo(f"Warning: {sentence}", err=True)
+        click.echo(f"Warning: {shown(sentence)}", err=True)
 
 
 def echo_json(fields: Any) -> None:

@@ -168,11 +168,11 @@ def refuse_thumbnails(ledger: Ledger, shots: Iterable[Shot], path: Path) -> None
     standing, missed = {event.key for event in ledger.standing()}, lost_pictures(ledger.records)
     for event in ledger.events.values():
         there = found.get(event.key, {})
-        wanted = json.loads(event.shots)
+        wanted = json.loads(event.shots) if event.kind == "enroll" else []
         if any(not isinstance(position, int) or not 0 <= position < len(wanted) for position in there):
             raise _refused(path, f"{name_of(event)} has a thumbnail of no image")
         for position, (sha, digest, part) in enumerate(
-            zip(wanted, json.loads(event.digests), json.loads(event.parts), strict=True)
+            zip(wanted, json.loads(event.digests), json.loads(event.parts), strict=False)
         ):
             kept = there.get(position)
             is_missing = kept is None and sha and event.key in standing and (*event.key, position) not in missed

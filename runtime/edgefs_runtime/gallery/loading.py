@@ -185,7 +185,8 @@ def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> dict[Key, Problem
         if not wanted:
             continue
         found = blobs.get(wanted)
-        if found is None or hashlib.sha256(found).hexdigest() != wanted:
+        is_short = found is not None and len(found) != 4 * event.n * event.dim
+        if found is None or is_short or hashlib.sha256(found).hexdigest() != wanted:
             fault = "lost" if found is None else "damaged"
             sentence = f"the embeddings of {name_of(event)} are {fault}, it does not count: {told_of(event)}"
             problems[event.key] = Problem((event.key,), plain(sentence), True)
