@@ -22,6 +22,7 @@ import click
 
 from edgefs.cli import streams
 
+_MOST_SAID = 4000  # characters of an error
 INTERRUPTED, NO_READER = 130, 141
 # What the extra `workstation` brings and a command may miss.
 WORKSTATION = (
@@ -78,7 +79,7 @@ def one_line() -> Iterator[None]:
         from edgefs_runtime.base.errors import EdgefsError
 
         if isinstance(error, EdgefsError):
-            raise click.ClickException(streams.shown(" ".join(str(error).split()))) from error
+            raise click.ClickException(streams.shown(" ".join(str(error).split()))[:_MOST_SAID]) from error
         raise
 
 

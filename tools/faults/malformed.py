@@ -26,7 +26,7 @@ _LARGEST = 100_000_000  # bytes that are looked into
 _LARGE = "900 MB"  # such attacks are left to `make faults`
 _WANTED = "one line, exit 1, < 2 s, < 200 MB, nothing written or read outside"
 # What a person may have typed, and a black image may give: it is merged as it is, and shown without doing harm.
-_MAY_BE_MERGED = ("rows: actor = ", "rows: reason = 'fine", "rows: parts = '[\"\\\\u001b", "rows: vectors of zero")
+MAY_BE_MERGED = ("rows: actor = ", "rows: reason = 'fine", "rows: parts = '[\"\\\\u001b", "rows: vectors of zero")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -70,7 +70,7 @@ def _of_gallery(attack: str, other: Path, place: Path) -> Iterator[str]:
         gallery.enroll(enrolment("mine", 2, line.seed.dim))
     picture = place / "picture.png"
     picture.write_bytes(photograph(5))
-    may_work = attack.startswith(_MAY_BE_MERGED)
+    may_work = attack.startswith(MAY_BE_MERGED)
     for problem in _run(place, "gallery", "merge", BUNDLE, other, "--gallery", mine, may_work=may_work):
         yield f"{problem}, by merging"
     after = edgefs_command("predict", BUNDLE, picture, "--gallery", mine, cwd=place, limit=_LIMIT)

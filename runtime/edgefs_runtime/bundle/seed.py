@@ -21,6 +21,7 @@ from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.snapshot import Enrolment
 
 _DIGEST = re.compile(r"[0-9a-f]{1,64}")
+_LARGEST = 1e6  # number of an embedding
 _TEXTS = ("labels", "dispositions", "digests", "groups")
 _GALLERY = {"vectors": "f4", **dict.fromkeys(_TEXTS, "U"), "thumbnails": "u1", "lengths": "i8"}
 
@@ -60,6 +61,8 @@ def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, .
     whole = arrays["thumbnails"].size
     if len(vectors) != n or ((lengths < 0) | (lengths > whole)).any() or sum(lengths.tolist()) != whole:
         raise BundleError(f"{name}: the arrays don't describe the same number of images")
+    if not (np.abs(vectors) <= _LARGEST).all():
+        raise BundleError(f"{name} holds embeddings of NaN, infinity or numbers that no network makes")
     ends = np.cumsum(lengths)
     jpegs = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
     try:

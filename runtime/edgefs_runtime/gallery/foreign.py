@@ -28,7 +28,7 @@ from edgefs_runtime.gallery.decrees import approved_by, lost_pictures
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import name_of
-from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Shot
+from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed, Shot
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, schema_objects, version_of
 from edgefs_runtime.gallery.seed import Seed
 
@@ -40,6 +40,10 @@ _LARGEST = 1e6  # number of an embedding
 _STEPS = 1_000_000  # of SQLite between two looks at the clock
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(Z|[+-]\d\d:\d\d)?)?")
+_KINDS = {  # 'patches' and 'results' are reserved
+    Event: ("enroll", "settings", "align", "approve", "repair", "restore", "patches", "results"),
+    Removed: ("forget", "undo", "remove"),
+}
 _INTERNAL = ("sqlite_stat1", "sqlite_stat4")  # what SQLite itself makes of ANALYZE
 
 
@@ -108,6 +112,8 @@ def parse_row(record: Record, seed: Seed, blobs: Mapping[str, bytes]) -> None:
     Raises:
         GalleryError: in one line what is wrong; the caller says whose row it is.
     """
+    if record.kind not in _KINDS[type(record)]:
+        raise GalleryError(f"is of a kind that this edgefs does not know ({record.kind[:20]!r}); update edgefs")
     if not _TIME.fullmatch(record.time):
         raise GalleryError("has no time as edgefs writes it")
     if not isinstance(record, Event):

@@ -95,7 +95,9 @@ class Preprocess:
         }
         for field, valid in checks.items():
             if not valid:
-                raise BundleError(f"preprocess.{field} = {getattr(self, field)!r} is not a setting this runtime knows")
+                raise BundleError(
+                    f"preprocess.{field} = {getattr(self, field)!r:.200} is not a setting this runtime knows"
+                )
 
     def __call__(self, source: ImageSource | Picture) -> NDArray[np.uint8]:
         """Bring one image to uint8 RGB `[H,W,3]` of `size`.
