@@ -67,4 +67,4 @@ def _array(content: memoryview) -> NDArray[Any]:
     if prod(dims) * dtype.itemsize != len(content) - end:
         raise ValueError("an array's shape is not that of its bytes")
     array = np.frombuffer(content[end:], dtype) if len(content) > end else np.empty(0, dtype)
-    return array.reshape(dims, order="F" if order == "True" else "C").copy()
+    return np.array(array.reshape(dims, order="F" if order == "True" else "C"))
