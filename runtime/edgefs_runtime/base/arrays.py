@@ -19,6 +19,7 @@ from edgefs_runtime.base.archive import read_archive
 from edgefs_runtime.base.errors import BundleError
 
 _MAGIC = b"\x93NUMPY\x01\x00"
+_LAST_CHARACTER = 0x10FFFF  # of Unicode
 _MOST_HEADER = 4096  # bytes
 _HEADER = re.compile(
     r"\{'descr': '([<|][fiuU][0-9]{1,9})', 'fortran_order': (True|False), "
@@ -66,5 +67,7 @@ def _array(content: memoryview) -> NDArray[Any]:
     dtype, order, dims = np.dtype(header[1]), header[2], tuple(map(int, re.findall("[0-9]+", header[3])))
     if prod(dims) * dtype.itemsize != len(content) - end:
         raise ValueError("an array's shape is not that of its bytes")
+    if dtype.kind == "U" and (np.frombuffer(content[end:], dtype.str[0] + "u4") > _LAST_CHARACTER).any():
+        raise ValueError("no text")
     array = np.frombuffer(content[end:], dtype) if len(content) > end else np.empty(0, dtype)
     return np.array(array.reshape(dims, order="F" if order == "True" else "C"))

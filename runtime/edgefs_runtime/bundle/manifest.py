@@ -22,7 +22,7 @@ from edgefs_runtime.images.preprocess import Preprocess
 FORMAT_MAJOR, FORMAT_MINOR = 1, 0
 FORMAT_VERSION = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
 _NAME = re.compile(r"[^\W_][\w .+-]{0,99}")  # it becomes part of a file name on the device
-_MOST_VERSION, _MOST_TEXT = 32, 1000  # characters
+_MOST_VERSION, _MOST_NAME, _MOST_TEXT = 32, 100, 1000  # characters
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -161,7 +161,7 @@ def _check_kinds(raw: dict[str, Any]) -> None:
     decision, version = raw["decision"], raw["version"]
     kinds = {
         "version": isinstance(version, (str, int)) and len(str(version)) <= _MOST_TEXT and str(version).isprintable(),
-        "head": all(isinstance(head, dict) and isinstance(head.get("kind"), str) for head in heads),
+        "head": all(isinstance(head, dict) and _is_kind(head.get("kind")) for head in heads),
         "decision": all(_is_number(decision.get(name)) for name in ("budget", "overkill", "escape_cost")),
         "labels": isinstance(raw["labels"], list) and all(_is_label(entry["label"]) for entry in raw["labels"]),
         "keep_images": raw.get("keep_images", "none") in ("none", "support"),
@@ -174,6 +174,10 @@ def _check_kinds(raw: dict[str, Any]) -> None:
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MOST_NAME and value.isprintable()
 
 
 def _is_label(value: Any) -> bool:

@@ -49,12 +49,16 @@ class OnnxEmbedder:
         # onnxruntime's Python class keeps the bytes to fall back to another provider; it may not, and they are many.
         if hasattr(self._session, "_model_bytes"):
             self._session._model_bytes = b""
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        try:
+            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+            self._input, self._output = inputs[0].name, outputs[0].name
+            _ = [one.shape for one in (*inputs, *outputs)]
+        except (UnicodeDecodeError, IndexError) as error:
+            raise BundleError("embedder.onnx: it has no input or no output, or one whose name is no text") from error
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
             raise BundleError("embedder.onnx: expected one input, uint8 [N,H,W,3]")
         if len(outputs) != 1 or outputs[0].type != "tensor(float)" or len(outputs[0].shape) != 2:
             raise BundleError("embedder.onnx: expected one output, float32 [N,D]")
-        self._input, self._output = inputs[0].name, outputs[0].name
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 `[N,H,W,3]` to float32 `[N,D]`.

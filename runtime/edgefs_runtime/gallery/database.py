@@ -23,6 +23,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import plain
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
 from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select, version_of
@@ -59,6 +60,7 @@ def gallery_errors(path: Path) -> Iterator[None]:
 
 
 def _explain(path: Path, message: str) -> GalleryError:
+    message = plain(message)
     if "locked" in message:
         return GalleryBusyError(f"gallery {path} is owned by {owner_of(path)}; stop it, or let it do this")
     if "not a database" in message:

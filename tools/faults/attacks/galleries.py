@@ -78,11 +78,9 @@ def _apart(connection: sqlite3.Connection, row: Event | Removed) -> Event | Remo
     """The row with its vectors where the others have theirs."""
     if isinstance(row, Removed) or not row.content:
         return row
-    if '"dtype": "<f4"' not in row.content:  # an attack in itself
+    if '"dtype":"<f4"' not in row.content.replace(" ", ""):  # an attack in itself
         return row._replace(vectors=b"")
     content = json.loads(row.content)
-    if not isinstance(content["vectors"], dict):
-        return row
     data = row.vectors.encode() if isinstance(row.vectors, str) else row.vectors
     content["vectors"]["sha256"] = hashlib.sha256(data).hexdigest()
     connection.execute("INSERT OR IGNORE INTO blob VALUES (?, ?)", (content["vectors"]["sha256"], row.vectors))
