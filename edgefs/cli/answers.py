@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from edgefs.cli.streams import shown
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.decision import Decision
@@ -66,8 +67,8 @@ class Answered(NamedTuple):
         """The answer on one line, coloured."""
         colour = click.style(f"{self.kind:<11}", fg=_COLOURS[self.kind], bold=self.kind != "OK")
         if isinstance(self.answer, ImageError):
-            return f"{colour}  {self.path}: {self.answer.reason}"
-        return f"{colour}  {_said(self.answer)}  {self.path}"
+            return f"{colour}  {shown(self.path)}: {shown(self.answer.reason)}"
+        return f"{colour}  {shown(_said(self.answer))}  {shown(self.path)}"
 
     def to_json(self) -> dict[str, Any]:
         """Path and decision, or path and error."""

@@ -22,6 +22,7 @@ import click
 
 from edgefs.cli import streams
 
+_MOST_SAID = 4000  # characters of an error
 INTERRUPTED, NO_READER = 130, 141
 # What the extra `workstation` brings and a command may miss.
 WORKSTATION = (
@@ -78,7 +79,7 @@ def one_line() -> Iterator[None]:
         from edgefs_runtime.base.errors import EdgefsError
 
         if isinstance(error, EdgefsError):
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(streams.shown(" ".join(str(error).split()))[:_MOST_SAID]) from error
         raise
 
 
@@ -106,7 +107,7 @@ def _of_system(error: OSError) -> Exception:
     if error.strerror is None:
         return error
     if error.filename is not None:
-        return click.ClickException(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        return click.ClickException(f"{streams.shown(os.fsdecode(error.filename))}: {error.strerror}")
     streams.silence()
     if isinstance(error, BrokenPipeError):
         return click.exceptions.Exit(NO_READER)

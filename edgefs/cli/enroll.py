@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from edgefs.cli import streams
 from edgefs.cli.images import image_files, unlabelled_files
 from edgefs.cli.options import (
     ACT,
@@ -165,7 +166,9 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
     kind = "a new class" if advice.is_new else "a class that is known"
     click.echo(f"{advice.label}: {kind}, {counted(advice.shots, 'image')} of {counted(advice.parts, 'part')}")
     for a, b in advice.duplicates:
-        click.echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
+        click.echo(
+            f"  {streams.shown(files[a].name)} and {streams.shown(files[b].name)} show almost the same: one part"
+        )
     if advice.nearest is not None:
         which = "class" if advice.is_new else "other class"
         click.echo(f"  nearest {which} now, as predict says it: {advice.nearest} {100 * advice.probability:.0f} %")
@@ -181,7 +184,7 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
         points = ", ".join(f"{number}: {100 * share:.0f} %" for number, share in advice.curve)
         click.echo(f"  told rightly by the number of parts taught: {points}")
     if advice.outlier is not None:
-        click.echo(f"  {files[advice.outlier].name} does not fit the others")
+        click.echo(f"  {streams.shown(files[advice.outlier].name)} does not fit the others")
     for label, rows in advice.taken.items():
         click.echo(f"  takes {counted(rows, 'image')} from {label}")
     for sentence in advice.challenge:

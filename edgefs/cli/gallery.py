@@ -27,6 +27,7 @@ from edgefs.cli.options import (
     provider_option,
 )
 from edgefs.cli.sections import SummarisedGroup
+from edgefs.cli.streams import shown
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         if as_json:
             echo_json({"label": label, "disposition": disposition, "images": count})
         else:
-            click.echo(f"{count:>6}  {disposition:<6}  {label}")
+            click.echo(f"{count:>6}  {disposition:<6}  {shown(label)}")
     if not as_json:
         made = "" if where is not None and lies(where) else " (not made yet: this is the bundle's seed)"
         click.echo(f"Gallery: {where}{made}; {head} decides")
@@ -129,7 +130,7 @@ def undo(bundle: Path, force: bool, reason: str, actor: str, gallery: Path | Non
     if as_json:
         echo_json({"undone": sentence, "head_note": classifier.head_note})
     else:
-        click.echo(f"Undone: {sentence}.")
+        click.echo(f"Undone: {shown(sentence)}.")
         echo_head_note(classifier)
 
 
@@ -159,7 +160,7 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         echo_json({"path": str(path), "problems": problems})
     else:
         for problem in problems:
-            click.echo(problem)
+            click.echo(shown(problem))
         number = counted(len(problems), "problem")
         click.echo(f"{path}: {number if problems else 'whole'}")
     if problems:
@@ -191,7 +192,7 @@ def merge(
         counts = {"added": dict(merged.added), "removed": dict(merged.removed)}
         echo_json({"rows": merged.rows, **counts, "head_note": classifier.head_note})
     else:
-        click.echo(f"Merged {other}: {merged if merged.rows else 'nothing that is not here already'}.")
+        click.echo(f"Merged {shown(other)}: {merged if merged.rows else 'nothing that is not here already'}.")
         echo_head_note(classifier)
 
 

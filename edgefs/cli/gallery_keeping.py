@@ -18,6 +18,7 @@ from edgefs.cli.options import (
     reason_option,
     wait_option,
 )
+from edgefs.cli.streams import shown
 from edgefs_runtime.base.wording import counted
 
 
@@ -58,7 +59,7 @@ def repair(
         echo_json({"path": str(path), **vars(repaired), "kept": kept})
         return
     for problem in repaired.problems:
-        click.echo(problem)
+        click.echo(shown(problem))
     if kept is None:
         click.echo(f"{path}: whole, nothing was changed")
         return

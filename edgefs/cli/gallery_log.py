@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.options import bundle_argument, echo_json, gallery_option, gallery_path_of, json_option
+from edgefs.cli.streams import shown
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import LogEntry
@@ -58,8 +59,8 @@ def _echo_log(entries: Sequence[LogEntry]) -> None:
         images = _moved(entry) if entry.classes else str(entry.images)
         state = _waiting(entry)
         words = (entry.label, state, entry.actor and f"by {entry.actor}", entry.reason)
-        said = "".join(f"  {_on_one_line(word)}" for word in words if word)
-        click.echo(f"{entry.time}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
+        said = "".join(f"  {shown(word)}" for word in words if word)
+        click.echo(f"{shown(entry.time)}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
 
 
 def _waiting(entry: LogEntry) -> str:
@@ -73,8 +74,3 @@ def _moved(entry: LogEntry) -> str:
     """`+5`, `-8`, or of a merge that did both `+5 -8`."""
     signed = (("+", entry.images - entry.removed), ("-", entry.removed))
     return " ".join(f"{sign}{number}" for sign, number in signed if number) or "0"
-
-
-def _on_one_line(text: str) -> str:
-    """What was typed, where nothing that breaks a line or moves the cursor can pass for another act."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

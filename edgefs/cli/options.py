@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgefs.cli.images import echo_passed_over
-from edgefs.cli.streams import takes
+from edgefs.cli.streams import shown, takes
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
@@ -195,22 +194,25 @@ def echo_head_note(classifier: Classifier) -> None:
 def echo_note(note: str) -> None:
     """A sentence beside the results, where there is one."""
     if note:
-        click.echo(" ".join(note.split()), err=True)
+        click.echo(shown(" ".join(note.split())), err=True)
 
 
 def echo_warnings(warnings: Sequence[str]) -> None:
     """What the user should know of a bundle before its answers, one line each on standard error."""
     for sentence in warnings:
-        click.echo(f"Warning: {sentence}", err=True)
+        click.echo(f"Warning: {shown(sentence)}", err=True)
 
 
 def echo_json(fields: Any) -> None:
     """One JSON object on one line, without loss: what the output's encoding can't take is escaped as JSON does it.
 
-    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte.
+    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte. What is no
+    finite number is `null`: NaN is no JSON.
     """
-    text = json.dumps(fields, ensure_ascii=False)
-    click.echo(text if takes(text) else json.dumps(fields))
+    from edgefs_runtime.base.strict_json import write_json
+
+    text = write_json(fields, ensure_ascii=False)
+    click.echo(text if takes(text) else write_json(fields))
 
 
 def echo_refined(gained: Mapping[str, int]) -> None:

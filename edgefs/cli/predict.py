@@ -19,6 +19,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
+from edgefs.cli.streams import shown
 
 if TYPE_CHECKING:
     from edgefs.cli.answers import Answered, Summary
@@ -133,7 +134,7 @@ def _shown(table: Path | None, as_json: bool, stack: ExitStack) -> Callable[[Ans
     def line(answered: Answered) -> None:
         click.echo(answered.line(), err=answered.kind == "error", color=coloured)
         if warning := answered.warning:
-            click.echo(f"Warning: {answered.path}: {warning}", err=True)
+            click.echo(f"Warning: {shown(answered.path)}: {shown(warning)}", err=True)
 
     printed = (lambda answered: echo_json(answered.to_json())) if as_json else line
     if table is None:

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import click
 
+from edgefs.cli.streams import shown
+
 _FORMULA = frozenset("=+-@＝＋－＠")  # what Excel and LibreOffice compute, in the width of Chinese keys too
 _HEAD = 4096  # characters
 
@@ -56,7 +58,7 @@ class Table:
 
 class _StandardOutput:
     def write(self, text: str, /) -> None:
-        click.echo(text, nl=False)
+        click.echo("\n".join(map(shown, text.split("\n"))), nl=False)
 
 
 @contextmanager

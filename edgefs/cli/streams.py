@@ -1,6 +1,7 @@
 """What a command prints reaches its reader in any encoding, and ends in good order where it can't.
 
 - `prepare`: what an encoding can't take is printed as `\\u5212`, and bytes of a file name that are no text as `?`.
+- `shown`: what came from outside stays on its line, and can't move the cursor.
 - `silence`: nothing more is written where nothing can be, not even what Python would flush at its end.
 """
 
@@ -29,6 +30,16 @@ def takes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def shown(name: object) -> str:
+    """What came from outside (a file's name, what somebody typed), where it can't pass for anything of ours.
+
+    Line breaks and control characters are shown by their numbers; bytes of a file name that are no text as `?`.
+    """
+    from edgefs_runtime.base.wording import plain  # `edgefs --help` does without
+
+    return plain("".join("?" if "\ud800" <= one <= "\udfff" else one for one in str(name)))
 
 
 def silence() -> None:

@@ -7,7 +7,6 @@ learned from, measure on what may not, write it all down.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -31,6 +30,7 @@ from edgefs.runs.succession import predecessor
 from edgefs.runs.writing import name_from, write_run
 from edgefs.settings.adapt import AdaptSettings
 from edgefs.training import is_lead
+from edgefs_runtime.base.strict_json import write_json
 from edgefs_runtime.base.version import __version__
 from edgefs_runtime.bundle.seed import pack_gallery
 
@@ -94,7 +94,7 @@ def _files(task: Task, adapted: Adapted, measured: AdaptFigures, report: Report)
     return {
         **{name: _weights(network) for name, network in networks.items() if network is not None},
         GALLERY: pack_gallery(enrolments_of(task.split.train, adapted.embedded, task.dispositions)),
-        METRICS: json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode(),
+        METRICS: write_json(measured.to_json(), indent=1, ensure_ascii=False).encode(),
         REPORT: report_html(report).encode(),
         **({HEAD: adapted.head.onnx} if adapted.head else {}),
     }

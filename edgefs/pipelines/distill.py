@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -27,6 +26,7 @@ from edgefs.runs.run import METRICS, REPORT, STUDENT, DistilledRun
 from edgefs.runs.writing import name_from, write_run
 from edgefs.settings.distill import DistillSettings
 from edgefs.training import Checkpoints, TrainingSettings, is_lead, make_fabric, train
+from edgefs_runtime.base.strict_json import write_json
 
 _DECAY = 0.02
 _CLIP = 5.0
@@ -72,7 +72,7 @@ def distill(
     report = distill_report(name, settings, record, distilled, time.monotonic() - began)
     files = {
         STUDENT: save({key: value.contiguous() for key, value in student.state_dict().items()}),
-        METRICS: json.dumps(distilled.to_json(), indent=1).encode(),
+        METRICS: write_json(distilled.to_json(), indent=1).encode(),
         REPORT: report_html(report).encode(),
     }
     if is_lead():  # of several processes that train together one writes

@@ -97,7 +97,7 @@ def _end(read: Reader, whole: int) -> tuple[int, int]:
             raise OtherFileError("it neither begins nor ends as an archive")
         raise ArchiveError("its end is missing")
     count, size, start = _number(end, 10, 2), _number(end, 12, 4), _number(end, 16, 4)
-    if start + size != at:
+    if start + size != at or _number(end, 20, 2):
         raise ArchiveError("its beginning or its end is missing")
     return start, count
 

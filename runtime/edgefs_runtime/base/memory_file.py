@@ -14,7 +14,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +50,15 @@ class MemoryFile:
         """All of the bytes."""
         return self._held if self._descriptor is None else Path(self.path).read_bytes()
 
+    @contextmanager
+    def mapped(self) -> Iterator[bytes | mmap.mmap]:
+        """All of it for the length of a `with` block, without a copy where it is a file in memory."""
+        if self._descriptor is None or not self.size:
+            yield self._held
+            return
+        with mmap.mmap(self._descriptor, self.size, prot=mmap.PROT_READ) as content:
+            yield content
+
     def _copy(self, file: BinaryIO, start: int, size: int) -> int:
         file.seek(start)
         if self._descriptor is None:
@@ -65,10 +74,7 @@ class MemoryFile:
 
     def _hash(self) -> None:
         """Hash the content in one call, during which Python's lock is let go."""
-        if self._descriptor is None or not self.size:
-            self._sha256 = hashlib.sha256(self._held).hexdigest()
-            return
-        with mmap.mmap(self._descriptor, self.size, prot=mmap.PROT_READ) as content:
+        with self.mapped() as content:
             self._sha256 = hashlib.sha256(content).hexdigest()
 
 

@@ -1,5 +1,9 @@
 """Numbers and errors in sentences that a person reads."""
 
+import re
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 image`, `2 images`, `1,800 images`; a `plural` of its own where an s does not make it."""
@@ -17,5 +21,8 @@ def first_line(error: object, empty: str | None = None) -> str:
 
 
 def plain(text: str) -> str:
-    """A text on one line, where nothing that was read from elsewhere can move a terminal's cursor."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape", "replace").decode() for one in text)
+    """A text on one line, where nothing that was read from elsewhere can move a terminal's cursor or turn its writing.
+
+    Line breaks, control characters, marks of direction and half characters are shown by their numbers: `\\x1b`.
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)

@@ -179,6 +179,8 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether a file looks like a bundle, whole or not: by how it begins."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return file.read(2) == b"PK"
     except OSError:

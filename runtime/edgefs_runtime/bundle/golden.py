@@ -18,7 +18,9 @@ from edgefs_runtime.decision.judge import Judge
 
 TOLERANCE = 1e-4  # relative difference of an embedding, on any CPU
 COSINE = 0.999  # of an embedding with the exporter's, on a GPU or in half precision
-_KINDS = {"inputs": "u", "vectors": "f", "nearest": "U", "margins": "f"}
+_KINDS = {"inputs": "u1", "vectors": "f4", "nearest": "U", "margins": "f8"}
+_MOST_INPUTS = 64
+_LARGEST = 1e6  # number of an embedding
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ class Golden:
             inputs: uint8 `[k,H,W,3]`.
             vectors: their embeddings float32 `[k,D]`, made one by one as the device will.
             judge: decides by the bundle's seed gallery.
+
+        Raises:
+            BundleError: nothing can be decided about one.
         """
         decisions = judge.decide(vectors)
+        for decision in decisions:
+            if decision.nearest is None:
+                raise BundleError(f"no self-test can be made: {decision.reason}")
         nearest = tuple(str(decision.nearest) for decision in decisions)
         return cls(inputs, vectors, nearest, np.array([decision.margin for decision in decisions], np.float64))
 
@@ -73,9 +81,14 @@ class Golden:
         arrays = unpack_arrays(data, _KINDS, "golden.npz")
         nearest = tuple(arrays["nearest"].tolist())
         golden = cls(arrays["inputs"], arrays["vectors"], nearest, arrays["margins"])
-        k = len(golden.inputs)
-        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or not k == len(golden.vectors) == len(nearest):
+        k = golden.inputs.shape[0] if golden.inputs.ndim else 0
+        one_each = all(arrays[key].shape == (k,) for key in ("nearest", "margins"))
+        if golden.inputs.ndim != 4 or golden.vectors.ndim != 2 or k != len(golden.vectors) or not one_each:
             raise BundleError("golden.npz: the arrays don't belong together")
+        if not 1 <= k <= _MOST_INPUTS:
+            raise BundleError(f"golden.npz holds {k:,} inputs; expected 1 to {_MOST_INPUTS}")
+        if not (np.isfinite(golden.margins).all() and (np.abs(golden.vectors) <= _LARGEST).all()):
+            raise BundleError("golden.npz holds NaN, infinity or numbers that no embedding has")
         return golden
 
     def check(self, vectors: NDArray[np.float32], judge: Judge, *, exact: bool = True) -> GoldenAgreement:
@@ -104,6 +117,8 @@ class Golden:
                 f"least {COSINE} is needed"
             )
         for row, decision in enumerate(judge.decide(vectors)):
+            if decision.nearest is None:
+                raise BundleError(f"the self-test fails: {decision.reason} (input {row})")
             if decision.nearest != self.nearest[row] and self.margins[row] > judge.safe_margin:
                 raise BundleError(
                     f"the self-test fails: input {row} is nearest to {decision.nearest!r}, "

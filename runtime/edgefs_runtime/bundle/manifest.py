@@ -6,13 +6,13 @@ major format may change the meaning of what is known, so it is refused.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.strict_json import read_json
 from edgefs_runtime.base.version import __version__, version_key
 from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.decision.decision import Disposition
@@ -22,6 +22,7 @@ from edgefs_runtime.images.preprocess import Preprocess
 FORMAT_MAJOR, FORMAT_MINOR = 1, 0
 FORMAT_VERSION = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
 _NAME = re.compile(r"[^\W_][\w .+-]{0,99}")  # it becomes part of a file name on the device
+_MOST_VERSION, _MOST_NAME, _MOST_TEXT = 32, 100, 1000  # characters
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -90,23 +91,26 @@ def parse_manifest(data: bytes) -> Manifest:
         BundleError: not JSON, of another major format, made for a newer runtime, or a field is missing or wrong.
     """
     try:
-        raw = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BundleError("manifest.json is not JSON") from error
+        raw = read_json(data)
+    except ValueError as error:
+        raise BundleError(f"manifest.json is not JSON as edgefs writes it ({error!s:.200})") from error
     if not isinstance(raw, dict):
         raise BundleError("manifest.json is not a JSON object")
     _check_versions(raw)
     try:
         return _parse(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"manifest.json: a field is missing or of the wrong kind ({error})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BundleError(f"manifest.json: a field is missing or of the wrong kind ({error!s:.200})") from error
 
 
 def _check_versions(raw: dict[str, Any]) -> None:
-    found = str(raw.get("format_version", "none"))
+    for field in ("format_version", "min_runtime"):
+        if not isinstance(text := raw.get(field, ""), str) or len(text) > _MOST_VERSION:
+            raise BundleError(f"manifest.json: the bundle format ({field}) is no version")
+    found = raw.get("format_version", "none")
     if version_key(found)[:1] != (FORMAT_MAJOR,):
         raise BundleError(f"bundle format {found}: this runtime reads {FORMAT_MAJOR}.x; update edgefs, or export again")
-    needed = str(raw.get("min_runtime", "0"))
+    needed = raw.get("min_runtime", "0")
     if version_key(needed) > version_key(__version__):
         raise BundleError(f"the bundle needs edgefs {needed} or newer, this is {__version__}; update edgefs")
 
@@ -123,8 +127,9 @@ def gallery_head(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _parse(raw: dict[str, Any]) -> Manifest:
+    _check_kinds(raw)
     check_name(raw["name"])
-    members = {name: Member(int(m["size"]), m["sha256"]) for name, m in raw["members"].items()}
+    members = {name: Member(m["size"], m["sha256"]) for name, m in raw["members"].items()}
     for name, member in members.items():
         if member.size < 0 or not _DIGEST.fullmatch(member.sha256):
             raise BundleError(f"manifest.json: {name} has no proper size and SHA-256")
@@ -144,6 +149,39 @@ def _parse(raw: dict[str, Any]) -> Manifest:
         identity=identity,
         succeeds=succeeds,
     )
+
+
+def _check_kinds(raw: dict[str, Any]) -> None:
+    """Refuse fields of another kind than they have in every bundle that was ever exported.
+
+    Raises:
+        BundleError: names the field.
+    """
+    heads = [raw["head"], *([raw["fallback_head"]] if "fallback_head" in raw else [])]
+    decision, version = raw["decision"], raw["version"]
+    kinds = {
+        "version": isinstance(version, (str, int)) and len(str(version)) <= _MOST_TEXT and str(version).isprintable(),
+        "head": all(isinstance(head, dict) and _is_kind(head.get("kind")) for head in heads),
+        "decision": all(_is_number(decision.get(name)) for name in ("budget", "overkill", "escape_cost")),
+        "labels": isinstance(raw["labels"], list) and all(_is_label(entry["label"]) for entry in raw["labels"]),
+        "keep_images": raw.get("keep_images", "none") in ("none", "support"),
+        "members": all(type(member["size"]) is int for member in raw["members"].values()),
+    }
+    for field, holds in kinds.items():
+        if not holds:
+            raise BundleError(f"manifest.json: {field} is missing or of the wrong kind")
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MOST_NAME and value.isprintable()
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MOST_TEXT
 
 
 def _identity(raw: dict[str, Any], key: str) -> str:

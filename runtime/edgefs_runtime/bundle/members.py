@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,8 @@ MANIFEST, MODEL, SEED, GOLDEN, HEAD = "manifest.json", "embedder.onnx", "gallery
 REPORT, SIGNATURE = "report.html", "manifest.dsse.json"
 REQUIRED = (MANIFEST, MODEL, SEED, GOLDEN)
 MEMBERS = (*REQUIRED, HEAD, REPORT, SIGNATURE)  # also their order in the file
-_MAX_MANIFEST = 4_000_000  # bytes
+# Bytes that a member may have; of the network and the seed gallery as many as there are.
+_MOST_BYTES = {MANIFEST: 4_000_000, GOLDEN: 100_000_000, HEAD: 500_000_000, REPORT: 100_000_000, SIGNATURE: 1_000_000}
 
 
 class Members(NamedTuple):
@@ -38,6 +40,8 @@ def read_members(path: Path) -> Members:
         BundleError: no such file, not a bundle, or truncated.
     """
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise BundleError(f"{path}: a pipe or a device, expected a bundle (.edgefs)")
         with path.open("rb", buffering=0) as file:
             return _read(path, file)
     except FileNotFoundError as error:
@@ -76,8 +80,9 @@ def _check_names(path: Path, entries: Mapping[str, Entry]) -> None:
         raise BundleError(f"{path}: not an edgefs bundle: holds {strangers[0][:60]!r}")
     if missing:
         raise BundleError(f"{path}: not an edgefs bundle: {missing[0]} is missing")
-    if entries[MANIFEST].size > _MAX_MANIFEST:
-        raise BundleError(f"{path}: manifest.json is larger than {_MAX_MANIFEST} bytes")
+    for name, most in _MOST_BYTES.items():
+        if name in entries and entries[name].size > most:
+            raise BundleError(f"{path}: {name} is larger than {most} bytes")
 
 
 def check_members(manifest: Manifest, members: Members) -> None:

@@ -8,6 +8,7 @@ int64 [N] of them.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -19,8 +20,10 @@ from edgefs_runtime.base.errors import BundleError, GalleryError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.snapshot import Enrolment
 
+_DIGEST = re.compile(r"[0-9a-f]{1,64}")
+_LARGEST = 1e6  # number of an embedding
 _TEXTS = ("labels", "dispositions", "digests", "groups")
-_GALLERY = {"vectors": "f", **dict.fromkeys(_TEXTS, "U"), "thumbnails": "u", "lengths": "i"}
+_GALLERY = {"vectors": "f4", **dict.fromkeys(_TEXTS, "U"), "thumbnails": "u1", "lengths": "i8"}
 
 
 def pack_gallery(enrolments: Sequence[Enrolment]) -> bytes:
@@ -48,11 +51,18 @@ def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, .
     """
     arrays = unpack_arrays(data, _GALLERY, name)
     vectors, lengths = arrays["vectors"], arrays["lengths"]
-    n = len(lengths)
-    if vectors.ndim != 2 or any(arrays[key].shape != (n,) for key in _TEXTS):
+    n = lengths.size
+    if vectors.ndim != 2 or arrays["thumbnails"].ndim != 1:
+        raise BundleError(
+            f"{name}: vectors or thumbnails have {vectors.ndim} and {arrays['thumbnails'].ndim} dimensions"
+        )
+    if any(arrays[key].shape != (n,) for key in (*_TEXTS, "lengths")):
         raise BundleError(f"{name}: the arrays don't describe the same number of images")
-    if len(vectors) != n or (lengths < 0).any() or int(lengths.sum()) != arrays["thumbnails"].size:
+    whole = arrays["thumbnails"].size
+    if len(vectors) != n or ((lengths < 0) | (lengths > whole)).any() or sum(lengths.tolist()) != whole:
         raise BundleError(f"{name}: the arrays don't describe the same number of images")
+    if not (np.abs(vectors) <= _LARGEST).all():
+        raise BundleError(f"{name} holds embeddings of NaN, infinity or numbers that no network makes")
     ends = np.cumsum(lengths)
     jpegs = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
     try:
@@ -68,6 +78,8 @@ def _enrolments(arrays: dict[str, NDArray[Any]], jpegs: list[bytes]) -> list[Enr
         if disposition not in ("ok", "defect"):
             raise BundleError(f"gallery.npz: {label!r} has disposition {disposition!r}; expected ok or defect")
         span = list(rows)
+        if not all(map(_DIGEST.fullmatch, arrays["digests"][span].tolist())):
+            raise BundleError(f"gallery.npz: {label!r} has an image whose digest is no hex number")
         found.append(
             Enrolment(
                 label=label,

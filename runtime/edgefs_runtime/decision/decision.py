@@ -10,6 +10,7 @@ Verdict = Literal["OK", "NG", "RECHECK", "NO_DECISION"]
 Disposition = Literal["ok", "defect"]
 
 DISPOSITIONS: tuple[Disposition, ...] = ("ok", "defect")
+NO_NUMBER = "the network computed NaN or infinity for this image"
 OK_LABELS = frozenset({"good", "ok", "normal", "free"})  # taken for good parts unless the user says otherwise
 
 

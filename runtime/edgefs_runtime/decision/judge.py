@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
-from edgefs_runtime.decision.decision import Decision, Disposition, Verdict
+from edgefs_runtime.decision.decision import NO_NUMBER, Decision, Disposition, Verdict
 from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, fit_head
 from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -213,6 +213,8 @@ class Judge:
         """
         if isinstance(seen, str):
             return self.no_decision(seen, part_id)
+        if not np.isfinite(seen).all():
+            return self.no_decision(NO_NUMBER, part_id)
         return self.decide(self.snapshot.seen(seen[None], camera), [part_id])[0]
 
     def decide(self, vectors: NDArray[np.float32], part_ids: Sequence[str | None] | None = None) -> list[Decision]:
@@ -258,10 +260,14 @@ class Judge:
             time: when.
         """
         labels, dispositions = self.snapshot.labels, self.snapshot.dispositions
+        if not all(map(math.isfinite, (*scores, strangeness))):
+            return self.no_decision(f"the {self.head} head computed NaN or infinity for this image", part_id)
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
         best, probabilities = order[0], _softmax(scores, self.temperature)
         rejection = self._rejection_near(self._is_ok[best])
         p_value = rejection.p_value(rejection.beside(strangeness, best))
+        if not all(map(math.isfinite, probabilities)) or (rejection.rule != "none" and not math.isfinite(p_value)):
+            return self.no_decision("the probability or p-value of this image is no finite number", part_id)
         refused = p_value <= rejection.budget  # NaN, without a rule, refuses nothing
         is_defect = self._is_judged_defect(best, probabilities)
         verdict: Verdict = "NG" if is_defect else "OK"

@@ -48,6 +48,8 @@ def run_self_test(bundle: Bundle, backend: Backend) -> GoldenAgreement:
     judge = bundle.seed_judge(bundle.load_trained_head())
     try:
         golden = Golden.from_bytes(bundle.golden)
+        if golden.inputs.shape[1:] != (*bundle.manifest.preprocess.size, 3):
+            raise BundleError(f"golden.npz: inputs {golden.inputs.shape[1:]} are not of the network's size")
         agreement = golden.check(embed_each(backend.embedder, golden.inputs), judge, exact=backend.is_exact)
     except EdgefsError as error:
         if backend.provider == "cpu":

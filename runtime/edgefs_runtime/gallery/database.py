@@ -23,9 +23,11 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.wording import plain
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
 from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select, version_of
+from edgefs_runtime.gallery.tables import CREATE
 
 _LONGEST_LOG = 16 * 1024 * 1024  # bytes that the write-ahead log keeps once it came home
 _COPIES = 20  # tries to copy a gallery while nobody writes to it
@@ -58,6 +60,7 @@ def gallery_errors(path: Path) -> Iterator[None]:
 
 
 def _explain(path: Path, message: str) -> GalleryError:
+    message = plain(message)
     if "locked" in message:
         return GalleryBusyError(f"gallery {path} is owned by {owner_of(path)}; stop it, or let it do this")
     if "not a database" in message:
@@ -262,10 +265,22 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
     check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
+    _refuse_views(connection, path)
     rows = [Meta._make(row) for row in connection.execute(select(Meta, version_of(connection)))]
     if len(rows) != 1 or not is_intact(rows[0]):
         raise GalleryDamagedError(f"gallery {path} is damaged (the row that describes it); {CURE}")
     return rows[0]
+
+
+def _refuse_views(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file whose tables compute what they seem to hold: reading one might never end.
+
+    Raises:
+        GalleryDamagedError: names one.
+    """
+    for name, kind, sql in connection.execute("SELECT name, type, sql FROM sqlite_master"):
+        if str(name).lower() in CREATE and (kind != "table" or not str(sql).startswith("CREATE TABLE")):
+            raise GalleryDamagedError(f"gallery {path} is damaged ({name!s:.20} is no table); {CURE}")
 
 
 def check_space(

@@ -57,6 +57,7 @@ class Ledger:
         apart: events of which the row is what was written, and the embeddings are lost.
         problems: what is damaged or missing; rows that it is about are not among the events and removals.
         is_torn: whether SQLite can't read some of the file: then nothing may be written to it.
+        is_noted: whether the file notes last rows at all.
     """
 
     def __init__(self, records: Iterable[Record] = (), device: str = "", formerly: Sequence[str] = ()) -> None:
@@ -67,6 +68,7 @@ class Ledger:
         self.apart: dict[Key, Event] = {}
         self.problems: list[Problem] = []
         self.is_torn = False
+        self.is_noted = True
         self.events: dict[Key, Event] = {}
         self.removals: dict[Key, Removed] = {}
         self.tips: dict[str, Tip] = {}

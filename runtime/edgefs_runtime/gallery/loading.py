@@ -19,6 +19,7 @@ from edgefs_runtime.gallery.decrees import lost_of
 from edgefs_runtime.gallery.ledger import Ledger, Problem, Tip
 from edgefs_runtime.gallery.mark import Mark, read_mark
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed, is_intact
+from edgefs_runtime.gallery.rows import fault_of
 from edgefs_runtime.gallery.stored import Stored, read_stored, refuse_cut
 
 _MOST_NUMBERS = 1_000_000  # that a tip may be ahead of the rows; more is the tip's own damage
@@ -69,6 +70,7 @@ def sorted_out(
     """The ledger of the rows that are what was written, with a problem for each that is not or that is missing."""
     whole, broken = _told_apart(records)
     ledger = Ledger(whole.values(), own[0], own[1:])
+    ledger.is_noted = bool(tips)
     problems = [_of_broken(record) for record in broken]
     named = {key for problem in problems for key in problem.keys}
     if tips is None:
@@ -115,7 +117,7 @@ def _told_apart(records: Iterable[Record]) -> tuple[dict[Key, Record], list[Reco
     whole: dict[Key, Record] = {}
     broken: list[Record] = []
     for record in records:
-        if is_intact(record) and whole.setdefault(record.key, record) == record:
+        if is_intact(record) and not fault_of(record) and whole.setdefault(record.key, record) == record:
             continue
         broken.append(record)
     return whole, [record for record in broken if record.key not in whole]
@@ -135,6 +137,8 @@ def _last_rows(ledger: Ledger, tips: dict[str, Tip], mark: Mark | None) -> dict[
 
 def _of_broken(record: Record) -> Problem:
     keys = (record.key,) if isinstance(record.seq, int) and isinstance(record.device, str) else ()
+    if is_intact(record) and (fault := fault_of(record)):
+        return Problem(keys, plain(f"{name_of(record)} {fault}, it does not count: {told_of(record)}"), True)
     return Problem(
         keys, plain(f"the checksum of {name_of(record)} is wrong, it does not count: {told_of(record)}"), True
     )
@@ -181,7 +185,8 @@ def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> dict[Key, Problem
         if not wanted:
             continue
         found = blobs.get(wanted)
-        if found is None or hashlib.sha256(found).hexdigest() != wanted:
+        is_short = found is not None and len(found) != 4 * event.n * event.dim
+        if found is None or is_short or hashlib.sha256(found).hexdigest() != wanted:
             fault = "lost" if found is None else "damaged"
             sentence = f"the embeddings of {name_of(event)} are {fault}, it does not count: {told_of(event)}"
             problems[event.key] = Problem((event.key,), plain(sentence), True)

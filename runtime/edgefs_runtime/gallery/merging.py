@@ -13,7 +13,12 @@ from edgefs_runtime.gallery.contents import named_blobs
 from edgefs_runtime.gallery.database import check_space, connect_reader, gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import LASTING
 from edgefs_runtime.gallery.deeds import Deed, changes, deed_event, is_deed, runs_of, said
-from edgefs_runtime.gallery.foreign import refuse_damaged, refuse_foreign
+from edgefs_runtime.gallery.foreign import (
+    refuse_damaged,
+    refuse_foreign,
+    refuse_strange_file,
+    refuse_thumbnails,
+)
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import load_ledger
 from edgefs_runtime.gallery.records import SEED_PREFIX, Act, Event, Key, Record, Removed, Shot, seal
@@ -76,10 +81,12 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
     _refuse_other_kinds(path)
     with gallery_errors(path), connect_reader(path) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
+        refuse_strange_file(connection, path)
         ledger = load_ledger(connection, path)
         shots = [Shot._make(row) for row in connection.execute(select(Shot, version_of(connection)))]
     refuse_damaged(ledger, path)
     refuse_foreign(ledger, path, seed)
+    refuse_thumbnails(ledger, shots, path)
     return ledger, shots
 
 
@@ -90,6 +97,8 @@ def _refuse_other_kinds(path: Path) -> None:
         raise GalleryError(f"{path}: a folder; {hint}")
     if not path.exists():
         raise GalleryError(f"there is no gallery file at {path}; {hint}")
+    if not path.is_file():
+        raise GalleryError(f"{path}: a pipe or a device; {hint}")
     if is_bundle(path):
         raise GalleryError(f"{path}: a bundle; {hint}")
 

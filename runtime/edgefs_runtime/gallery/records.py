@@ -277,7 +277,7 @@ def json_list(values: object) -> str:
 
 
 def _crc(content: bytes, digest: str) -> int:
-    return zlib.crc32(digest.encode(), zlib.crc32(content))
+    return zlib.crc32(digest.encode("utf-8", "surrogatepass"), zlib.crc32(content))
 
 
 def _key(pair: list[object]) -> Key:

@@ -158,7 +158,7 @@ def restore(path: Path, backup: Path, seed: Seed, *, actor: str = "", reason: st
         check_space(backup, meta, seed.space_id, seed.dim)
         ledger, shots = load_ledger(connection, backup), read_shots(connection)
     refuse_damaged(ledger, backup, "restored")
-    refuse_foreign(ledger, backup, seed)
+    refuse_foreign(ledger, backup, seed, "restored")
     if lies(path):
         settle(path)
     formerly = json.dumps([meta.device, *json.loads(meta.formerly or "[]")])
@@ -210,7 +210,7 @@ def _bring(salvaged: _Salvaged, other: Path, seed: Seed) -> int:
     found = {record.key: record for record in theirs.records if record.key in mine.absent}
     good = {key for key, record in found.items() if _belongs(key, mine, theirs)}
     for key in good:
-        parse_row(found[key], seed)
+        parse_row(found[key], seed, theirs.blobs)
     records = [record for record in salvaged.stored.records if record.key not in good]
     wanted = {found[key].vectors_digest for key in good if isinstance(found[key], Event)}  # type: ignore[union-attr]
     blobs = {digest: theirs.blobs[digest] for digest in wanted if digest in theirs.blobs}

@@ -7,7 +7,7 @@ normalisation are not here: they live inside the ONNX graph.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -40,6 +40,7 @@ SYMMETRIES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "vt": lambda pixels: pixels.swapaxes(0, 1)[::-1],
     "hvt": lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
 }
+MOST_SIDE, MOST_PIXELS = 4096, 1 << 22  # of the network's input
 AS_THE_FILE_SAYS = (0, 65535)  # the window that maps what the container calls white to 255
 _LATER: dict[str, Any] = {"page": None, "damaged": "refuse"}  # fields that are written only when they say something
 
@@ -76,11 +77,14 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         checks = {
-            "size": len(self.size) == 2 and min(self.size) >= 1,
-            "roi": self.roi is None or (len(self.roi) == 4 and min(self.roi) >= 0 and min(self.roi[2:]) >= 1),
-            "rotation": self.rotation in (0, 90, 180, 270),
+            "size": _are_whole(self.size, 2)
+            and min(self.size) >= 1
+            and max(self.size) <= MOST_SIDE
+            and self.size[0] * self.size[1] <= MOST_PIXELS,
+            "roi": self.roi is None or (_are_whole(self.roi, 4) and min(self.roi) >= 0 and min(self.roi[2:]) >= 1),
+            "rotation": _are_whole((self.rotation,), 1) and self.rotation in (0, 90, 180, 270),
             "channels": self.channels in ("rgb", "mono"),
-            "window": len(self.window) == 2 and 0 <= self.window[0] < self.window[1] <= 65535,
+            "window": _are_whole(self.window, 2) and 0 <= self.window[0] < self.window[1] <= 65535,
             "resize": self.resize in ("stretch", "pad", "crop"),
             "interpolation": self.interpolation in _FILTERS,
             "page": self.page is None or (isinstance(self.page, int) and self.page >= 1),
@@ -91,7 +95,9 @@ class Preprocess:
         }
         for field, valid in checks.items():
             if not valid:
-                raise BundleError(f"preprocess.{field} = {getattr(self, field)!r} is not a setting this runtime knows")
+                raise BundleError(
+                    f"preprocess.{field} = {getattr(self, field)!r:.200} is not a setting this runtime knows"
+                )
 
     def __call__(self, source: ImageSource | Picture) -> NDArray[np.uint8]:
         """Bring one image to uint8 RGB `[H,W,3]` of `size`.
@@ -201,6 +207,10 @@ class Preprocess:
         canvas = Image.new(scaled.mode, (width, height))  # black
         canvas.paste(scaled, (left, top))
         return canvas
+
+
+def _are_whole(values: Sequence[object], count: int) -> bool:
+    return len(values) == count and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
 
 
 @lru_cache(maxsize=4)

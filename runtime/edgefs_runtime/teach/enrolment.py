@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.labels import entered_label
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.decision.decision import Disposition, default_disposition
+from edgefs_runtime.decision.decision import NO_NUMBER, Disposition, default_disposition
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import ImageSource, content_digest, open_image
@@ -120,7 +120,7 @@ class Teaching:
             ImageError: one can't be read; the message names it.
         """
         width = self.embedder.dim * (self.preprocess.views if views else 1)
-        rows = [self._views(self.pixels(frame), views) for frame in frames_of(images)]
+        rows = [self._row(frame, views) for frame in frames_of(images)]
         return np.concatenate(rows) if rows else np.empty((0, width), np.float32)
 
     def pixels(self, frame: Frame) -> NDArray[np.uint8]:
@@ -156,14 +156,24 @@ class Teaching:
                 pixels, reason = sight_of(frame.source(), self.preprocess)
             except ImageError:
                 continue
-            if not reason:
-                digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-                found.append(Seen(self.embedder.embed(pixels[None])[0], digest))
+            vector = None if reason else self.embedder.embed(pixels[None])[0]
+            if vector is not None and np.isfinite(vector).all():
+                found.append(Seen(vector, hashlib.sha256(pixels.tobytes()).hexdigest()))
         return found[::-1]
 
+    def _row(self, frame: Frame, views: bool) -> NDArray[np.float32]:
+        try:
+            return self._views(self.pixels(frame), views)
+        except ImageError as error:
+            raise frame.named(error) from error
+
     def _views(self, pixels: NDArray[np.uint8], views: bool) -> NDArray[np.float32]:
+        """Embeddings `[1,D]` or `[1,V·D]`: what is no number must not be taught, nor compared with anything."""
         seen = self.preprocess.seen(pixels) if views else pixels[None]
-        return np.concatenate([self.embedder.embed(view[None]) for view in seen], axis=1)
+        found = np.concatenate([self.embedder.embed(view[None]) for view in seen], axis=1)
+        if not np.isfinite(found).all():
+            raise ImageError(NO_NUMBER)
+        return found
 
     def _described(self, frame: Frame, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
         """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""

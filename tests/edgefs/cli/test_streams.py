@@ -146,17 +146,19 @@ def test_a_place_that_can_not_be_written_is_named_in_one_line(bundle: Path, tmp_
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_ctrl_c_is_one_line_with_status_130(tmp_path: Path) -> None:
-    endless = tmp_path / "endless.edgefs"
-    os.mkfifo(endless)
+def test_ctrl_c_is_one_line_with_status_130(bundle: Path, pictures: Callable[..., list[Path]]) -> None:
+    (picture,) = pictures("good", 1)
+    for number in range(1500):  # the answers are more than a pipe holds: nobody reads them, and the command waits
+        picture.with_name(f"{'x' * 60}{number}.png").hardlink_to(picture)
     process = subprocess.Popen(
-        [*EDGEFS, "show", endless],
+        [*EDGEFS, "predict", bundle, picture.parent],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background inherits SIG_IGN
     )
-    with endless.open("wb"):  # opened as soon as the command reads it, and then it waits
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "Error: stopped by Ctrl-C\n")
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "Error: stopped by Ctrl-C\n")

@@ -78,7 +78,7 @@ def _apart(connection: sqlite3.Connection, row: Event | Removed) -> Event | Remo
     """The row with its vectors where the others have theirs."""
     if isinstance(row, Removed) or not row.content:
         return row
-    if '"dtype": "<f4"' not in row.content:  # an attack in itself
+    if '"dtype":"<f4"' not in row.content.replace(" ", ""):  # an attack in itself
         return row._replace(vectors=b"")
     content = json.loads(row.content)
     data = row.vectors.encode() if isinstance(row.vectors, str) else row.vectors

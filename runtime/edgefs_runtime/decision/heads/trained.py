@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
+from edgefs_runtime.base.onnx_gate import refuse_strange_network
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.decision.heads.base import Answer, Head, LeftOutScores
 from edgefs_runtime.decision.snapshot import Snapshot
 
 PROBABILITIES, SCORES = "probabilities", "scores"  # what the output of `head.onnx` is called, and is
+_LARGEST = 1e9  # score of an image that it was trained with
 _LEAST = 1e-4  # a forest that none of its trees tells a class is not infinitely sure
 
 
@@ -116,7 +118,12 @@ class TrainedHead:
 
     def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores `[N,C]` of rows `[N,D]`, classes in the seed's order."""
-        (found,) = self._session.run([self._output], {self._input: np.ascontiguousarray(vectors, np.float32)})
+        try:
+            (found,) = self._session.run([self._output], {self._input: np.ascontiguousarray(vectors, np.float32)})
+        except Exception as error:  # onnxruntime's own errors share no base but Exception
+            raise BundleError(f"head.onnx fails: {first_line(error)}") from error
+        if found.shape != (len(vectors), len(self._order)):
+            raise BundleError(f"head.onnx makes {found.shape}, expected {(len(vectors), len(self._order))}")
         return as_scores(found[:, self._order], self._output)
 
     def _check(self, row: NDArray[np.float32]) -> None:
@@ -129,8 +136,8 @@ class TrainedHead:
             ) from error
         if found.shape != (1, len(self._order)):
             raise BundleError(f"head.onnx: {found.shape[-1]} outputs for {len(self._order)} labels")
-        if not np.isfinite(found).all():
-            raise BundleError("head.onnx computes NaN or infinity for an image it was trained with")
+        if not (np.abs(found) <= _LARGEST).all():
+            raise BundleError("head.onnx computes NaN or infinity for an image it was trained with, or nearly so")
 
 
 class _Over:
@@ -154,21 +161,31 @@ class _Over:
 
 
 def _session(onnx: bytes) -> Any:
+    refuse_strange_network(onnx, "head.onnx")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions; warnings are for whoever made the model
+    options.log_severity_level = 4  # errors come as exceptions; warnings are for whoever made the model
     options.intra_op_num_threads = 1  # it is small: waking threads would take longer
     try:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base but Exception
         raise BundleError(f"onnxruntime {onnxruntime.__version__} can't load head.onnx: {first_line(error)}") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+    inputs, outputs = _ends_of(session)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
         raise BundleError("head.onnx: expected one input, float32 [N,D]")
     if len(outputs) != 1 or outputs[0].type != "tensor(float)" or outputs[0].name not in (PROBABILITIES, SCORES):
         raise BundleError(f"head.onnx: expected one output, float32 [N,C], called {PROBABILITIES} or {SCORES}")
     return session
+
+
+def _ends_of(session: Any) -> tuple[Any, Any]:
+    try:
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        _ = [(one.name, one.shape) for one in (*inputs, *outputs)]
+    except UnicodeDecodeError as error:
+        raise BundleError("head.onnx: the name of its input or output is no text") from error
+    return inputs, outputs
 
 
 def _digest(snapshot: Snapshot) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import tensorrt
 
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.base.onnx_gate import refuse_strange_network
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.tensorrt.logger import Logger, started
 
@@ -34,8 +35,10 @@ def build_plan(model: bytes, largest_batch: int, workspace: int, timing_cache: b
         timing_cache: of an earlier build on this device, or nothing.
 
     Raises:
+        BundleError: the file holds what no exported network does.
         ProviderError: TensorRT can't read the model, or can't build an engine.
     """
+    refuse_strange_network(model, "embedder.onnx")
     logger = Logger()
     builder = started(tensorrt.Builder, logger)
     # The flag's bit is another one in TensorRT 11, where every network is strongly typed.
