@@ -16,8 +16,6 @@ KNOWN = {
     "run_flips": "run.json and the report carry no checksum",
     "parts_flips": "parts.json carries no checksum",
     "cache_flips": "remembered embeddings carry no checksum",
-    "bundles": "no strict parser of manifests, arrays and networks yet",
-    "galleries": "foreign rows are not parsed strictly yet",
 }
 PARTS = (
     "power_cuts",
