@@ -1,7 +1,8 @@
 """Embeddings that were computed once, by the image's content digest: a second run on the same images is instant.
 
 One SQLite file for each network with its preprocessing. What it holds can be computed again, so a damaged or unwritable
-cache is passed over, and each batch is committed as it comes: an interrupted run has not been in vain.
+cache is passed over, and each batch is committed as it comes: an interrupted run has not been in vain. Each embedding
+bears a CRC-32, since SQLite does not look inside what it stores: one that a disk has changed is computed again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import logging
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from platformdirs import user_cache_path
 
 _logger = logging.getLogger(__name__)
 _KEYS = 500  # digests looked up at a time
-_GENERATION = "3"  # raised whenever the same weights come to mean another embedding
+_GENERATION = "4"  # raised whenever the same weights come to mean another embedding, or a row is written otherwise
+_CRC = 4  # bytes
 
 
 class EmbeddingCache:
@@ -47,15 +50,18 @@ class EmbeddingCache:
                 chunk = wanted[start : start + _KEYS]
                 query = f"SELECT digest, vector FROM embedding WHERE digest IN ({','.join('?' * len(chunk))})"  # noqa: S608
                 for digest, blob in self._connection.execute(query, chunk):
-                    if len(blob) == 4 * dim:
-                        found[digest] = np.frombuffer(blob, "<f4").astype(np.float32, copy=False)
+                    vector = bytes(blob[:-_CRC])
+                    if len(vector) == 4 * dim and blob == _sealed(digest, vector):
+                        found[digest] = np.frombuffer(vector, "<f4").astype(np.float32, copy=False)
+                    else:
+                        _logger.warning("a remembered embedding is damaged and is computed again: %s", digest)
         return found
 
     def write(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Remember embeddings."""
         if self._connection is None:
             return
-        rows = [(digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()]
+        rows = [(digest, _sealed(digest, vector.astype("<f4").tobytes())) for digest, vector in vectors.items()]
         with contextlib.suppress(sqlite3.Error), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
 
@@ -76,6 +82,11 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("EDGEFS_CACHE"):
         return Path(chosen)
     return user_cache_path("edgefs", appauthor=False)
+
+
+def _sealed(digest: str, vector: bytes) -> bytes:
+    """A row's blob: the embedding with the CRC-32 of it and of whose it is."""
+    return vector + zlib.crc32(vector, zlib.crc32(digest.encode())).to_bytes(_CRC, "little")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.bundle.identity import canonical_json
 
 Expected = Literal["OK", "NG", "RECHECK"]
 
@@ -101,6 +104,9 @@ def read_index(folder: Path) -> Index:
         fields = json.loads(path.read_bytes())
         if fields["format"] != _FORMAT:
             raise GalleryError(f"{path}: format {fields['format']!r}, this runtime reads {_FORMAT}; update edgefs")
+        crc = fields.pop("crc", None)  # an index from before checksums has none
+        if crc is not None and crc != _crc(fields):
+            raise ValueError("changed since it was written")
         return Index(tuple(_part(entry) for entry in fields["parts"]), _text(fields["bundle"]))
     except (FileNotFoundError, NotADirectoryError):
         return Index()
@@ -119,7 +125,13 @@ def write_index(folder: Path, index: Index) -> None:
         OSError: the folder can't be written or the disk is full; the old index stands.
     """
     fields = {"format": _FORMAT, "bundle": index.bundle, "parts": [dataclasses.asdict(part) for part in index.parts]}
-    replace_file(folder / "parts.json", [json.dumps(fields, ensure_ascii=False, indent=1).encode()], synced=True)
+    sealed = {**fields, "crc": _crc(fields)}
+    replace_file(folder / "parts.json", [json.dumps(sealed, ensure_ascii=False, indent=1).encode()], synced=True)
+
+
+def _crc(fields: Mapping[str, Any]) -> int:
+    """CRC-32 of the fields as canonical JSON."""
+    return zlib.crc32(canonical_json(fields).encode("ascii"))
 
 
 def _part(entry: dict[str, Any]) -> ChallengePart:
