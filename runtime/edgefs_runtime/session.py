@@ -24,7 +24,7 @@ from edgefs_runtime.gallery.belonging import judge_by, seed_of
 if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
-    from edgefs_runtime.gallery.store import Guard
+    from edgefs_runtime.gallery.owned import Guard
 
 
 class Session:

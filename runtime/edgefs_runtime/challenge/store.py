@@ -24,7 +24,7 @@ from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.sources import Images
 
 if TYPE_CHECKING:
-    from edgefs_runtime.gallery.store import Guard
+    from edgefs_runtime.gallery.owned import Guard
 
 _logger = logging.getLogger(__name__)
 

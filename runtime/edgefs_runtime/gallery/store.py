@@ -1,173 +1,32 @@
-"""The gallery as its owner holds it: one process, one connection, every act on disk before it is acknowledged."""
+"""The acts of a gallery's owner: what is taught, taken away, merged and mended, each whole or not at all."""
 
 from __future__ import annotations
 
-import functools
-import json
-import logging
-import os
-import sqlite3
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime, timezone
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-import numpy as np
-
-from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of, readable
 from edgefs_runtime.base.state import lies
-from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
+from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.carried import carried_rows
-from edgefs_runtime.gallery.check import check_connection
 from edgefs_runtime.gallery.choosing import images_of, pending_of
 from edgefs_runtime.gallery.compacting import Freed
-from edgefs_runtime.gallery.contents import apart
-from edgefs_runtime.gallery.creation import create
-from edgefs_runtime.gallery.database import (
-    CURE,
-    GalleryDamagedError,
-    check_space,
-    connect_waiting,
-    gallery_errors,
-    read_meta,
-    wal_of,
-)
+from edgefs_runtime.gallery.database import GalleryDamagedError, gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import Picture, approve_event, repair_event, restore_event
-from edgefs_runtime.gallery.ledger import Ledger, once_per_origin
-from edgefs_runtime.gallery.loading import load_ledger
-from edgefs_runtime.gallery.log import LogEntry, log_entries
-from edgefs_runtime.gallery.mark import Mark, mark_path
+from edgefs_runtime.gallery.ledger import once_per_origin
 from edgefs_runtime.gallery.merging import Merged, blobs_of, difference, merge_rows, read_other, shots_of_rows
-from edgefs_runtime.gallery.owner import forget_owner, note_owner
-from edgefs_runtime.gallery.reading import add_seed, known_images, thumbnails_of, view_of, warnings_of
-from edgefs_runtime.gallery.records import Act, Key, Meta, Record, Shot, json_list, seal
-from edgefs_runtime.gallery.schema import SCHEMA_VERSION
-from edgefs_runtime.gallery.seed import Seed, event_of, plain_text, shots_of
-from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
+from edgefs_runtime.gallery.owned import Guard, Owned, now, unknown_class
+from edgefs_runtime.gallery.records import Key, json_list
+from edgefs_runtime.gallery.seed import event_of, shots_of
 from edgefs_runtime.gallery.undoing import removal, removal_of_images, undo_rows
-from edgefs_runtime.gallery.writing import Writer
-
-_logger = logging.getLogger(__name__)
-
-Guard = Callable[[Snapshot, Snapshot], None]  # is shown what counts and what would, and raises where that must not be
 
 
-class Gallery:
+class Gallery(Owned):
     """Labelled embeddings on disk, held by their one writer. Use it in a `with` block, or call `close`.
 
     Methods may be called from several threads of the owning process.
-
-    Attributes:
-        path: the gallery's file.
-        device: the random name under which this file numbers its acts.
     """
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, seed: Seed, device: str) -> None:
-        self.path = path
-        self.device = device
-        self._seed = seed
-        self._connection = connection
-        self._lock = threading.RLock()
-        self._ledger = load_ledger(connection, path)
-        if self._ledger.is_torn:
-            raise GalleryDamagedError(f"gallery {path} is damaged (pages that can't be read); {CURE}")
-        self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
-        self._snapshot: Snapshot | None = None
-        self._writer = Writer(connection, path)
-        self._keep_days = read_meta(connection, path).keep_days
-        self._is_closed = False
-        note_owner(path)
-
-    @classmethod
-    def open(cls, path: Path, seed: Seed, *, wait: float = 0) -> Gallery:
-        """Take the gallery at `path`, made from the seed when there is none.
-
-        Args:
-            path: the gallery's file.
-            seed: of the bundle in use.
-            wait: seconds to wait, at most, while another process owns it.
-
-        Raises:
-            GalleryError: another process owns it; it is damaged, no gallery, of a newer schema or of another embedding
-                space; or the folder can't be written. Nothing is written then.
-        """
-        connection = None
-        while connection is None:
-            if not lies(path):
-                meta = Meta(os.urandom(16).hex(), seed.bundle_name, seed.space_id, seed.dim, _now())
-                create(path, seal(meta), seed.events(), seed.shots())
-            check = functools.partial(check_space, path, space_id=seed.space_id, dim=seed.dim)
-            connection = connect_waiting(path, wait, check)
-        try:
-            return cls(connection, path, seed, read_meta(connection, path).device)
-        except BaseException:
-            connection.close()
-            raise
-
-    def __enter__(self) -> Gallery:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the gallery go; a second call does nothing."""
-        with self._lock:
-            if not self._is_closed:
-                self._is_closed = True
-                if self._writer.has_written:
-                    self._let_go(at_once=True)
-                forget_owner(self.path)
-                self._writer.close()
-
-    def discard(self) -> None:
-        """Close a gallery that holds nothing but a seed and remove its file, while nobody else can have written to it.
-
-        One that was taught stays.
-        """
-        with self._lock:
-            if self.sequence:
-                self.close()
-                return
-            with suppress(OSError):  # Windows removes no open file
-                self.path.unlink()
-            self.close()
-            for leftover in (wal_of(self.path), snapshot_path(self.path), mark_path(self.path)):
-                leftover.unlink(missing_ok=True)
-
-    @property
-    def sequence(self) -> int:
-        """Number of rows beyond the seed's; 0 = the seed alone. It never falls, and a merge raises it."""
-        return self._ledger.sequence
-
-    @property
-    def is_aligned(self) -> bool:
-        """Whether this device's camera was realigned, and that stands."""
-        return bool(self._ledger.alignments(self.device))
-
-    @property
-    def health(self) -> tuple[str, ...]:
-        """Sentences, one for each thing that should be mended: what is damaged or lost, a disk that is nearly full."""
-        with self._lock:
-            full = self._writer.warning()
-            return (*warnings_of(self._ledger), *([full] if full else ()))
-
-    def snapshot(self) -> Snapshot:
-        """What counts now, immutable; the same object until the next write.
-
-        Raises:
-            GalleryError: every class was forgotten.
-        """
-        with self._lock:
-            if self._snapshot is None:
-                self._snapshot = view_of(self._ledger, self._seed, self.device)
-            return self._snapshot
 
     def enroll(self, enrolment: Enrolment, guard: Guard | None = None) -> int:
         """Add one act of teaching and return the new sequence. Pending rows are kept but do not count.
@@ -188,7 +47,7 @@ class Gallery:
             GalleryError: as `enroll`.
         """
         with self._lock:
-            first, time = self._next_seq(), _now()
+            first, time = self._next_seq(), now()
             events, shots = [], []
             for seq, enrolment in enumerate(enrolments, start=first):
                 event = event_of(enrolment, self._seed, device=self.device, seq=seq, time=time)
@@ -226,11 +85,6 @@ class Gallery:
             self._append(events, shots, guard)
             return self.sequence
 
-    def known(self) -> dict[str, str]:
-        """The class of every image that was taught and counts or is pending, by the image's digest."""
-        with self._lock:
-            return known_images(self._ledger, self._seed)
-
     def align(self, drafted: Aligned, guard: Guard | None = None) -> int:
         """Map what this device's camera sees from now on by an alignment, and return the new sequence.
 
@@ -247,12 +101,6 @@ class Gallery:
             event = align_event(drafted, self._seed, self._act(drafted.actor, drafted.reason))
             self._append([event], guard=guard)
             return self.sequence
-
-    def refined_labels(self) -> set[str]:
-        """Classes that a mean of unlabelled images was added to, and counts."""
-        with self._lock:
-            view = self._ledger.view(self._seed.device)
-            return {event.label for event in view if REFINED in json.loads(event.parts)}
 
     def forget(self, label: str, guard: Guard | None = None, *, actor: str = "", reason: str = "") -> int:
         """Take a class away, pending rows too, and return the number of its images.
@@ -271,7 +119,7 @@ class Gallery:
             labels = labels_of(label, {event.label for event in live})
             events = [event for event in live if event.label in labels]
             if not events:
-                raise _unknown(label, {event.label for event in live})
+                raise unknown_class(label, {event.label for event in live})
             images = self._ledger.images(once_per_origin(events))
             self._append([removal(self._act(actor, reason), "forget", events, images)], guard=guard, takes_away=True)
             return images
@@ -420,128 +268,3 @@ class Gallery:
             after = self._asked(guard, rows, blobs)
             self._write(rows, shots_of_rows(shots, rows), blobs, after)
             return Merged(found.rows, deed.added, deed.removed)
-
-    def log(self) -> list[LogEntry]:
-        """Every act beyond the seed, in the order of their times."""
-        with self._lock:
-            return log_entries(self._ledger.records)
-
-    def check(self) -> list[str]:
-        """Problems of the file, one line each: structure, checksums, hash chains, shapes; empty when it is whole."""
-        with self._lock:
-            return check_connection(self._connection, self.path)
-
-    def thumbnails(self, label: str) -> list[bytes]:
-        """The JPEG files kept for the class's images that count, in their order.
-
-        Raises:
-            GalleryError: no such class.
-        """
-        with self._lock, gallery_errors(self.path):
-            view = self._ledger.view(self._seed.device)
-            labels = labels_of(label, {event.label for event in view})
-            events = [event for event in view if event.label in labels]
-            if not events:
-                raise _unknown(label, {event.label for event in view})
-            found = (thumbnails_of(self._connection, self._ledger, event) for event in events)
-            return [jpeg for jpegs in found for jpeg in jpegs]
-
-    def _next_seq(self) -> int:
-        return self._ledger.tip(self.device)[0] + 1
-
-    def _act(self, actor: str, reason: str) -> Act:
-        return Act(
-            self.device,
-            self._next_seq(),
-            self._seed.digest,
-            _now(),
-            plain_text("actor", actor),
-            plain_text("reason", reason),
-        )
-
-    def _asked(
-        self, guard: Guard | None, rows: Sequence[Record], blobs: Mapping[str, bytes] | None = None
-    ) -> Snapshot | None:
-        """What would count with further rows, where a guard is there and lets them pass."""
-        if guard is None:
-            return None
-        after = self._view(self._ledger.with_rows(rows, blobs))
-        guard(self._view(self._ledger), after)
-        return after
-
-    def _append(
-        self,
-        drafts: Sequence[Record],
-        shots: Sequence[Shot] = (),
-        guard: Guard | None = None,
-        *,
-        takes_away: bool = False,
-    ) -> None:
-        """Chain this device's new rows to its last one and write them, unless the guard refuses."""
-        after = self._asked(guard, drafts)
-        blobs: dict[str, bytes] = {}
-        if self._writer.version >= SCHEMA_VERSION:
-            drafts, blobs = apart(drafts)
-        rows: list[Record] = []
-        for draft in drafts:
-            rows.append(seal(draft, rows[-1].hash if rows else self._ledger.tip(self.device)[1]))
-        self._write(rows, shots, blobs, after, takes_away=takes_away)
-
-    def _write(
-        self,
-        rows: Sequence[Record],
-        shots: Sequence[Shot],
-        blobs: Mapping[str, bytes],
-        after: Snapshot | None,
-        *,
-        takes_away: bool = False,
-    ) -> None:
-        """Write rows; `after` is what counts then, where that is known already."""
-        with gallery_errors(self.path):
-            if not self._writer.has_written:  # no reader may take what an earlier owner left for what this one does
-                snapshot_path(self.path).unlink(missing_ok=True)
-            seeded = self._seed.shots() if self._unwritten else ()
-            self._writer.write([*self._unwritten, *rows], [*seeded, *shots], blobs, takes_away=takes_away)
-        self._unwritten = []
-        self._ledger.add(rows)
-        self._ledger.blobs.update(blobs)
-        if self._ledger.problems:  # what was lost may have come with these rows
-            self._ledger, after = load_ledger(self._connection, self.path), None
-        seq, digest = self._ledger.tip(self.device)
-        self._writer.note(Mark(self.device, seq, digest, self._ledger.sequence, _now()))
-        self._let_go()
-        self._snapshot = after if after is not None and after.labels else None
-        self._publish()
-
-    def _let_go(self, *, at_once: bool = False) -> None:
-        """Let go of what was forgotten long ago; an act stands whether or not this works."""
-        try:
-            self._writer.forget_long_ago(self._ledger, self._keep_days, at_once=at_once)
-        except sqlite3.Error as error:
-            _logger.warning("%s: what was forgotten long ago could not be let go (%s)", self.path, error)
-
-    def _publish(self) -> None:
-        """Bring the snapshot file up to date; the act itself stands whether or not this works."""
-        try:
-            write_snapshot(self.path, self._view(self._ledger), self._seed)
-        except OSError as error:
-            _logger.warning("%s: other processes can't read the gallery until it is closed (%s)", self.path, error)
-            # An outdated file would be worse than none, and removing it needs no space.
-            with suppress(OSError):
-                snapshot_path(self.path).unlink()
-
-    def _view(self, ledger: Ledger) -> Snapshot:
-        """What counts by a ledger; without labels where no class is left."""
-        if ledger.view(self._seed.device):
-            return self.snapshot() if ledger is self._ledger else view_of(ledger, self._seed, self.device)
-        none = np.empty(0, np.int64)
-        return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, ledger.sequence)
-
-
-def _unknown(label: str, known: set[str]) -> GalleryError:
-    names = ", ".join(sorted(known)[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-    return GalleryError(f"the gallery has no class {label!r}; it has {names or 'none'}")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
