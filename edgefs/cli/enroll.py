@@ -26,6 +26,7 @@ from edgefs_runtime.base.wording import counted
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
     from edgefs_runtime.teach.advice import Advice
+    from edgefs_runtime.teach.enrolment import Taught
 
 _MOST_SHOWN = 5  # thumbnails
 
@@ -99,10 +100,7 @@ def command(
     with open_classifier(bundle, gallery, provider=provider, wait=wait) as classifier:
         if check:
             advice = classifier.check(label, files, disposition=disposition, groups=groups)
-            shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
-            _advise(advice, files, shown, as_json)
-            if show and advice.nearest and not shown:
-                click.echo(f"--show: no thumbnail of {advice.nearest} is kept, so nothing was written.", err=True)
+            _tell_advice(classifier, advice, files, show, as_json)
             return
         taught = classifier.enroll(
             label,
@@ -121,14 +119,25 @@ def command(
         echo_json({**vars(taught), "path": str(path), **({"refined": gained} if others else {})})
         return
     kind = "pending" if pending else "new class" if taught.is_new else f"now {taught.total} images"
+    _tell_taught(taught, kind, path)
+    if others:
+        echo_refined(gained)
+
+
+def _tell_advice(classifier: Classifier, advice: Advice, files: list[Path], show: Path | None, as_json: bool) -> None:
+    shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
+    _advise(advice, files, shown, as_json)
+    if show and advice.nearest and not shown:
+        click.echo(f"--show: no thumbnail of {advice.nearest} is kept, so nothing was written.", err=True)
+
+
+def _tell_taught(taught: Taught, kind: str, path: Path | None) -> None:
     number = counted(taught.images, "image")
     click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
     for known_as, count in taught.again.items():
         click.echo(_taught_before(known_as, count, taught.images))
     if taught.head_note:
         click.echo(taught.head_note)
-    if others:
-        echo_refined(gained)
 
 
 def _refuse_forgotten(label: str) -> None:
