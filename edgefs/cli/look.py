@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from edgefs.settings.adapt import AdaptSettings
 
 if TYPE_CHECKING:
     from edgefs.look import Sheet
-    from edgefs_runtime.images.preprocess import Preprocess
 
 _MOST_REASONS = 5
 
@@ -71,7 +70,9 @@ def command(
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"-o {out}: the sheet is HTML; give it a name that ends with .html")
-    preprocess = _preprocess(given)
+    from edgefs.settings.frame import preprocess_by
+
+    preprocess = preprocess_by(given, size=given["size"], resize=given["resize"])
     check_data(data)
     check_file("-o", out)
     from edgefs.cli.terminal import progress_bars
@@ -89,17 +90,6 @@ def command(
         echo_json({"sheet": str(out), **sheet.to_json()})
         return
     _echo(sheet, out)
-
-
-def _preprocess(given: Mapping[str, Any]) -> Preprocess:
-    from edgefs_runtime.base.errors import BundleError, EdgefsError
-    from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
-
-    window = given["window"] or AS_THE_FILE_SAYS
-    try:
-        return Preprocess(**{**given, "window": window})
-    except BundleError as error:
-        raise EdgefsError(str(error)) from error
 
 
 def _given(ctx: click.Context, *names: str) -> Iterator[str]:

@@ -20,10 +20,10 @@ from edgefs.distilling.pictures import Archive, Pictures, Rendered
 from edgefs.embedding.network import stages_of
 from edgefs.progress import Steps
 from edgefs.settings.distill import DistillSettings
+from edgefs.settings.frame import preprocess_by
 from edgefs_runtime.base.errors import DataError, WeightsError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.images.listing import list_images, passed_over
-from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
 
 _RENDERED_SIDE = 192  # pixels of a rendered picture, before views are cut out of it
 _ARCHIVE_SIDE = 256  # the same of an image of an archive
@@ -105,15 +105,7 @@ def _pictures(
             settings.pictures, _RENDERED_SIDE, settings.seed, settings.workers, ahead=device.type == "cuda"
         )
         return rendered, "rendered", f"Pictures: {settings.pictures:,} rendered anew in each of {drawn}."
-    preprocess = Preprocess(
-        size=(_ARCHIVE_SIDE, _ARCHIVE_SIDE),
-        roi=settings.roi,
-        rotation=settings.rotation,
-        channels=settings.channels,
-        window=settings.window or AS_THE_FILE_SAYS,
-        page=settings.page,
-        damaged=settings.damaged,
-    )
+    preprocess = preprocess_by(vars(settings), size=(_ARCHIVE_SIDE, _ARCHIVE_SIDE))
     images, others = list_images(archive)
     images.sort()  # the order that trainings were always given them in
     choose, progress = settings.window is None, steps("read images")

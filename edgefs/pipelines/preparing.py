@@ -20,12 +20,12 @@ from edgefs.methods.task import Task
 from edgefs.pipelines.checking import head_of
 from edgefs.progress import Steps
 from edgefs.settings.adapt import AdaptSettings
+from edgefs.settings.frame import preprocess_by
 from edgefs.training import Checkpoints
-from edgefs_runtime.base.errors import BundleError, EdgefsError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import HEADS
 from edgefs_runtime.decision.judge import DecisionSettings
-from edgefs_runtime.images.preprocess import AS_THE_FILE_SAYS, Preprocess
+from edgefs_runtime.images.preprocess import Preprocess
 
 _FALLBACK = "blend"
 
@@ -132,18 +132,6 @@ def _backbone(settings: AdaptSettings, tell: Callable[[str], None]) -> Backbone:
 
 
 def _preprocess(settings: AdaptSettings, backbone: Backbone) -> Preprocess:
-    try:
-        preprocess = Preprocess(
-            size=settings.size or (backbone.size, backbone.size),
-            roi=settings.roi,
-            rotation=settings.rotation,
-            channels=settings.channels,
-            window=settings.window or AS_THE_FILE_SAYS,
-            page=settings.page,
-            damaged=settings.damaged,
-            resize=settings.resize,
-            symmetries=settings.symmetries or (),
-        )
-    except BundleError as error:
-        raise EdgefsError(str(error)) from error
+    size, symmetries = settings.size or (backbone.size, backbone.size), settings.symmetries or ()
+    preprocess = preprocess_by(vars(settings), size=size, resize=settings.resize, symmetries=symmetries)
     return dataclasses.replace(preprocess, symmetries=())  # the method chooses them
