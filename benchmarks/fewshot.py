@@ -51,8 +51,9 @@ from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime import Classifier
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.heads import HEADS
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.rejection import fit_rejection
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.teach.enrolment import Seen
 from edgefs_runtime.teach.refine import refinements

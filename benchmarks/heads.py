@@ -31,7 +31,8 @@ from edgefs.render import write_line
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.decision.heads import HEADS, LdaHead
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 
@@ -67,7 +68,7 @@ def rows(count: int, dim: int, seed: int) -> np.ndarray:
 
 def gallery(images: int, classes: int, views: int, dim: int) -> Snapshot:
     return Snapshot(
-        vectors=rows(images * views, dim, 0).reshape(images, -1),
+        held=rows(images * views, dim, 0).reshape(images, -1),
         labels=tuple(f"{label:04}" for label in range(classes)),
         dispositions=("ok",) * classes,
         classes=np.arange(images) % classes,

@@ -30,7 +30,8 @@ from data import data_folder
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
 

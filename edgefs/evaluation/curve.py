@@ -16,7 +16,7 @@ from edgefs.progress import Progress
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import fit_head
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 
 _SHOTS = (1, 2, 5, 10, 20, 50, 100)
 _MOST_CLASSES = 500  # each point takes five galleries, whose cost grows with the cube of their classes

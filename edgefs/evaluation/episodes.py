@@ -27,7 +27,8 @@ from edgefs.evaluation.calibration import calibration_error
 from edgefs.progress import Progress
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.decision import Decision, Disposition
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 
 
 @dataclass(frozen=True)

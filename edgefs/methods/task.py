@@ -26,7 +26,7 @@ from edgefs.training import Checkpoints
 from edgefs_runtime.decision.correction import Correction
 from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.decision.heads import TrainedHeadModel
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 

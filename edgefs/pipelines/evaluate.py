@@ -30,7 +30,8 @@ from edgefs_runtime.base.wording import counted
 from edgefs_runtime.classifier import Classifier
 from edgefs_runtime.decision.decision import Decision, Disposition
 from edgefs_runtime.decision.heads import TrainedHead
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import build_snapshot
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame

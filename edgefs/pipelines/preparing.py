@@ -24,7 +24,7 @@ from edgefs.settings.frame import preprocess_by
 from edgefs.training import Checkpoints
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import HEADS
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 _FALLBACK = "blend"

@@ -20,7 +20,7 @@ from edgefs.runs.parts import BackboneRecord, DataRecord, LeftOutRecord, SidesRe
 from edgefs_runtime.base.errors import EdgefsError, RunError
 from edgefs_runtime.bundle.manifest import gallery_head, is_trained
 from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 RUN = "run.json"

@@ -15,7 +15,8 @@ from edgefs.runs.run import Run
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, build_snapshot
 from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.preprocess import Preprocess

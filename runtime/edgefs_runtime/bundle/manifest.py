@@ -16,7 +16,7 @@ from edgefs_runtime.base.strict_json import read_json
 from edgefs_runtime.base.version import __version__, version_key
 from edgefs_runtime.bundle.identity import canonical_json
 from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 0

@@ -71,9 +71,9 @@ class Correction:
 
     def corrected(self, left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
         """The rows of a snapshot, left out, as if the embedder had not been trained on them."""
-        trained = self._is_trained(snapshot)[snapshot.classes]
+        trained = left_out.of(self._is_trained(snapshot)[snapshot.classes])
         strangeness = np.where(trained, self.shift + self.scale * left_out.strangeness, left_out.strangeness)
-        return LeftOutScores(left_out.scores, strangeness)
+        return left_out._replace(strangeness=strangeness)
 
     def temperature_of(self, snapshot: Snapshot) -> float:
         """What multiplies the temperature that this snapshot's rows suggest; 1 where no class of it was trained on."""

@@ -8,84 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import gmtime, strftime, time_ns
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.decision.decision import NO_NUMBER, Decision, Disposition, Verdict
-from edgefs_runtime.decision.heads import LeftOutScores, TrainedHead, fit_head
-from edgefs_runtime.decision.rejection import Rejection, fit_rejection, fit_temperature
+from edgefs_runtime.decision.heads import Head, TrainedHead, fit_head
+from edgefs_runtime.decision.measuring import Measured, measure
+from edgefs_runtime.decision.rejection import Rejection, softmax
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from edgefs_runtime.decision.correction import Correction
+    from edgefs_runtime.decision.held import Fit
 
 SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
 
 Seen = NDArray[np.float32] | str  # of a frame: its embedding [D], or why it can't be judged
-
-
-@dataclass(frozen=True)
-class DecisionSettings:
-    """How a bundle wants its decisions made.
-
-    Attributes:
-        head: kind and settings of the head that is computed from the gallery, `{"kind": "lda", "shrinkage": 0.5}`;
-            the default is the one that `adapt` takes where nothing is asked for.
-        budget: share of parts of known classes that may be refused as unknown, 0 to 1; 0 refuses nothing.
-        unknown: verdict for a part that no class fits.
-        overkill: share of ok parts that may be judged NG, whether as unknown or as a defect; None leaves refusing to
-            `budget` alone.
-        escape_cost: how many overkills one escape costs: a part is judged OK where its probability of being a defect
-            is at most 1 / (1 + escape_cost), good parts and defects being equally likely to come; None goes by the
-            nearest class.
-        correction: what sets right the left-out rows of an embedder that was trained on them; None where it was not.
-    """
-
-    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "blend"})
-    budget: float = 0.05
-    unknown: Literal["NG", "RECHECK"] = "NG"
-    overkill: float | None = None
-    escape_cost: float | None = None
-    correction: Correction | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.budget < 1:
-            raise BundleError(f"decision.budget = {self.budget!r}: expected a share from 0 to below 1")
-        if self.unknown not in ("NG", "RECHECK"):
-            raise BundleError(f"decision.unknown = {self.unknown!r}: expected NG or RECHECK")
-        if self.overkill is not None and not 0 < self.overkill < 1:
-            raise BundleError(f"decision.overkill = {self.overkill!r}: expected a share between 0 and 1")
-        if self.escape_cost is not None and not 0 < self.escape_cost < float("inf"):
-            raise BundleError(f"decision.escape_cost = {self.escape_cost!r}: expected a positive number")
-
-    @classmethod
-    def from_json(cls, head: Mapping[str, Any], fields: Mapping[str, Any]) -> DecisionSettings:
-        """Read what `to_json` wrote, beside the head's own settings.
-
-        Raises:
-            BundleError: a field is out of range.
-        """
-        numbers = {name: float(fields[name]) for name in ("overkill", "escape_cost") if fields.get(name) is not None}
-        correction = None
-        if fields.get("crossfit") is not None:
-            from edgefs_runtime.decision.correction import Correction  # of an embedder that was trained on its rows
-
-            correction = Correction.from_json(fields["crossfit"])
-        return cls(dict(head), float(fields["budget"]), fields["unknown"], correction=correction, **numbers)
-
-    def to_json(self) -> dict[str, Any]:
-        """All but the head, as plain JSON values; what is not set is left out."""
-        fields = {"budget": self.budget, "unknown": self.unknown}
-        correction = None if self.correction is None else self.correction.to_json()
-        optional = {"overkill": self.overkill, "escape_cost": self.escape_cost, "crossfit": correction}
-        return {**fields, **{name: value for name, value in optional.items() if value is not None}}
 
 
 class Judge:
@@ -111,19 +54,34 @@ class Judge:
         self.snapshot = snapshot
         self.settings = settings
         self._bundle = bundle
-        self._head = fit_head(settings.head, snapshot)
-        left_out = _of_images(self._head.left_out(), snapshot)
-        self.gallery_temperature = fit_temperature(left_out, snapshot.classes, self._head.default_temperature)
-        if settings.correction is not None:
-            self.gallery_temperature *= settings.correction.temperature_of(snapshot)
-            left_out = settings.correction.corrected(left_out, snapshot)
-        self.temperature = self.gallery_temperature
+        self._is_ok = tuple(disposition == "ok" for disposition in snapshot.dispositions)
+        self._head, self._measured = self._fitted()
+        self._rejection, self._of_ok = self._measured.rejection, self._measured.of_ok
+        self.gallery_temperature = self.temperature = self._measured.temperature
+        self._gallery_head = self._head
         self._trained = trained if trained is not None and trained.knows(snapshot) else None
         if self._trained is not None:
             self._head, self.temperature = self._trained.over(self._head), self._trained.temperature
-        self._rejection = fit_rejection(left_out, snapshot.classes, settings.budget)
-        self._is_ok = tuple(disposition == "ok" for disposition in snapshot.dispositions)
-        self._of_ok = self._rejection if settings.overkill is None else self._rejection_of_ok(left_out)
+
+    def _fitted(self) -> tuple[Head, Measured]:
+        """The gallery's head, and what its own rows say of its answers; of a large gallery as it was kept."""
+        snapshot, settings = self.snapshot, self.settings
+        if snapshot.fit is not None:
+            from edgefs_runtime.decision.remembered import recalled  # of large galleries alone
+
+            if found := recalled(snapshot, settings):
+                return found
+        head = fit_head(settings.head, snapshot)
+        return head, measure(head, snapshot, settings, self._is_ok, self._is_judged_defect)
+
+    @property
+    def fit(self) -> Fit | None:
+        """What need not be fitted again where the same gallery is opened; None of a small one."""
+        if not self.snapshot.is_large:
+            return None
+        from edgefs_runtime.decision.remembered import to_remember
+
+        return to_remember(self.settings, self._gallery_head, self._measured)
 
     @property
     def head(self) -> str:
@@ -167,20 +125,7 @@ class Judge:
         Negative where ok parts that look like a defect exceed it already: then nothing near an ok class is refused, and
         the budget is not kept.
         """
-        return None if self.settings.overkill is None else self._overkill_left
-
-    def _rejection_of_ok(self, left_out: LeftOutScores) -> Rejection:
-        """How parts near an ok class are refused so that all overkill together keeps its budget."""
-        ok = np.array(self._is_ok)[self.snapshot.classes] & np.isfinite(left_out.strangeness)
-        spoiled = np.zeros(len(ok), bool)
-        spoiled[ok] = [
-            self._is_judged_defect(scores.index(max(scores)), _softmax(scores, self.gallery_temperature))
-            for scores in left_out.scores[ok].tolist()
-        ]
-        self._overkill_left = float(self.settings.overkill or 0) - float(spoiled[ok].mean() if ok.any() else 0.0)
-        rows = ok & ~spoiled
-        reference = LeftOutScores(left_out.scores[rows], left_out.strangeness[rows])
-        return fit_rejection(reference, self.snapshot.classes[rows], max(0.0, self._overkill_left))
+        return self._measured.overkill_left
 
     def _is_judged_defect(self, nearest: int, probabilities: list[float]) -> bool:
         """Whether a part is judged NG by its class, refused or not."""
@@ -263,7 +208,7 @@ class Judge:
         if not all(map(math.isfinite, (*scores, strangeness))):
             return self.no_decision(f"the {self.head} head computed NaN or infinity for this image", part_id)
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:_RANKED]
-        best, probabilities = order[0], _softmax(scores, self.temperature)
+        best, probabilities = order[0], softmax(scores, self.temperature)
         rejection = self._rejection_near(self._is_ok[best])
         p_value = rejection.p_value(rejection.beside(strangeness, best))
         if not all(map(math.isfinite, probabilities)) or (rejection.rule != "none" and not math.isfinite(p_value)):
@@ -313,23 +258,6 @@ def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
         f"A part is refused as unknown where p is at most {thresholds['ok']:.2g} and it is nearest to a class of good "
         f"parts, or at most {thresholds['defect']:.2g} and nearest to a defect."
     )
-
-
-def _of_images(left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
-    """Leave out rows that are means: a mean looks less strange than any image of its class."""
-    if not snapshot.means:
-        return left_out
-    means = np.flatnonzero(np.isin(snapshot.parts, snapshot.means))
-    scores, strangeness = left_out.scores.copy(), left_out.strangeness.copy()
-    scores[means, snapshot.classes[means]], strangeness[means] = -np.inf, np.nan
-    return LeftOutScores(scores, strangeness)
-
-
-def _softmax(scores: list[float], temperature: float) -> list[float]:
-    largest = max(scores)
-    powers = [math.exp((score - largest) / temperature) for score in scores]
-    whole = sum(powers)
-    return [power / whole for power in powers]
 
 
 def _now() -> str:

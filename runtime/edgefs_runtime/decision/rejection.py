@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,13 +103,16 @@ def _median(ascending: NDArray[np.float64]) -> float:
     return float((ascending[(n - 1) // 2] + ascending[n // 2]) / 2)
 
 
-def fit_rejection(left_out: LeftOutScores, classes: NDArray[np.int64], budget: float) -> Rejection:
+def fit_rejection(
+    left_out: LeftOutScores, classes: NDArray[np.int64], budget: float, images: NDArray[np.int64] | None = None
+) -> Rejection:
     """The reference and the rule that the number of rows allows.
 
     Args:
         left_out: of the head that decides.
         classes: `[n]`, of its rows.
         budget: share of rows of known classes that may be refused, 0 to 1; 0 refuses nothing.
+        images: `[C]`, how many each class has, where `left_out` is of a sample.
     """
     told = np.isfinite(left_out.strangeness)
     scores, of = left_out.strangeness[told], classes[told]
@@ -120,10 +123,12 @@ def fit_rejection(left_out: LeftOutScores, classes: NDArray[np.int64], budget: f
     sums = np.bincount(of, weights=scores, minlength=n_classes) + _PRIOR_ROWS * scores.mean()
     centres = sums / (counts + _PRIOR_ROWS)
     residuals = scores - (sums[of] - scores) / (counts[of] - 1 + _PRIOR_ROWS)
-    spreads = _spreads(residuals, of, np.maximum(np.bincount(classes, minlength=n_classes) - 1, 1))
+    present = np.bincount(classes, minlength=n_classes) if images is None else images
+    spreads = _spreads(residuals, of, np.maximum(present - 1, 1))
     reference = np.sort(residuals / spreads[of])
     n = len(reference)
-    few = 2 * np.count_nonzero(counts > 1) < np.count_nonzero(np.bincount(classes))
+    compared = counts > 1 if images is None else (counts > 0) & (images > 1)
+    few = 2 * np.count_nonzero(compared) < np.count_nonzero(np.bincount(classes))
     if budget <= 0 or n < 2 or few or _median(reference) == reference[-1]:  # the last: no strange half
         return Rejection(reference, centres, spreads, budget, "none")
     return Rejection(reference, centres, spreads, budget, "conformal" if n + 1 >= 1 / budget else "student-t")
@@ -165,18 +170,44 @@ def fit_temperature(left_out: LeftOutScores, classes: NDArray[np.int64], default
     scores = left_out.scores[rows]
     scores = np.maximum(scores - scores.max(axis=1, keepdims=True), -1e9)
     right = classes[rows]
-    coarse = _best(scores, right, default * _COARSE)
-    return _best(scores, right, coarse * _FINE)
+    if left_out.rows is not None:  # of a large gallery
+        best, scores = _lowest, scores.astype(np.float32)
+    else:
+        best = _best
+    coarse = best(scores, right, default * _COARSE)
+    return best(scores, right, coarse * _FINE)
 
 
-def _best(scores: NDArray[np.float64], right: NDArray[np.int64], temperatures: NDArray[np.float64]) -> float:
+def _best(scores: NDArray[Any], right: NDArray[np.int64], temperatures: NDArray[np.float64]) -> float:
+    losses = [_loss(scores, right, temperature) for temperature in temperatures]
+    return float(temperatures[int(np.argmin(losses))])
+
+
+def _lowest(scores: NDArray[Any], right: NDArray[np.int64], temperatures: NDArray[np.float64]) -> float:
+    """As `_best`, asking for few: the loss is convex in 1/T, so it falls up to the best one and rises behind it."""
+    low, high = 0, len(temperatures) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _loss(scores, right, temperatures[middle]) <= _loss(scores, right, temperatures[middle + 1]):
+            high = middle
+        else:
+            low = middle + 1
+    return float(temperatures[low])
+
+
+def _loss(scores: NDArray[Any], right: NDArray[np.int64], temperature: float) -> float:
     n, n_classes = scores.shape
     smoothing = 0.25 / (n + 0.5)
-    losses = []
-    for temperature in temperatures:
-        scaled = scores / temperature
-        log_sum = np.log(np.exp(scaled).sum(axis=1))
-        own = scaled[np.arange(n), right]
-        others = (scaled.sum(axis=1) - own) / (n_classes - 1)
-        losses.append(float((log_sum - (1 - smoothing) * own - smoothing * others).sum()))
-    return float(temperatures[int(np.argmin(losses))])
+    scaled = scores / scores.dtype.type(temperature)
+    log_sum = np.log(np.exp(scaled).sum(axis=1))
+    own = scaled[np.arange(n), right]
+    others = (scaled.sum(axis=1, dtype=np.float64) - own) / (n_classes - 1)
+    return float((log_sum - (1 - smoothing) * own - smoothing * others).sum(dtype=np.float64))
+
+
+def softmax(scores: list[float], temperature: float) -> list[float]:
+    """Probabilities of classes from their scores."""
+    largest = max(scores)
+    powers = [math.exp((score - largest) / temperature) for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]

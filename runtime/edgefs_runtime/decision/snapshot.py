@@ -1,14 +1,16 @@
 """The gallery as the decision sees it: labelled embeddings, frozen.
 
 - `Enrolment`: what one act of teaching adds, k images of one class.
-- `Snapshot`: everything that counts at one moment, as arrays. Heads are computed from it and from nothing else.
+- `Snapshot`: everything that counts at one moment, as arrays. Heads are computed from it and from nothing else. The
+  rows of a large gallery may lie on the disk until somebody asks for them: its heads need its sums and a sample.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,9 +19,12 @@ from numpy.typing import NDArray
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import check_label, class_names
 from edgefs_runtime.decision.decision import Disposition
+from edgefs_runtime.decision.judged import MOST, judged
 
 if TYPE_CHECKING:
     from edgefs_runtime.decision.alignment import Alignment
+    from edgefs_runtime.decision.held import Fit, Held
+    from edgefs_runtime.decision.sums import Sums
 
 State = Literal["pending", "approved"]
 
@@ -78,8 +83,9 @@ class Snapshot:
     """Labelled embeddings at one moment.
 
     Attributes:
-        vectors: float32 `[N,V·D]`, in (device, seq) order: the order is part of the arithmetic's result. Raw, but for
-            rows that a device enrolled after a change of its camera: these are mapped into the space of the others.
+        held: float32 `[N,V·D]` or where they lie, in (device, seq) order: the order is part of the arithmetic's result.
+            Raw, but for rows that a device enrolled after a change of its camera: these are mapped into the space of
+            the others.
         labels: C class names, sorted.
         dispositions: C dispositions.
         classes: int64 `[N]`, index into `labels`.
@@ -90,9 +96,12 @@ class Snapshot:
         means: numbers of the parts that are none, but means of unlabelled images: they say where a class lies, and
             nothing of how its images spread.
         warnings: sentences, where some of the gallery could not be read and does not count.
+        content: digest of what the gallery holds, where two that hold the same are to be told without their rows.
+        known_sums: sums of its rows, where they are known.
+        fit: what decides by it, where that was kept.
     """
 
-    vectors: NDArray[np.float32]
+    held: NDArray[np.float32] | Held
     labels: tuple[str, ...]
     dispositions: tuple[Disposition, ...]
     classes: NDArray[np.int64]
@@ -102,6 +111,38 @@ class Snapshot:
     alignments: tuple[tuple[int, Alignment], ...] = ()
     means: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    content: str = field(default="", compare=False)
+    known_sums: Sums | None = field(default=None, compare=False, repr=False)
+    fit: Fit | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The embeddings, float32 `[N,V·D]`, read where they lie on the disk."""
+        return self.held if isinstance(self.held, np.ndarray) else self.held.load()
+
+    def take(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings of the images at some places `[n]`, float32 `[n,V,D]`."""
+        rows = self.held[places] if isinstance(self.held, np.ndarray) else self.held.take(places)
+        return rows.reshape(len(places), self.views, -1)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether heads are fitted from its sums and judged by a sample: above MOST images, unless D is larger."""
+        return len(self.classes) > MOST and len(self.classes) * self.views >= self.held.shape[1] // self.views
+
+    @cached_property
+    def sums(self) -> Sums:
+        """Sums of the rows by class, the same bit by bit however they came about."""
+        if self.known_sums is not None:
+            return self.known_sums
+        from edgefs_runtime.decision.held import sums_of_held  # of large galleries alone
+
+        return sums_of_held(self.held, self.classes, self.views, len(self.labels))
+
+    @cached_property
+    def judged(self) -> NDArray[np.int64]:
+        """Places of the images that are judged with their part left out."""
+        return judged(self.classes, self.parts, len(self.labels), self.means)
 
     def as_seen(self, enrolment: Enrolment) -> Enrolment:
         """An enrolment of this device as the gallery compares it."""
@@ -126,13 +167,13 @@ class Snapshot:
         if self is other:
             return True
         plain = ("sequence", "labels", "dispositions", "views", "means")
-        return (
-            all(getattr(self, name) == getattr(other, name) for name in plain)
-            and all(
-                np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors")
-            )
-            and _written(self.alignments) == _written(other.alignments)
-        )
+        if not all(getattr(self, name) == getattr(other, name) for name in plain):
+            return False
+        if self.content and other.content:
+            return self.content == other.content
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors")
+        ) and _written(self.alignments) == _written(other.alignments)
 
     @property
     def camera(self) -> int:
@@ -177,7 +218,7 @@ def build_snapshot(
     parts = _part_numbers(enrolments, names)
     groups = [group for enrolment in enrolments for group in enrolment.groups]
     return Snapshot(
-        vectors=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
+        held=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
         labels=labels,
         dispositions=tuple("defect" if label in defects else "ok" for label in labels),
         classes=np.concatenate(
@@ -210,15 +251,35 @@ def extended(
     first = int(snapshot.parts.max(initial=-1)) + 1
     own = np.full(int(chosen.sum()), labels.index(enrolment.label), np.int64)
     numbers = first + np.array(parts, np.int64)
+    held, sums = _held_with(snapshot, enrolment.vectors[chosen], moved, own, len(labels))
     return dataclasses.replace(
         snapshot,
-        vectors=np.concatenate([snapshot.vectors, enrolment.vectors[chosen]]),
+        held=held,
+        content="",
+        known_sums=sums,
+        fit=None,
         labels=labels,
         dispositions=tuple(of[label] for label in labels),
         classes=np.concatenate([moved[snapshot.classes], own]),
         parts=np.concatenate([snapshot.parts, numbers[chosen]]),
         means=(*snapshot.means, *_means(numbers.tolist(), enrolment.groups)),
     )
+
+
+def _held_with(
+    snapshot: Snapshot,
+    vectors: NDArray[np.float32],
+    moved: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    n_classes: int,
+) -> tuple[NDArray[np.float32] | Held, Sums | None]:
+    """Where rows lie when some more stand behind them, and the sums of a large gallery with them."""
+    if not snapshot.is_large:
+        return np.concatenate([snapshot.vectors, vectors]), None
+    from edgefs_runtime.decision.held import Extended, sums_with  # of large galleries alone
+
+    sums = sums_with(snapshot.sums.of_classes(moved, n_classes), vectors, classes, snapshot.views)
+    return Extended(snapshot.held, vectors), sums
 
 
 def first_views(enrolment: Enrolment, views: int) -> NDArray[np.float32]:

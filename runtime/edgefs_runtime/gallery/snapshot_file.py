@@ -76,7 +76,7 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
     vectors = np.frombuffer(data, "<f4", n * dim, start)
     classes, parts = np.frombuffer(data, "<i8", 2 * n, start + vectors.nbytes).reshape(2, n)
     return Snapshot(
-        vectors=vectors.reshape(n, dim).astype(np.float32, copy=False),
+        held=vectors.reshape(n, dim).astype(np.float32, copy=False),
         labels=tuple(header["labels"]),
         dispositions=tuple(header["dispositions"]),
         classes=classes.astype(np.int64, copy=False),

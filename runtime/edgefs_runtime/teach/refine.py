@@ -255,7 +255,7 @@ def _with_means(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels)
     gained = np.repeat(np.array(list(means), np.int64), _COUNTS)
     return dataclasses.replace(
         snapshot,
-        vectors=np.concatenate([snapshot.vectors, *means.values()]),
+        held=np.concatenate([snapshot.vectors, *means.values()]),
         classes=np.concatenate([snapshot.classes, gained]),
         parts=np.concatenate([snapshot.parts, snapshot.parts.max() + 1 + gained]),
     )

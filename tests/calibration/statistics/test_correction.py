@@ -10,7 +10,8 @@ import pytest
 from edgefs_calibration.statistics.correction import fit_correction
 from edgefs_runtime.decision.correction import Correction
 from edgefs_runtime.decision.heads import LeftOutScores, fit_head
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 DIM, CLASSES, FOLDS = 120, 4, 5

@@ -14,7 +14,7 @@ from edgefs.evaluation.auroc import auroc
 from edgefs.evaluation.calibration import calibration_error
 from edgefs.evaluation.episodes import EpisodePlan, run_episodes
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 
 
 def world(classes: int = 4, images: int = 20, apart: float = 6.0, group: int = 1) -> tuple[list[Sample], dict]:

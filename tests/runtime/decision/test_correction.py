@@ -9,7 +9,8 @@ import pytest
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.decision.correction import Correction
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgefs_runtime.base.errors import BundleError, GalleryError
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot, build_snapshot
 
 pytestmark = pytest.mark.device

@@ -15,7 +15,8 @@ from edgefs_runtime import Bundle, Classifier, ImageError
 from edgefs_runtime.answering import Answering
 from edgefs_runtime.decision.decision import Decision
 from edgefs_runtime.decision.heads import TrainedHead
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images.sources import frames_of
 from edgefs_runtime.teach.enrolment import Teaching

@@ -15,7 +15,8 @@ from heads import ONNX, TINY, TURNED, model, seed_of, with_head, written
 from edgefs_runtime import Bundle, BundleError, Classifier
 from edgefs_runtime.decision.heads import TrainedHead, TrainedHeadModel
 from edgefs_runtime.decision.heads.trained import as_scores
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import build_snapshot
 from edgefs_runtime.verify import verify
 

@@ -24,7 +24,8 @@ from edgefs.evaluation.auroc import auroc
 from edgefs.pipelines.export.precision.gate_plan import GatePlan
 from edgefs_calibration.statistics.flips import Flips
 from edgefs_runtime.decision.decision import Decision, Disposition
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 
 LEAST_DECISIONS = 500  # with fewer, not even an equal model clears half a point
 

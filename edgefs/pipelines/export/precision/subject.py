@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgefs.data import Sample
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.heads import TrainedHeadModel
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 

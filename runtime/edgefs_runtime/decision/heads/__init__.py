@@ -23,6 +23,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "linear": LinearHead,
     "prototype": PrototypeHead,
 }
+OF_MANY = ("blend", "lda", "prototype")  # those that a large gallery's sums are enough for
 
 __all__ = [
     "HEADS",
@@ -39,6 +40,13 @@ __all__ = [
 ]
 
 
+def of_many(kind: str) -> Callable[..., Head]:
+    """The head of a kind for large galleries."""
+    from edgefs_runtime.decision.heads.of_many import OF_MANY as BY_KIND  # rarely needed
+
+    return BY_KIND[kind]
+
+
 def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
     """Compute the head a manifest describes (`{"kind": "lda", …}`) from a snapshot.
 
@@ -50,6 +58,8 @@ def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
     if kind not in HEADS:
         raise BundleError(f"head {kind!r} is not known to this runtime (known: {', '.join(sorted(HEADS))})")
     try:
+        if snapshot.is_large and kind in OF_MANY:
+            return of_many(kind)(snapshot, **options)
         return HEADS[kind](snapshot, **options)
     except TypeError as error:
         raise BundleError(f"head {kind!r} does not take these settings: {error}") from error

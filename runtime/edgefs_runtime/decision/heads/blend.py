@@ -23,10 +23,10 @@ from edgefs_runtime.decision.heads.gaussian import Matrix
 from edgefs_runtime.decision.heads.lda import LdaHead, products_with
 from edgefs_runtime.decision.snapshot import Snapshot
 
-_BORROWED = 8.0  # times the scatter between, by the cube of the number of images of a class; 4 to 16 do as well
+BORROWED = 8.0  # times the scatter between, by the cube of the number of images of a class; 4 to 16 do as well
 # Where no class has a second image nothing in the gallery tells what a score is worth. Measured with one image a class
 # on five sets, steel and magnetic tile among them: four wanted 10 to 25, magnetic tile 80.
-_ALONE, _ALONE_WITH_VIEWS = 25.0, 16.0
+ALONE, ALONE_WITH_VIEWS = 25.0, 16.0
 
 
 class BlendHead(LdaHead):
@@ -39,9 +39,9 @@ class BlendHead(LdaHead):
     """
 
     def __init__(self, snapshot: Snapshot, shrinkage: float = 0.5, regression: float = 8.0) -> None:
-        self.default_temperature = _ALONE if snapshot.views == 1 else _ALONE_WITH_VIEWS
+        self.default_temperature = ALONE if snapshot.views == 1 else ALONE_WITH_VIEWS
         images = len(snapshot.classes) / len(snapshot.labels)  # of a class, in the mean
-        model = self._fit(snapshot, shrinkage, borrowed=_BORROWED / images**3)
+        model = self._fit(snapshot, shrinkage, borrowed=BORROWED / images**3)
         weight = regression * float((self._counts**-1.5).mean())
         self._regression = weight / (1 + weight)  # its share
         regressed = model.mean_mean @ model.regression * np.sqrt(self._counts)
@@ -58,12 +58,14 @@ class BlendHead(LdaHead):
         """Scores, and strangeness."""
         return Answer(self.scores(vectors), super().answer(vectors).strangeness)
 
-    def left_out(self) -> LeftOutScores:
+    def left_out(self, rows: NDArray[np.int64] | None = None) -> LeftOutScores:
         """Left-out scores in closed form (`SharedGaussian.left_out`); the shares and the scale are held."""
         found = super().left_out()
         images = np.broadcast_to(self._counts, found.scores.shape).copy()
         images[np.arange(len(images)), self._classes] = self._images_left
-        return LeftOutScores(self._blended(found.scores, self._left_out.regression, images), found.strangeness)
+        scores = self._blended(found.scores, self._left_out.regression, images)
+        found = LeftOutScores(scores, found.strangeness)
+        return found if rows is None else found.at(rows)
 
     def _blended(self, discriminants: Matrix, regression: Matrix, images: NDArray[np.int64]) -> Matrix:
         """The mean of both, of classes known from so many images."""

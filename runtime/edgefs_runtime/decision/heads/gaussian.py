@@ -198,17 +198,17 @@ def fit_shared_gaussian(
     if n < dim:
         products = stacked @ stacked.T
         scatter, towards = products[:n, :n], products[:n, n:]
-        alpha, beta = _ridge(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
-        factor = _factor(scatter, alpha / beta)
-        solved = _solve(factor, towards)  # G⁻¹WMᵀ
+        alpha, beta = ridge_of(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
+        factor = factor_of(scatter, alpha / beta)
+        solved = solve(factor, towards)  # G⁻¹WMᵀ
         weights = (means.T - residuals.T @ solved) / alpha
         row_mean, whitened = solved / beta, factor.T
         start, slope = 1 / beta, -alpha / beta**2
     else:
         scatter = residuals.T @ residuals
-        alpha, beta = _ridge(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
-        factor = _factor(beta * scatter, alpha)
-        weights = _solve(factor, means.T)
+        alpha, beta = ridge_of(float(np.trace(scatter)), means, counts, shrinkage, borrowed)
+        factor = factor_of(beta * scatter, alpha)
+        weights = solve(factor, means.T)
         row_mean, whitened = residuals @ weights, residuals @ factor.T
         start, slope = 0.0, 1.0
     mean_mean = means @ weights
@@ -232,7 +232,7 @@ def fit_shared_gaussian(
     )
 
 
-def _ridge(
+def ridge_of(
     within: float, means: Matrix, counts: NDArray[np.int64], shrinkage: float, borrowed: float
 ) -> tuple[float, float]:
     """Ridge of the pooled covariance: α and β.
@@ -256,7 +256,7 @@ def _ridge(
     return shrinkage * spread / dim, max(1.0 - shrinkage, 1e-9) / n
 
 
-def _factor(matrix: Matrix, ridge: float) -> Matrix:
+def factor_of(matrix: Matrix, ridge: float) -> Matrix:
     """Lower triangle R with RᵀR = (matrix + ridge·I)⁻¹, in the place of the matrix."""
     matrix.flat[:: len(matrix) + 1] += ridge
     _invert(matrix)
@@ -291,7 +291,7 @@ def _invert(matrix: Matrix) -> None:
     matrix[:half, half:] = 0.0
 
 
-def _solve(factor: Matrix, columns: Matrix) -> Matrix:
+def solve(factor: Matrix, columns: Matrix) -> Matrix:
     """RᵀRX: what the matrix whose inverted factor R is takes to columns X `[n,K]`."""
     halfway, found = np.empty_like(columns), np.empty_like(columns)
     for strip in _strips(len(factor)):

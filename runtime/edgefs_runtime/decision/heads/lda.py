@@ -26,8 +26,8 @@ from edgefs_runtime.decision.snapshot import Snapshot
 _PRIOR_ROWS = 2  # how many images the pooled spread counts for in a class's own
 # Where no class has a second image nothing in the gallery tells what a score is worth. These were measured with one
 # image a class on two sets, an easy and a hard one: too unsure for the one, too sure for the other.
-_ALONE, _ALONE_WITH_VIEWS = 55.0, 225.0
-_BACKGROUND = 0.95  # of its distance is taken off; 0.9 to 0.98 do as well on every set that was tried
+ALONE, ALONE_WITH_VIEWS = 55.0, 225.0
+BACKGROUND = 0.95  # of its distance is taken off; 0.9 to 0.98 do as well on every set that was tried
 
 
 class LdaHead:
@@ -39,7 +39,7 @@ class LdaHead:
     """
 
     def __init__(self, snapshot: Snapshot, shrinkage: float = 0.5) -> None:
-        self.default_temperature = _ALONE if snapshot.views == 1 else _ALONE_WITH_VIEWS
+        self.default_temperature = ALONE if snapshot.views == 1 else ALONE_WITH_VIEWS
         self._fit(snapshot, shrinkage)
 
     def _fit(self, snapshot: Snapshot, shrinkage: float, borrowed: float = 0.0) -> SharedGaussian:
@@ -52,7 +52,7 @@ class LdaHead:
         asked = np.arange(len(rows) * views) % views == 0
         self._left_out = model.left_out(np.repeat(snapshot.parts, views), asked)
         # Where no class has a second row, or there is nothing else, the background is all there is.
-        self._share = _BACKGROUND if len(snapshot.labels) < len(rows) * views else 0.0
+        self._share = BACKGROUND if len(snapshot.labels) < len(rows) * views else 0.0
         self._counts = np.bincount(snapshot.classes)  # images
         self._images_left = self._counts[snapshot.classes] - np.bincount(snapshot.parts)[snapshot.parts]
         self._spread = self._spread_of_classes()
@@ -73,39 +73,52 @@ class LdaHead:
         products = products_with(self._weights, vectors).astype(np.float64)
         scores = products - self._offsets
         lengths = self._lengths(vectors)
-        background = lengths - _dots(products_with(self._background, products), products)
+        background = lengths - dots(products_with(self._background, products), products)
         return Answer(scores, lengths - 2 * scores.max(axis=1) - self._share * background)
 
-    def left_out(self) -> LeftOutScores:
+    def left_out(self, rows: NDArray[np.int64] | None = None) -> LeftOutScores:
         """Left-out scores in closed form (`SharedGaussian.left_out`)."""
         at = np.arange(len(self._classes)), self._classes
         error = np.broadcast_to(self._spread / self._counts, self._left_out.classes.shape).copy()
         error[at] = self._spread[self._classes] / np.maximum(self._images_left, 1)
         distances = self._left_out.classes - error
         strangeness = distances.min(axis=1) - self._share * self._left_out.background
-        return LeftOutScores(
-            scores=-0.5 * distances, strangeness=np.where(np.isinf(distances[at]), np.nan, strangeness)
-        )
+        found = LeftOutScores(-0.5 * distances, np.where(np.isinf(distances[at]), np.nan, strangeness))
+        return found if rows is None else found.at(rows)
 
     def _spread_of_classes(self) -> Matrix:
         """Squared distance `[K]` of a class's images from its true mean; where few tell, nearer to that of all."""
         own = self._left_out.classes[np.arange(len(self._classes)), self._classes]
-        told = np.isfinite(own)
-        counts = np.bincount(self._classes[told], minlength=len(self._counts))
-        if not told.any():
-            return np.zeros(len(counts))
-        spread = own[told] / (1 + 1 / self._images_left[told])  # the mean of the others is off as well
-        sums = np.bincount(self._classes[told], weights=spread, minlength=len(counts))
-        return np.asarray((sums + _PRIOR_ROWS * spread.mean()) / (counts + _PRIOR_ROWS))
+        return spread_of_classes(own, self._classes, self._images_left, len(self._counts))
 
     def _lengths(self, vectors: NDArray[np.float32]) -> Matrix:
         """Squared length `[N]` of rows `[N,D]` under the inverse covariance."""
         if self._residuals is None:
             white = products_with(self._factor, vectors).astype(np.float64)
-            return _dots(white, white)
+            return dots(white, white)
         plain = vectors.astype(np.float64)
         within = products_with(self._factor, products_with(self._residuals, vectors)).astype(np.float64)
-        return np.asarray((_dots(plain, plain) - _dots(within, within)) / self._alpha)
+        return np.asarray((dots(plain, plain) - dots(within, within)) / self._alpha)
+
+
+def spread_of_classes(
+    own: Matrix, classes: NDArray[np.int64], images_left: NDArray[np.int64], n_classes: int
+) -> Matrix:
+    """Squared distance `[K]` of a class's images from its true mean, from those of left-out ones `[n]` from theirs.
+
+    Args:
+        own: squared distances of images, infinite where the class was gone.
+        classes: of these images.
+        images_left: how many images the class had without them.
+        n_classes: K.
+    """
+    told = np.isfinite(own)
+    counts = np.bincount(classes[told], minlength=n_classes)
+    if not told.any():
+        return np.zeros(n_classes)
+    spread = own[told] / (1 + 1 / images_left[told])  # the mean of the others is off as well
+    sums = np.bincount(classes[told], weights=spread, minlength=n_classes)
+    return np.asarray((sums + _PRIOR_ROWS * spread.mean()) / (counts + _PRIOR_ROWS))
 
 
 def products_with(rows: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
@@ -115,10 +128,10 @@ def products_with(rows: NDArray[Any], vectors: NDArray[Any]) -> NDArray[Any]:
     device wait for the processors that onnxruntime's idle threads are still spinning on: milliseconds, measured on two
     cores, against 50 µs.
     """
-    return np.asarray(vectors @ rows.T if len(vectors) > 1 else _dots(rows, vectors)[None])
+    return np.asarray(vectors @ rows.T if len(vectors) > 1 else dots(rows, vectors)[None])
 
 
-def _dots(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+def dots(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     """Inner products `[n]` of rows `[n,D]` with others, row by row or with the only one."""
     if hasattr(np, "vecdot"):  # numpy 2
         return np.asarray(np.vecdot(rows, others))

@@ -54,7 +54,7 @@ class LinearHead:
         scores = self.scores(vectors)
         return Answer(scores, 1.0 - scores.max(axis=1))
 
-    def left_out(self) -> LeftOutScores:
+    def left_out(self, rows: NDArray[np.int64] | None = None) -> LeftOutScores:
         """Left-out scores, exact with the penalty held: a part's errors grow by (I − H)⁻¹, their block of the hat."""
         snapshot, views = self._snapshot, self._snapshot.views
         parts = np.repeat(snapshot.parts, views)
@@ -68,7 +68,8 @@ class LinearHead:
         at = np.arange(len(found)), snapshot.classes
         alone = np.bincount(snapshot.parts)[snapshot.parts] == np.bincount(snapshot.classes)[snapshot.classes]
         found[at] = np.where(alone, -np.inf, found[at])
-        return LeftOutScores(scores=found, strangeness=np.where(alone, np.nan, 1.0 - found.max(axis=1)))
+        told = LeftOutScores(found, np.where(alone, np.nan, 1.0 - found.max(axis=1)))
+        return told if rows is None else told.at(rows)
 
     def _hat(self, held: NDArray[np.int64]) -> Matrix:
         if len(self._inverse) == len(self._rows):

@@ -155,9 +155,9 @@ class _Over:
         """Scores of the one, strangeness of the other."""
         return Answer(self._trained.scores(vectors), self._fallback.answer(vectors).strangeness)
 
-    def left_out(self) -> LeftOutScores:
+    def left_out(self, rows: NDArray[np.int64] | None = None) -> LeftOutScores:
         """Scores of the gallery's head: what was trained on its rows can't be asked what it would say without them."""
-        return self._fallback.left_out()
+        return self._fallback.left_out(rows)
 
 
 def _session(onnx: bytes) -> Any:

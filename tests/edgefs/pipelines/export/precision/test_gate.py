@@ -15,7 +15,7 @@ from edgefs.embedding.enrolments import Embedded
 from edgefs.pipelines.export.precision.gate import Change, Gate, measure_gate
 from edgefs.pipelines.export.precision.gate_plan import GatePlan
 from edgefs_runtime.base.errors import DataError
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 
 Vectors = dict[str, NDArray[np.float32]]
 
