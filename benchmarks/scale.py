@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=512, help="of one view")
     parser.add_argument("--keep", type=Path, help="where the gallery is made, and found the next time")
     parser.add_argument("--adapt", type=int, nargs="+", help="numbers of classes to time `edgefs adapt` with")
-    parser.add_argument("--measure", choices=("first", "again", "enroll"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=("without", "with", "enroll"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measure(options.measure, options.keep / "scale.gallery", seed(options.dim))
@@ -79,7 +79,7 @@ def time_gallery(options: argparse.Namespace, folder: Path) -> None:
         make(path, options)
     print(f"{options.images:,} images x {VIEWS} views x {options.dim}, {options.classes:,} classes: ", end="")
     print(f"{path.stat().st_size / 1e6:,.0f} MB", flush=True)
-    for what in ("first", "again", "enroll"):
+    for what in ("without", "enroll", "with", "enroll", "with"):
         command = ["taskset", "-c", "0", sys.executable, __file__, "--measure", what, "--keep", str(folder)]
         subprocess.run([*command, "--dim", str(options.dim)], check=True)
 
@@ -102,11 +102,15 @@ def measure(what: str, path: Path, of: Seed) -> None:
             opened = time.perf_counter()
             gallery.enroll(enrolment("class 0001", SHOTS, time.time_ns() % 2**32, of.dim // VIEWS))
             judge = Judge(gallery.snapshot(), SETTINGS, of.digest)
+            gallery.remember(judge.fit)
             print(f"  enroll {SHOTS} images and fit anew: {time.perf_counter() - opened:8.2f} s", end="")
             gallery.undo()
+            gallery.remember(Judge(gallery.snapshot(), SETTINGS, of.digest).fit)
     else:
+        if what == "without":
+            path.with_name(path.name + ".snapshot").unlink(missing_ok=True)
         judge = Judge(read_snapshot(path, of), SETTINGS, of.digest)
-        print(f"  open ({what}) until it decides:  {time.perf_counter() - started:8.2f} s", end="")
+        print(f"  open {what:7} a kept fit:       {time.perf_counter() - started:8.2f} s", end="")
     before = time.perf_counter()
     answers = [judge.decide(row[None])[0] for row in asked]
     said = hashlib.sha256(repr([(answer.verdict, answer.label) for answer in answers]).encode()).hexdigest()[:8]

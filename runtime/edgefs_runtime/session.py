@@ -105,8 +105,11 @@ class Session:
                 from edgefs_runtime.gallery import Gallery
 
                 self._owned = Gallery.open(self.path, seed_of(self._bundle), wait=self.wait)
-                if self.judge is not None and self.judge.snapshot.sequence != self._owned.sequence:
-                    self.judge = self._judge_now(self._owned)  # another process taught it something since it was read
+                before = self.judge.snapshot if self.judge is not None else None
+                if before is not None and (before.is_large or before.sequence != self._owned.sequence):
+                    # Another process taught it something since it was read; or its rows lie in the file, of which this
+                    # process has now the only connection.
+                    self.judge = self._judge_now(self._owned)
             return self._owned
 
     @contextmanager
@@ -215,6 +218,8 @@ class Session:
         """Decide by what the gallery holds now, and note what challenge parts get by it."""
         before = self.judge
         self.judge, self._asked = self._judge_now(gallery), None
+        if self.judge is not None and self.judge.snapshot.is_large:
+            gallery.remember(self.judge.fit)
         self.head_note = _head_note(before, self.judge)
         if challenge := self.kept_parts:
             challenge.note(self.judge)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.version import __version__
-from edgefs_runtime.decision.heads import Head, of_many
+from edgefs_runtime.decision.heads import Head, large
 from edgefs_runtime.decision.heads.of_many import Kept
 from edgefs_runtime.decision.held import Fit
 from edgefs_runtime.decision.measuring import Measured
@@ -38,7 +38,7 @@ def recalled(snapshot: Snapshot, settings: DecisionSettings) -> tuple[Head, Meas
     if fit is None or fit.key != key_of(settings):
         return None
     options = dict(settings.head)
-    head = of_many(str(options.pop("kind")))(snapshot, **options, kept=fit.head)
+    head = large(str(options.pop("kind")))(snapshot, **options, kept=fit.head)
     rejection, of_ok = (_rejection(fit, name) for name in ("rejection", "of_ok"))
     return head, Measured(fit.numbers["temperature"], rejection, of_ok, fit.numbers["overkill_left"])
 

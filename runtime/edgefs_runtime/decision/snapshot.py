@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +128,7 @@ class Snapshot:
     @property
     def is_large(self) -> bool:
         """Whether heads are fitted from its sums and judged by a sample: above MOST images, unless D is larger."""
-        return len(self.classes) > MOST and len(self.classes) * self.views >= self.held.shape[1] // self.views
+        return len(self.classes) > max(MOST, int(self.held.shape[1]) // self.views**2)
 
     @cached_property
     def sums(self) -> Sums:
@@ -210,6 +210,51 @@ def build_snapshot(
         raise GalleryError(f"the gallery mixes embeddings of {sorted(dimensions)} dimensions")
     if dimensions.pop() % views:
         raise GalleryError(f"the gallery does not hold {views} embeddings of each image")
+    return Snapshot(
+        held=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
+        **described(enrolments),
+        sequence=sequence,
+        views=views,
+        alignments=tuple(alignments),
+    )
+
+
+class Taught(Protocol):
+    """What is told of images that were taught together."""
+
+    @property
+    def label(self) -> str:
+        """The class."""
+        ...
+
+    @property
+    def disposition(self) -> Disposition:
+        """What the line does with it."""
+        ...
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the images."""
+        ...
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The parts that they show; empty where unknown."""
+        ...
+
+
+class Described(TypedDict):
+    """All of a snapshot that does not need the rows."""
+
+    labels: tuple[str, ...]
+    dispositions: tuple[Disposition, ...]
+    classes: NDArray[np.int64]
+    parts: NDArray[np.int64]
+    means: tuple[int, ...]
+
+
+def described(enrolments: Sequence[Taught]) -> Described:
+    """Classes and parts of enrolments, in their order, as `build_snapshot` tells them."""
     names = class_names({enrolment.label for enrolment in enrolments})
     labels = tuple(sorted(set(names.values())))
     position = {name: number for number, name in enumerate(labels)}
@@ -217,17 +262,13 @@ def build_snapshot(
     defects = {names[enrolment.label] for enrolment in enrolments if enrolment.disposition == "defect"}
     parts = _part_numbers(enrolments, names)
     groups = [group for enrolment in enrolments for group in enrolment.groups]
-    return Snapshot(
-        held=np.concatenate([enrolment.vectors for enrolment in enrolments]).astype(np.float32, copy=False),
+    return Described(
         labels=labels,
         dispositions=tuple("defect" if label in defects else "ok" for label in labels),
         classes=np.concatenate(
-            [np.full(len(enrolment.vectors), index[enrolment.label], np.int64) for enrolment in enrolments]
+            [np.full(len(enrolment.digests), index[enrolment.label], np.int64) for enrolment in enrolments]
         ),
         parts=parts,
-        sequence=sequence,
-        views=views,
-        alignments=tuple(alignments),
         means=_means(parts.tolist(), groups),
     )
 
@@ -295,7 +336,7 @@ def _means(parts: Sequence[int], groups: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted({part for part, group in zip(parts, groups, strict=True) if group == REFINED}))
 
 
-def _part_numbers(enrolments: Sequence[Enrolment], names: Mapping[str, str]) -> NDArray[np.int64]:
+def _part_numbers(enrolments: Sequence[Taught], names: Mapping[str, str]) -> NDArray[np.int64]:
     numbers: dict[tuple[str, str], int] = {}
     parts = [
         numbers.setdefault((names[enrolment.label], group or digest), len(numbers))

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
 from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.gallery.blobs import StoredBlobs
 from edgefs_runtime.gallery.decrees import APPROVE, LASTING, approved_by
 from edgefs_runtime.gallery.deeds import DEED, deed_of
 from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Key, Record, Removed
@@ -63,7 +64,7 @@ class Ledger:
     def __init__(self, records: Iterable[Record] = (), device: str = "", formerly: Sequence[str] = ()) -> None:
         self.device = device
         self.formerly = tuple(formerly)
-        self.blobs: dict[str, bytes] = {}
+        self.blobs: MutableMapping[str, bytes] = {}
         self.lost: set[Key] = set()
         self.apart: dict[Key, Event] = {}
         self.problems: list[Problem] = []
@@ -94,7 +95,7 @@ class Ledger:
     def with_rows(self, records: Iterable[Record], blobs: Mapping[str, bytes] | None = None) -> Ledger:
         """What the ledger would be with further rows; rows decoded here need not be decoded there."""
         further = Ledger(self.records, self.device, self.formerly)
-        further.blobs = {**self.blobs, **(blobs or {})}
+        further.blobs = _with(self.blobs, blobs or {})
         further.tips = dict(self.tips)
         further.lost, further.problems, further.apart = set(self.lost), list(self.problems), dict(self.apart)
         further._enrolments = dict(self._enrolments)
@@ -229,6 +230,12 @@ class Ledger:
         """How many images of some events nobody removed."""
         return sum(len(self.kept(event)) for event in events)
 
+    def counts_more_than(self, most: int, seed_device: str) -> bool:
+        """Whether more images than so many decide."""
+        if sum(event.n for event in self.events.values()) <= most:
+            return False
+        return self.images(self.view(seed_device)) > most
+
     def digests(self, event: Event) -> list[str]:
         """The images of an event that nobody removed."""
         digests = json.loads(event.digests)
@@ -241,6 +248,8 @@ class Ledger:
     def enrolment(self, event: Event) -> Enrolment:
         """What an event teaches of its images that nobody removed, as its device's camera saw it."""
         key = event.key, tuple(self.kept(event))
+        if isinstance(self.blobs, StoredBlobs):  # a large gallery's stay in the file
+            return _only(self._aligned(event), key[1])
         if key not in self._enrolments:
             self._enrolments[key] = _only(self._aligned(event), key[1])
         return self._enrolments[key]
@@ -276,16 +285,20 @@ class Ledger:
         Only that device's earlier rows are looked at, which no merge can come between: so every gallery maps the row
         the same way.
         """
+        enrolment = event.enrolment(self.blobs[event.vectors_digest] if event.vectors_digest else None)
+        key = self.alignment_key(event)
+        if key is None:
+            return enrolment
+        return dataclasses.replace(enrolment, vectors=self._alignment(self.events[key])(enrolment.vectors))
+
+    def alignment_key(self, event: Event) -> Key | None:
+        """The row of the alignment that stood on an event's device when it was taught."""
         device, seq = event.origin
         before = {key for key in self._aligns.get(device, ()) if key[1] < seq}
         if before:
             removals = (row for key, row in self.removals.items() if key[0] == device and key[1] < seq)
             before -= {target for row in removals for target in row.target_keys}
-        enrolment = event.enrolment(self.blobs[event.vectors_digest] if event.vectors_digest else None)
-        if not before:
-            return enrolment
-        through = self._alignment(self.events[max(before)])
-        return dataclasses.replace(enrolment, vectors=through(enrolment.vectors))
+        return max(before, default=None)
 
     def _alignment(self, event: Event) -> Alignment:
         if event.key not in self._alignments:
@@ -344,6 +357,10 @@ def _only(enrolment: Enrolment, positions: Sequence[int]) -> Enrolment:
         groups=tuple(enrolment.groups[position] for position in positions),
         thumbnails=tuple(enrolment.thumbnails[position] for position in positions),
     )
+
+
+def _with(blobs: MutableMapping[str, bytes], further: Mapping[str, bytes]) -> MutableMapping[str, bytes]:
+    return blobs.beside(further) if isinstance(blobs, StoredBlobs) else {**blobs, **further}
 
 
 def once_per_origin(events: Iterable[Event]) -> Iterable[Event]:

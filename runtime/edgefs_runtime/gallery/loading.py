@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edgefs_runtime.base.wording import counted, plain
+from edgefs_runtime.decision.judged import MOST
+from edgefs_runtime.gallery.blobs import BlobDamagedError, Opened, StoredBlobs
 from edgefs_runtime.gallery.database import gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import lost_of
 from edgefs_runtime.gallery.ledger import Ledger, Problem, Tip
@@ -26,13 +28,16 @@ _MOST_NUMBERS = 1_000_000  # that a tip may be ahead of the rows; more is the ti
 _MOST_PARTS = 5  # that a sentence names
 
 
-def load_ledger(connection: sqlite3.Connection, path: Path, mark: Mark | None = None) -> Ledger:
+def load_ledger(
+    connection: sqlite3.Connection, path: Path, mark: Mark | None = None, later: Opened | None = None
+) -> Ledger:
     """Read all rows; what is damaged or missing is in the ledger's `problems` and does not count.
 
     Args:
         connection: to the file.
         path: of the file.
         mark: what was acknowledged last, where it was read before the file; else it is read now.
+        later: opens the file again: the embeddings of a large gallery are then read, and checked, when asked for.
 
     Raises:
         GalleryDamagedError: SQLite can't read the file, it ends too early, or the row that describes it is damaged.
@@ -40,25 +45,26 @@ def load_ledger(connection: sqlite3.Connection, path: Path, mark: Mark | None = 
     with gallery_errors(path):
         meta = read_meta(connection, path)
         refuse_cut(connection, path)
-        stored = read_stored(connection)
+        stored = read_stored(connection, None if later is None else MOST)
     own = (meta.device, *json.loads(meta.formerly or "[]"))
-    return ledger_of(stored, mark or read_mark(path), own)
+    return ledger_of(stored, mark or read_mark(path), own, later)
 
 
-def ledger_of(stored: Stored, mark: Mark | None, own: tuple[str, ...]) -> Ledger:
+def ledger_of(stored: Stored, mark: Mark | None, own: tuple[str, ...], later: Opened | None = None) -> Ledger:
     """The ledger of what a file holds.
 
     Args:
         stored: rows, whatever their checksums say.
         mark: what was acknowledged last; None where that is not known.
         own: the file's name for itself, and those that it had before it was restored.
+        later: opens the file again, where embeddings were left in it.
     """
     ledger = sorted_out(stored.records, stored.tips, mark, own)
-    ledger.blobs = stored.blobs
+    ledger.blobs = stored.blobs if stored.sizes is None or later is None else StoredBlobs(stored.sizes, later)
     if stored.is_torn:
         ledger.is_torn = True
         ledger.problems.append(Problem((), "some of the file's pages can't be read"))
-    unread = _without_blobs(ledger, stored.blobs)
+    unread = _without_blobs(ledger)
     ledger.problems += [problem for key, problem in unread.items() if key not in ledger.lost]
     ledger.set_apart(unread)
     return ledger
@@ -177,20 +183,54 @@ def _still_removes(record: Removed, whole: dict[Key, Record]) -> Removed | None:
         return None
 
 
-def _without_blobs(ledger: Ledger, blobs: dict[str, bytes]) -> dict[Key, Problem]:
+def read_blobs(ledger: Ledger) -> None:
+    """Read, and check, the embeddings that were left in the file; events of which they are damaged are set apart."""
+    left = ledger.blobs
+    if not isinstance(left, StoredBlobs):
+        return
+    found: dict[str, bytes] = {}
+    with left.reading():
+        for digest in list(left):
+            try:
+                found[digest] = left[digest]
+            except BlobDamagedError:
+                set_damaged_apart(ledger, digest)
+    ledger.blobs = found
+
+
+def set_damaged_apart(ledger: Ledger, digest: str) -> None:
+    """Set the events apart whose embeddings turned out to be damaged when they were read."""
+    for event in ledger.standing():
+        if event.vectors_digest == digest:
+            ledger.problems.append(_of_blob(event, "damaged"))
+            ledger.set_apart([event.key])
+    del ledger.blobs[digest]
+
+
+def _without_blobs(ledger: Ledger) -> dict[Key, Problem]:
     """Events that would count and whose embeddings are gone or changed; which others lack them is no matter."""
     problems: dict[Key, Problem] = {}
     for event in ledger.standing():
         wanted = event.vectors_digest
         if not wanted:
             continue
-        found = blobs.get(wanted)
-        is_short = found is not None and len(found) != 4 * event.n * event.dim
-        if found is None or is_short or hashlib.sha256(found).hexdigest() != wanted:
-            fault = "lost" if found is None else "damaged"
-            sentence = f"the embeddings of {name_of(event)} are {fault}, it does not count: {told_of(event)}"
-            problems[event.key] = Problem((event.key,), plain(sentence), True)
+        if wanted not in ledger.blobs:
+            problems[event.key] = _of_blob(event, "lost")
+        elif not _is_whole(ledger.blobs, wanted, 4 * event.n * event.dim):
+            problems[event.key] = _of_blob(event, "damaged")
     return problems
+
+
+def _is_whole(blobs: Mapping[str, bytes], digest: str, size: int) -> bool:
+    """Whether embeddings are what was written; of those that stay in the file, whether they are as long."""
+    if isinstance(blobs, StoredBlobs):
+        return blobs.size(digest) == size
+    return len(blobs[digest]) == size and hashlib.sha256(blobs[digest]).hexdigest() == digest
+
+
+def _of_blob(event: Event, fault: str) -> Problem:
+    sentence = f"the embeddings of {name_of(event)} are {fault}, it does not count: {told_of(event)}"
+    return Problem((event.key,), plain(sentence), True)
 
 
 def _runs(numbers: list[int]) -> list[tuple[int, int]]:

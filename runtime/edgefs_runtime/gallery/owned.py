@@ -9,11 +9,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -45,6 +45,10 @@ from edgefs_runtime.gallery.seed import Seed, plain_text
 from edgefs_runtime.gallery.snapshot_file import snapshot_path, write_snapshot
 from edgefs_runtime.gallery.writing import Writer
 
+if TYPE_CHECKING:
+    from edgefs_runtime.decision.held import Fit
+    from edgefs_runtime.gallery.fitted_file import Fitted
+
 _logger = logging.getLogger(__name__)
 
 Guard = Callable[[Snapshot, Snapshot], None]  # is shown what counts and what would, and raises where that must not be
@@ -66,11 +70,12 @@ class Owned:
         self._seed = seed
         self._connection = connection
         self._lock = threading.RLock()
-        self._ledger = load_ledger(connection, path)
+        self._ledger = self._loaded()
         if self._ledger.is_torn:
             raise GalleryDamagedError(f"gallery {path} is damaged (pages that can't be read); {CURE}")
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
         self._snapshot: Snapshot | None = None
+        self._latest: Snapshot | None = None  # also when something was written since
         self._writer = Writer(connection, path)
         self._keep_days = read_meta(connection, path).keep_days
         self._is_closed = False
@@ -160,8 +165,32 @@ class Owned:
         """
         with self._lock:
             if self._snapshot is None:
-                self._snapshot = view_of(self._ledger, self._seed, self.device)
+                self._snapshot = self._latest = view_of(self._ledger, self._seed, self.device, self._before)
             return self._snapshot
+
+    def remember(self, fit: Fit | None) -> None:
+        """Keep what decides by a large gallery as it is now, for its readers and for whoever opens it next."""
+        with self._lock:
+            snapshot = self.snapshot()
+            if not snapshot.is_large or isinstance(snapshot.held, np.ndarray):
+                return
+            from edgefs_runtime.gallery.keeping import keep
+
+            try:
+                keep(self.path, snapshot, self._seed, fit)
+            except OSError as error:
+                _logger.warning("%s: other processes can't read it until it is closed (%s)", self.path, error)
+
+    def _loaded(self) -> Ledger:
+        return load_ledger(self._connection, self.path, later=lambda: nullcontext(self._connection))
+
+    def _before(self) -> Snapshot | Fitted | None:
+        """What counted before, or what an earlier owner kept of it."""
+        if self._latest is not None:
+            return self._latest
+        from edgefs_runtime.gallery.fitted_file import load_fitted
+
+        return load_fitted(self.path, self._seed)
 
     def known(self) -> dict[str, str]:
         """The class of every image that was taught and counts or is pending, by the image's digest."""
@@ -218,6 +247,7 @@ class Owned:
         """What would count with further rows, where a guard is there and lets them pass."""
         if guard is None:
             return None
+        self._view(self._ledger)
         after = self._view(self._ledger.with_rows(rows, blobs))
         guard(self._view(self._ledger), after)
         return after
@@ -259,12 +289,13 @@ class Owned:
         self._ledger.add(rows)
         self._ledger.blobs.update(blobs)
         if self._ledger.problems:  # what was lost may have come with these rows
-            self._ledger, after = load_ledger(self._connection, self.path), None
+            self._ledger, after = self._loaded(), None
         seq, digest = self._ledger.tip(self.device)
         self._writer.note(Mark(self.device, seq, digest, self._ledger.sequence, now()))
-        self._let_go()
         self._snapshot = after if after is not None and after.labels else None
+        self._latest = self._snapshot or self._latest
         self._publish()
+        self._let_go()
 
     def _let_go(self, *, at_once: bool = False) -> None:
         """Let go of what was forgotten long ago; an act stands whether or not this works."""
@@ -276,7 +307,11 @@ class Owned:
     def _publish(self) -> None:
         """Bring the snapshot file up to date; the act itself stands whether or not this works."""
         try:
-            write_snapshot(self.path, self._view(self._ledger), self._seed)
+            snapshot = self._view(self._ledger)
+            if isinstance(snapshot.held, np.ndarray):
+                write_snapshot(self.path, snapshot, self._seed)
+            else:  # until `remember`: readers wait for it
+                snapshot_path(self.path).unlink(missing_ok=True)
         except OSError as error:
             _logger.warning("%s: other processes can't read the gallery until it is closed (%s)", self.path, error)
             # An outdated file would be worse than none, and removing it needs no space.
@@ -286,7 +321,11 @@ class Owned:
     def _view(self, ledger: Ledger) -> Snapshot:
         """What counts by a ledger; without labels where no class is left."""
         if ledger.view(self._seed.device):
-            return self.snapshot() if ledger is self._ledger else view_of(ledger, self._seed, self.device)
+            return (
+                self.snapshot()
+                if ledger is self._ledger
+                else view_of(ledger, self._seed, self.device, lambda: self._latest)
+            )
         none = np.empty(0, np.int64)
         return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, ledger.sequence)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of
 from edgefs_runtime.base.state import lies
+from edgefs_runtime.decision.judged import MOST
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 from edgefs_runtime.gallery.database import (
     GalleryBusyError,
@@ -23,14 +26,18 @@ from edgefs_runtime.gallery.database import (
     stamp,
 )
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import load_ledger
+from edgefs_runtime.gallery.loading import load_ledger, read_blobs
 from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.mark import read_mark
 from edgefs_runtime.gallery.records import Event, Shot
 from edgefs_runtime.gallery.seed import Seed
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
 
-_ATTEMPTS = 25  # an owner's commit and its snapshot file lie some milliseconds apart
+if TYPE_CHECKING:
+    from edgefs_runtime.gallery.fitted_file import Fitted
+    from edgefs_runtime.gallery.many import Many
+
+_ATTEMPTS = 100  # an owner's commit and its snapshot file lie some milliseconds apart
 _PAUSE = 0.02  # seconds
 
 
@@ -53,11 +60,11 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
             with connect_reader(path) as connection, gallery_errors(path):
                 meta = read_meta(connection, path)
                 check_space(path, meta, seed.space_id, seed.dim)
-                ledger = load_ledger(connection, path, mark)
+                ledger = load_ledger(connection, path, mark, functools.partial(connect_looking, path))
             add_seed(ledger, seed)
-            return view_of(ledger, seed, meta.device)
+            return view_of(ledger, seed, meta.device, functools.partial(_before, path, seed))
         except GalleryBusyError as error:
-            snapshot = load_snapshot(path, seed)
+            snapshot = load_snapshot(path, seed) or _of_many(path, seed)
             if snapshot is not None:
                 return _with_classes(snapshot)
             failure: GalleryError = error
@@ -163,13 +170,28 @@ def add_seed(ledger: Ledger, seed: Seed) -> list[Event]:
     return events
 
 
-def view_of(ledger: Ledger, seed: Seed, device: str) -> Snapshot:
+def view_of(
+    ledger: Ledger, seed: Seed, device: str, before: Callable[[], Snapshot | Fitted | None] = lambda: None
+) -> Snapshot:
     """The rows that count for a bundle, as arrays, and how the camera of a device is aligned.
+
+    Args:
+        ledger: of the gallery.
+        seed: of the bundle.
+        device: whose camera it is.
+        before: gives what counted before, of a large gallery; rows and sums that are still right are taken from it.
 
     Raises:
         GalleryError: no class is left.
     """
-    snapshot = build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views, ledger.alignments(device))
+    alignments = ledger.alignments(device)
+    if ledger.counts_more_than(max(MOST, seed.dim // seed.views**2), seed.device):
+        from edgefs_runtime.gallery.many import snapshot_of_many  # of large galleries alone
+
+        snapshot = snapshot_of_many(ledger, seed, alignments, before())
+    else:
+        read_blobs(ledger)
+        snapshot = build_snapshot(ledger.enrolments(seed.device), ledger.sequence, seed.views, alignments)
     return dataclasses.replace(snapshot, warnings=warnings_of(ledger)) if ledger.problems else snapshot
 
 
@@ -181,6 +203,37 @@ def warnings_of(ledger: Ledger, most: int = 10) -> tuple[str, ...]:
     more = [f"and {len(sentences) - most} more, which `edgefs gallery check` names"] if len(sentences) > most else []
     cure = "the rest decides and can be taught: `edgefs gallery repair` mends it"
     return (*(f"the gallery is damaged: {sentence}" for sentence in sentences[:most]), *more, cure)
+
+
+def _of_many(path: Path, seed: Seed) -> Snapshot | None:
+    from edgefs_runtime.gallery.fitted_file import load_beside
+
+    found = load_beside(path, seed, functools.partial(_beside, path, seed))
+    return found and found[0]
+
+
+def _before(path: Path, seed: Seed) -> Fitted | None:
+    from edgefs_runtime.gallery.fitted_file import load_fitted
+
+    return load_fitted(path, seed)
+
+
+def _beside(path: Path, seed: Seed, content: str) -> Many:
+    """The rows of a large gallery that another process owns, from a copy of it.
+
+    Raises:
+        GalleryError: it can't be read, or was taught something since.
+    """
+    from edgefs_runtime.gallery.many import Many, content_of, counted_of
+
+    with connect_looking(path) as connection:
+        meta = read_meta(connection, path)
+        ledger = load_ledger(connection, path)
+    add_seed(ledger, seed)
+    counted = counted_of(ledger, seed.device)
+    if content_of(ledger, counted, ledger.alignments(meta.device)) != content:
+        raise GalleryBusyError(f"gallery {path} was taught something while it was read; try again")
+    return Many(ledger, counted, seed.dim, {}, {})
 
 
 def _with_classes(snapshot: Snapshot) -> Snapshot:

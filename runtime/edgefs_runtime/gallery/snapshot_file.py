@@ -62,10 +62,7 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
 
 def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
     """The gallery's snapshot file as this bundle sees it; None when it is absent, damaged or of another bundle."""
-    try:
-        data = snapshot_path(gallery).read_bytes()
-    except OSError:
-        return None
+    data = snapshot_data(gallery)
     if len(data) < 20 or data[:8] != MAGIC or zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
         return None
     start = 16 + int.from_bytes(data[8:16], "little")
@@ -84,14 +81,23 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         sequence=header["sequence"],
         views=seed.views,
         alignments=tuple(
-            _alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
+            read_alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
         ),
         means=tuple(header["means"]),
         warnings=tuple(header.get("warnings", ())),
     )
 
 
-def _alignments(data: bytes, lengths: list[list[int]], start: int) -> Iterator[tuple[int, Alignment]]:
+def snapshot_data(gallery: Path) -> bytes:
+    """The bytes of a gallery's snapshot file; none where there is none."""
+    try:
+        return snapshot_path(gallery).read_bytes()
+    except OSError:
+        return b""
+
+
+def read_alignments(data: bytes, lengths: list[list[int]], start: int) -> Iterator[tuple[int, Alignment]]:
+    """Alignments with their numbers, of such lengths in a file's bytes."""
     for number, length in lengths:
         yield number, Alignment.from_bytes(data[start : start + length])
         start += length

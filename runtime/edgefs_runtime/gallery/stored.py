@@ -24,16 +24,22 @@ class Stored(NamedTuple):
         tips: the last row of every device; None where that table is damaged.
         blobs: by digest.
         is_torn: whether some pages can't be read.
+        sizes: bytes of each blob by digest, where they stay in the file.
     """
 
     records: list[Record]
     tips: dict[str, Tip] | None
     blobs: dict[str, bytes]
     is_torn: bool
+    sizes: dict[str, int] | None = None
 
 
-def read_stored(connection: sqlite3.Connection) -> Stored:
+def read_stored(connection: sqlite3.Connection, most: int | None = None) -> Stored:
     """Read everything but thumbnails.
+
+    Args:
+        connection: to the file.
+        most: leave the embeddings of more images than this in the file, where that is whole.
 
     Raises:
         sqlite3.Error: not even the list of tables can be read.
@@ -45,10 +51,27 @@ def read_stored(connection: sqlite3.Connection) -> Stored:
     records: list[Record] = [Event._make(row) for row in reader.rows(Event)]
     records += [Removed._make(row) for row in reader.rows(Removed)]
     named = [record for record in records if isinstance(record.device, str) and isinstance(record.seq, int)]
+    if version >= SCHEMA_VERSION and most is not None and not reader.is_torn and _images(records) > most:
+        sizes = _sizes(connection)
+        if sizes is not None:
+            return Stored(named, _tips(connection), {}, len(named) < len(records), sizes)
     blobs = dict(reader.rows(Blob)) if version >= SCHEMA_VERSION else {}
     is_torn = reader.is_torn or len(named) < len(records)
     sound = {digest: data for digest, data in blobs.items() if isinstance(data, bytes)}
     return Stored(named, _tips(connection), sound, is_torn)
+
+
+def _images(records: list[Record]) -> int:
+    return sum(row.n for row in records if isinstance(row, Event) and row.kind == "enroll" and isinstance(row.n, int))
+
+
+def _sizes(connection: sqlite3.Connection) -> dict[str, int] | None:
+    """Bytes of each blob; None where that can't be read. SQLite knows the length of a blob without reading it."""
+    try:
+        rows = connection.execute("SELECT sha256, length(data) FROM blob WHERE typeof(data) = 'blob'").fetchall()
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return None
+    return dict(rows)
 
 
 def read_shots(connection: sqlite3.Connection) -> list[Shot]:

@@ -188,7 +188,7 @@ def test_outputs_are_counted() -> None:
 
 def test_embeddings_of_another_length_are_refused() -> None:
     seed = seed_of(Bundle.open(TINY))
-    shorter = dataclasses.replace(seed, vectors=seed.rows[:, :, :-1].reshape(len(seed.vectors), -1))
+    shorter = dataclasses.replace(seed, held=seed.rows[:, :, :-1].reshape(len(seed.vectors), -1))
     with pytest.raises(BundleError, match=r"does not take embeddings of \d+ numbers"):
         TrainedHead(model(), shorter)
 

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-def of_many(kind: str) -> Callable[..., Head]:
+def large(kind: str) -> Callable[..., Head]:
     """The head of a kind for large galleries."""
     from edgefs_runtime.decision.heads.of_many import OF_MANY as BY_KIND  # rarely needed
 
@@ -59,7 +59,7 @@ def fit_head(settings: Mapping[str, Any], snapshot: Snapshot) -> Head:
         raise BundleError(f"head {kind!r} is not known to this runtime (known: {', '.join(sorted(HEADS))})")
     try:
         if snapshot.is_large and kind in OF_MANY:
-            return of_many(kind)(snapshot, **options)
+            return large(kind)(snapshot, **options)
         return HEADS[kind](snapshot, **options)
     except TypeError as error:
         raise BundleError(f"head {kind!r} does not take these settings: {error}") from error

@@ -278,14 +278,14 @@ def _invert(matrix: Matrix) -> None:
     first, corner, second = matrix[:half, :half], matrix[half:, :half], matrix[half:, half:]
     _invert(first)
     below, towards = np.empty_like(corner), np.empty_like(corner)
-    for strip in _strips(half):
+    for strip in strips(half):
         np.matmul(corner[:, : strip.stop], first[strip, : strip.stop].T, out=below[:, strip])
-    for strip in _strips(n - half):
+    for strip in strips(n - half):
         second[strip, : strip.stop] -= below[strip] @ below[: strip.stop].T
     _invert(second)
-    for strip in _strips(n - half):
+    for strip in strips(n - half):
         np.matmul(second[strip, : strip.stop], below[: strip.stop], out=towards[strip])
-    for strip in _strips(half):
+    for strip in strips(half):
         np.matmul(towards[:, strip.start :], first[strip.start :, strip], out=corner[:, strip])
     np.negative(corner, out=corner)
     matrix[:half, half:] = 0.0
@@ -294,14 +294,14 @@ def _invert(matrix: Matrix) -> None:
 def solve(factor: Matrix, columns: Matrix) -> Matrix:
     """RᵀRX: what the matrix whose inverted factor R is takes to columns X `[n,K]`."""
     halfway, found = np.empty_like(columns), np.empty_like(columns)
-    for strip in _strips(len(factor)):
+    for strip in strips(len(factor)):
         halfway[strip] = factor[strip, : strip.stop] @ columns[: strip.stop]
-    for strip in _strips(len(factor)):
+    for strip in strips(len(factor)):
         found[strip] = factor[strip.start :, strip].T @ halfway[strip.start :]
     return found
 
 
-def _strips(n: int) -> list[slice]:
+def strips(n: int) -> list[slice]:
     """At most six parts of n rows, none needlessly short."""
     step = max(_BLOCK // 2, -(-n // 6))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
