@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 _EXACT = 53  # bits of a whole number in float64
 _MOST_BITS = 17
 _DIRECTION_BITS = 44  # of a coordinate of a unit row: 2¹⁸ of them fit into 63 bits
-_AT_ONCE = 4096  # rows that are rounded together
+_AT_ONCE = 512  # rows that are rounded together: in float64 their directions add up without an error
 
 
 class Grid(NamedTuple):
@@ -47,9 +47,9 @@ class Grid(NamedTuple):
 def grid_of(peak: float, rows: int) -> Grid:
     """The grid for so many rows, none with a coordinate above `peak`; a function of what is there and nothing else.
 
-    Every second power of two will do, so that a new row rarely asks for another grid.
+    Every fourth power of two will do, so that a new row rarely asks for another grid.
     """
-    exponent = 2 * math.ceil(math.log2(max(peak, 2.0**-100)) / 2)
+    exponent = 4 * math.ceil(math.log2(max(peak, 2.0**-100)) / 4)
     return Grid(exponent, min(_MOST_BITS, (_EXACT - max(1, rows).bit_length()) // 2))
 
 
@@ -143,14 +143,14 @@ class Running:
             self._peak = max(self._peak, peak_of(some))
             whole = self._grid.rounded(some)
             self._products += sign * (whole.T @ whole)
-            plain = some.astype(np.float64)
-            lengths = np.sqrt(np.einsum("nd,nd->n", plain, plain))
-            units = np.rint(plain * (2.0**_DIRECTION_BITS / np.maximum(lengths, 1e-12))[:, None])
-            for label in dict.fromkeys(of.tolist()):
-                own = of == label
-                self._counts[label] += sign * int(own.sum())
-                self._rows[label] += sign * whole[own].sum(axis=0).astype(np.int64)
-                self._directions[label] += sign * units[own].astype(np.int64).sum(axis=0)
+            units = some.astype(np.float64)
+            lengths = np.sqrt(np.einsum("nd,nd->n", units, units))
+            units *= (2.0**_DIRECTION_BITS / np.maximum(lengths, 1e-12))[:, None]
+            np.rint(units, out=units)
+            starts = np.flatnonzero(np.diff(of, prepend=-1))  # runs of one class
+            np.add.at(self._counts, of[starts], sign * np.diff(starts, append=len(of)))
+            for total, rows_of in ((self._rows, whole), (self._directions, units)):
+                np.add.at(total, of[starts], sign * np.add.reduceat(rows_of, starts, axis=0).astype(np.int64))
 
     def sums(self) -> Sums:
         """What was added."""

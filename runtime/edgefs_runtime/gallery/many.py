@@ -101,6 +101,7 @@ class Many:
         self.counted = counted
         self.kept, self.peaks = dict(kept), dict(peaks)
         self._ledger, self._dim = ledger, dim
+        self._wanted: dict[Part, list[int]] = {}  # positions of rows that are kept when they are read
         self._starts = np.cumsum([0, *(len(one.positions) for one in counted)])
 
     @property
@@ -151,7 +152,18 @@ class Many:
         """The rows of an event that count, float32 `[k,W]`."""
         rows = self._ledger.enrolment(one.event).vectors
         self.peaks[one.key] = peak_of(rows)
+        for position in self._wanted.get(one.key, ()):
+            self.kept[one.event.key, position] = rows[one.positions.index(position)].copy()
         return rows
+
+    def want(self, places: Places) -> None:
+        """Keep the rows of some images when they are read, and no others of those that are kept now."""
+        images = {self.image(place) for place in places.tolist()}
+        self.kept = {image: row for image, row in self.kept.items() if image in images}
+        missing: dict[Key, list[int]] = {}
+        for key, position in sorted(images - self.kept.keys()):
+            missing.setdefault(key, []).append(position)
+        self._wanted = {one.key: missing[one.event.key] for one in self.counted if one.event.key in missing}
 
     def recall(self, fitted: Fitted) -> None:
         """Take what was kept of a gallery of the same content."""
@@ -219,13 +231,16 @@ def _snapshot(
     if isinstance(before, Fitted) and before.content == content:
         held.recall(before)
         return dataclasses.replace(snapshot, known_sums=before.sums, fit=before.fit)
+    wanted = np.flatnonzero(np.isin(snapshot.parts, snapshot.parts[snapshot.judged]))  # what thresholds are read off
+    held.want(wanted)
     if isinstance(before, Snapshot) and own is not None:
         if before.content == content:
             return dataclasses.replace(snapshot, known_sums=before.known_sums, fit=before.fit)
         snapshot = dataclasses.replace(snapshot, known_sums=_changed(before, own, snapshot, held))
     if snapshot.known_sums is None:
         snapshot = dataclasses.replace(snapshot, known_sums=snapshot.sums)
-    _keep_sample(snapshot, held)
+    held.take(wanted)
+    held.peaks = {one.key: held.peaks[one.key] for one in counted}
     return snapshot
 
 
@@ -276,15 +291,6 @@ def _stacked(held: Many, counted: Sequence[Counted], index: Mapping[str, int], d
     if not rows:
         return np.empty((0, dim), np.float32), np.empty(0, np.int64)
     return np.concatenate(rows), np.concatenate(classes)
-
-
-def _keep_sample(snapshot: Snapshot, held: Many) -> None:
-    """Keep the rows that thresholds are read off, with those of their parts, and no others."""
-    wanted = np.flatnonzero(np.isin(snapshot.parts, snapshot.parts[snapshot.judged]))
-    held.take(wanted)
-    images = {held.image(place) for place in wanted.tolist()}
-    held.kept = {image: row for image, row in held.kept.items() if image in images}
-    held.peaks = {one.key: held.peaks[one.key] for one in held.counted if one.key in held.peaks}
 
 
 def _chosen(texts: str, positions: Sequence[int]) -> tuple[str, ...]:
