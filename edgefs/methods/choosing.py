@@ -9,7 +9,7 @@ from edgefs.data import Sample
 from edgefs.data.splits.parts import draw_key
 from edgefs.evaluation.paired import balanced_shares
 from edgefs.methods.task import Task
-from edgefs_runtime.decision.heads import LdaHead
+from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.decision.snapshot import Snapshot
 
 _LARGEST = 300  # images a choice is made on; more cost time and change nothing
@@ -37,7 +37,7 @@ def choosing_support(task: Task, *, of_some_classes: bool = False) -> tuple[Samp
 
 def left_out_shares(snapshot: Snapshot) -> NDArray[np.float64]:
     """What each image adds to the balanced accuracy of `lda` when it is left out, `[n]` of those that can be judged."""
-    scores = LdaHead(snapshot).left_out().scores
-    rows = np.arange(len(scores))
-    judged = np.isfinite(scores[rows, snapshot.classes])  # a class with a single part can't be left out
-    return balanced_shares((scores.argmax(axis=1) == snapshot.classes)[judged], snapshot.classes[judged])
+    left_out = fit_head({"kind": "lda"}, snapshot).left_out()
+    scores, classes = left_out.scores, left_out.of(snapshot.classes)
+    judged = np.isfinite(scores[np.arange(len(scores)), classes])  # a class with a single part can't be left out
+    return balanced_shares((scores.argmax(axis=1) == classes)[judged], classes[judged])

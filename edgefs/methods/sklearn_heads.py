@@ -169,8 +169,8 @@ def _sentence(kind: str, choice: _Choice, task: Task, embedded: Embedded) -> str
             f"class has a single part. {later}"
         )
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
-    told = fit_head(task.decision.head, snapshot).left_out().scores.argmax(axis=1)
-    beside = balanced_accuracy(snapshot.classes, told)
+    left_out = fit_head(task.decision.head, snapshot).left_out()
+    beside = balanced_accuracy(left_out.of(snapshot.classes), left_out.scores.argmax(axis=1))
     return (
         f"Head: {kind} with {choice.setting.name}, the best of {choice.of} settings, cross-validated on "
         f"{choice.images} images learned from: {100 * choice.accuracy:.1f} % (balanced); {other} places "

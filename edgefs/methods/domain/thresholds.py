@@ -47,9 +47,10 @@ def correction_by_target(
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
     head = fit_head(task.decision.head, snapshot)
     answer = head.answer(np.stack([found[sample.digest] for sample in target]))
+    left_out = head.left_out()
     correction = fit_correction(
-        head.left_out(),
-        snapshot.classes,
+        left_out,
+        left_out.of(snapshot.classes),
         LeftOutScores(answer.scores, answer.strangeness),
         answer.scores.argmax(axis=1),
         snapshot.labels,

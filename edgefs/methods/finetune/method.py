@@ -80,9 +80,10 @@ def _options(asked: FinetuneSettings, stages: int) -> FinetuneSettings:
 def _correction(task: Task, embedded: Embedded, fitted: CrossFitted) -> Correction:
     snapshot = snapshot_of(task.split.train, embedded, task.dispositions)
     head = fit_head(task.decision.head, snapshot)
+    left_out = head.left_out()
     return fit_correction(
-        head.left_out(),
-        snapshot.classes,
+        left_out,
+        left_out.of(snapshot.classes),
         fitted.gallery,
         fitted.classes,
         snapshot.labels,

@@ -1,7 +1,7 @@
 """Which rows of a gallery thresholds and temperature are read off: all of them, or a stratified sample of a large one.
 
-Up to MOST images every one is judged as if its part were not there. Of more than that MOST are, as many of each class
-as of any other where it has them: whole parts, evenly spaced in the order of the gallery. It depends on what the
+Up to MOST images every one is judged as if its part were not there. Of more than that about MOST are, as many of each
+class as of any other where it has them: whole parts, evenly spaced in the order of the gallery. It depends on what the
 gallery holds and on nothing else. Means of unlabelled images are no images, and a part of more than MOST_OF_PART of
 them would take the class with it: neither is judged.
 """
@@ -34,11 +34,23 @@ def judged(classes: Places, parts: Places, n_classes: int, means: tuple[int, ...
     order = order[fit[order]]
     bounds = np.searchsorted(classes[order], np.arange(n_classes + 1))
     of_class = _evenly(np.arange(n_classes), MOST)
-    share = max(1, MOST // n_classes)
+    share = _share(np.diff(bounds), MOST)
     chosen = np.concatenate(
         [_parts_of(parts[order[bounds[label] : bounds[label + 1]]], sizes, share) for label in of_class]
     )
     return np.flatnonzero(np.isin(parts, chosen) & fit)
+
+
+def _share(counts: Places, most: int) -> int:
+    """The most images of a class, so that those of all classes `[C]` are at most so many; at least one."""
+    share, left, rest = 0, most, np.sort(counts)
+    for number, count in enumerate(rest.tolist()):
+        classes = len(rest) - number
+        if (count - share) * classes > left:
+            return max(1, share + left // classes)
+        left -= (count - share) * classes
+        share = count
+    return max(1, share)
 
 
 def _parts_of(parts: Places, sizes: Places, share: int) -> Places:

@@ -169,11 +169,13 @@ class Snapshot:
         plain = ("sequence", "labels", "dispositions", "views", "means")
         if not all(getattr(self, name) == getattr(other, name) for name in plain):
             return False
+        if _written(self.alignments) != _written(other.alignments):
+            return False
         if self.content and other.content:
             return self.content == other.content
         return all(
             np.array_equal(getattr(self, name), getattr(other, name)) for name in ("classes", "parts", "vectors")
-        ) and _written(self.alignments) == _written(other.alignments)
+        )
 
     @property
     def camera(self) -> int:

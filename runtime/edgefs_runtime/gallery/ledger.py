@@ -249,10 +249,14 @@ class Ledger:
         """What an event teaches of its images that nobody removed, as its device's camera saw it."""
         key = event.key, tuple(self.kept(event))
         if isinstance(self.blobs, StoredBlobs):  # a large gallery's stay in the file
-            return _only(self._aligned(event), key[1])
+            return self.enrolment_of(event, key[1])
         if key not in self._enrolments:
-            self._enrolments[key] = _only(self._aligned(event), key[1])
+            self._enrolments[key] = self.enrolment_of(event, key[1])
         return self._enrolments[key]
+
+    def enrolment_of(self, event: Event, positions: Sequence[int]) -> Enrolment:
+        """What an event teaches of some of its images, as its device's camera saw it; kept nowhere."""
+        return _only(self._aligned(event), positions)
 
     def has_vectors(self, event: Event) -> bool:
         """Whether the event's embeddings are here: what was forgotten long ago was let go."""

@@ -150,7 +150,7 @@ class Many:
 
     def rows_of(self, one: Counted) -> Rows:
         """The rows of an event that count, float32 `[k,W]`."""
-        rows = self._ledger.enrolment(one.event).vectors
+        rows = self._ledger.enrolment_of(one.event, one.positions).vectors
         self.peaks[one.key] = peak_of(rows)
         for position in self._wanted.get(one.key, ()):
             self.kept[one.event.key, position] = rows[one.positions.index(position)].copy()
@@ -173,8 +173,11 @@ class Many:
 
     def to_keep(self, snapshot: Snapshot, fit: Fit | None) -> Fitted:
         """What is kept of a snapshot whose rows these are."""
-        images = {self.image(place): place for place in range(self.shape[0])}
-        kept = sorted((images[image], image) for image in self.kept if image in images)
+        of = {one.event.key: number for number, one in enumerate(self.counted)}
+        kept = sorted(
+            (int(self._starts[of[key]]) + self.counted[of[key]].positions.index(position), (key, position))
+            for key, position in self.kept
+        )
         rows = np.array([self.kept[image] for _, image in kept], np.float32).reshape(len(kept), self._dim)
         peaks = np.array([self.peaks[one.key] for one in self.counted])
         return Fitted(
@@ -216,9 +219,9 @@ def snapshot_of_many(
 def _snapshot(
     ledger: Ledger, seed: Seed, alignments: Sequence[tuple[int, Alignment]], before: Snapshot | Fitted | None
 ) -> Snapshot:
-    counted = counted_of(ledger, seed.device)
-    content = content_of(ledger, counted, alignments)
     own = before.held if isinstance(before, Snapshot) and isinstance(before.held, Many) else None
+    counted = counted_of(ledger, seed.device, own.counted if own is not None else ())
+    content = content_of(ledger, counted, alignments)
     held = Many(ledger, counted, seed.dim, {} if own is None else own.kept, {} if own is None else own.peaks)
     snapshot = Snapshot(
         held=held,
@@ -244,11 +247,18 @@ def _snapshot(
     return snapshot
 
 
-def counted_of(ledger: Ledger, seed_device: str) -> list[Counted]:
-    """What counts, in its order."""
-    events = ledger.view(seed_device)
+def counted_of(ledger: Ledger, seed_device: str, known: Iterable[Counted] = ()) -> list[Counted]:
+    """What counts, in its order.
+
+    Args:
+        ledger: of the gallery.
+        seed_device: of the bundle.
+        known: what was looked at before, and need not be taken apart again.
+    """
+    events, before = ledger.view(seed_device), {one.key: one for one in known}
     names = class_names({event.label for event in events})
-    return [Counted(event, tuple(ledger.kept(event)), names[event.label]) for event in events]
+    found = (Counted(event, tuple(ledger.kept(event)), names[event.label]) for event in events)
+    return [before.get(one.key, one) for one in found]
 
 
 def content_of(ledger: Ledger, counted: Iterable[Counted], alignments: Sequence[tuple[int, Alignment]]) -> str:

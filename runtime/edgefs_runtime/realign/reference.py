@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError
-from edgefs_runtime.decision.heads.lda import LdaHead
+from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.decision.snapshot import Snapshot
 
 Matrix = NDArray[np.float64]
@@ -126,13 +126,14 @@ def _of_left_out(snapshot: Snapshot, inside: Matrix) -> tuple[float, float, floa
     Leave-one-out gives squared distances to the K classes; their differences are linear in the place of a row in the
     class subspace.
     """
-    scores = LdaHead(snapshot, _SHRINKAGE).left_out().scores  # −d²/2
+    left_out = fit_head({"kind": "lda", "shrinkage": _SHRINKAGE}, snapshot).left_out()
+    scores = left_out.scores  # −d²/2
     told = np.isfinite(scores).all(axis=1)
     if not told.any():
         raise GalleryError(
             "no class has a second image, so a shift can't be told from chance; enroll more images first"
         )
-    scores, classes = scores[told], snapshot.classes[told]
+    scores, classes = scores[told], left_out.of(snapshot.classes)[told]
     spread = max(float(-2 * scores[np.arange(len(classes)), classes].mean()), 1e-9)
     if len(inside) == 1:
         return 1.0, 1.0, spread

@@ -40,7 +40,8 @@ class Advice:
         probability: of that class, as `predict` gives it now; the mean over the shots, 0 to 1.
         right: shots that would be told as the class if they had not been taught.
         judged: shots that this can be said of.
-        taken: for each other class, how many of its own rows would be told as this class from now on.
+        taken: for each other class, how many of its own rows would be told as this class from now on; of a large
+            gallery, of those that are judged.
         duplicates: pairs of shots (positions) that show almost the same.
         outlier: position of the shot that does not fit the others; None where all do.
         curve: (number of shots, share of the others told rightly), by rising number.
@@ -86,11 +87,12 @@ def advise(judge: Judge, enrolment: Enrolment, spoiled_by: Callable[[Snapshot], 
     duplicates = _duplicates(before, asked)
     merged = merged_parts(enrolment, duplicates)
     after = extended(before, enrolment, merged)
-    left = fit_head(judge.settings.head, after).left_out()
-    own = np.arange(len(after.classes) - len(merged), len(after.classes))
+    own = np.arange(len(before.classes), len(after.classes))
+    left = fit_head(judge.settings.head, after).left_out(np.concatenate([before.judged, own]))
     column = after.labels.index(label)
-    judged = own[np.isfinite(left.scores[own, column])]
-    told = left.scores.argmax(axis=1)
+    told, scores = left.scores.argmax(axis=1), left.scores[len(before.judged) :]
+    own_told = told[len(before.judged) :]
+    judged = np.isfinite(scores[:, column])
     nearest, probability = _nearest_other(judge, asked, label)
     return Advice(
         label=label,
@@ -99,11 +101,11 @@ def advise(judge: Judge, enrolment: Enrolment, spoiled_by: Callable[[Snapshot], 
         parts=len(set(merged)),
         nearest=nearest,
         probability=probability,
-        right=int((told[judged] == column).sum()),
-        judged=len(judged),
+        right=int((own_told[judged] == column).sum()),
+        judged=int(judged.sum()),
         taken=_taken(judge, before, after, told, column),
         duplicates=duplicates,
-        outlier=_outlier(left.scores[own], column, told[own]),
+        outlier=_outlier(scores, column, own_told),
         curve=_curve(judge, before, enrolment, merged),
         conflict=find_conflict(judge, enrolment),
         challenge=spoiled_by(extended(before, enrolment, merged_parts(enrolment))),
@@ -155,8 +157,8 @@ def _usual_distance(snapshot: Snapshot) -> float:
     """Median distance between rows of different parts of one class; 0 where no class has two parts."""
     distances = []
     for number in range(len(snapshot.labels)):
-        rows = np.flatnonzero(snapshot.classes == number)[:50]  # enough for a median
-        vectors, parts = snapshot.rows[rows, 0].astype(np.float64), snapshot.parts[rows]
+        rows = snapshot.judged[snapshot.classes[snapshot.judged] == number][:50]  # enough for a median
+        vectors, parts = snapshot.take(rows)[:, 0].astype(np.float64), snapshot.parts[rows]
         apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
         distances.append(apart[np.triu(parts[:, None] != parts[None], 1)])
     every = np.concatenate(distances) if distances else np.empty(0)
@@ -173,11 +175,12 @@ def merged_parts(enrolment: Enrolment, duplicates: Sequence[tuple[int, int]] = (
 
 
 def _taken(judge: Judge, before: Snapshot, after: Snapshot, told: NDArray[np.int64], column: int) -> dict[str, int]:
-    """Rows that were told as their class and would now go to the new one."""
-    was = fit_head(judge.settings.head, before).left_out().scores.argmax(axis=1)
-    n = len(before.classes)
-    lost = (was == before.classes) & (told[:n] == column) & (after.classes[:n] != column)
-    return dict(Counter(before.labels[label] for label in before.classes[lost]))
+    """Rows that were told as their class and would now go to the new one, of those that are judged."""
+    places = before.judged
+    was = fit_head(judge.settings.head, before).left_out(places).scores.argmax(axis=1)
+    classes = before.classes[places]
+    lost = (was == classes) & (told[: len(places)] == column) & (after.classes[places] != column)
+    return dict(Counter(before.labels[label] for label in classes[lost]))
 
 
 def _outlier(scores: NDArray[np.float64], column: int, told: NDArray[np.int64]) -> int | None:
@@ -197,7 +200,7 @@ def _curve(judge: Judge, before: Snapshot, enrolment: Enrolment, parts: Sequence
         if number >= len(different):
             break
         shares = []
-        for _ in range(_DRAWS):
+        for _ in range(1 if before.is_large else _DRAWS):
             chosen = set(rng.choice(different, number, replace=False).tolist())
             taught = np.array([part in chosen for part in parts])
             some = extended(before, enrolment, parts, taught)

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.wording import counted
-from edgefs_runtime.decision.heads.lda import LdaHead
+from edgefs_runtime.decision.heads import fit_head
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment, Snapshot
 from edgefs_runtime.teach.enrolment import Seen
 
@@ -244,8 +244,8 @@ def _confirmed(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels) 
     if not (labels >= 0).any():
         return labels
     counts = np.bincount(snapshot.classes)
-    before = _told_right(snapshot, LdaHead(snapshot))
-    after = _told_right(snapshot, LdaHead(_with_means(snapshot, buffer, labels)))
+    before = _told_right(snapshot, snapshot)
+    after = _told_right(snapshot, _with_means(snapshot, buffer, labels))
     sound = (after >= before) & (after >= _TOLD * counts)
     return np.where((labels >= 0) & sound[labels], labels, -1)
 
@@ -256,13 +256,16 @@ def _with_means(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels)
     return dataclasses.replace(
         snapshot,
         held=np.concatenate([snapshot.vectors, *means.values()]),
+        content="",
+        known_sums=None,
+        fit=None,
         classes=np.concatenate([snapshot.classes, gained]),
         parts=np.concatenate([snapshot.parts, snapshot.parts.max() + 1 + gained]),
     )
 
 
-def _told_right(snapshot: Snapshot, head: LdaHead) -> Labels:
-    """Labelled images `[K]` of each class that are told right when their part is left out."""
-    scores = head.left_out().scores[: len(snapshot.classes)]
+def _told_right(snapshot: Snapshot, other: Snapshot) -> Labels:
+    """Images `[K]` of each class that are told right when their part is left out, by one that holds means beside."""
+    scores = fit_head({"kind": "lda"}, other).left_out(np.arange(len(snapshot.classes))).scores
     right = scores.argmax(axis=1) == snapshot.classes
     return np.bincount(snapshot.classes[right], minlength=len(snapshot.labels))

@@ -224,7 +224,7 @@ def test_adding_and_removing_a_class_leaves_the_same_bits(kind: str) -> None:
     kept = with_more.classes < 2
     after = dataclasses.replace(
         with_more,
-        vectors=with_more.vectors[kept],
+        held=with_more.vectors[kept],
         labels=before.labels,
         dispositions=before.dispositions,
         classes=with_more.classes[kept],

@@ -226,12 +226,12 @@ def test_what_a_full_disk_kept_from_coming_home_out_of_the_log_still_counts(tmp_
 
 def test_a_snapshot_file_that_cannot_be_written_is_removed_rather_than_outdated(tmp_path, seed, teach, caplog):
     with Gallery.open(tmp_path / "g", seed) as gallery:
-        gallery.enroll(teach("scratch", 4000))
+        gallery.enroll(teach("scratch", 1900))
     with Gallery.open(tmp_path / "g", seed) as gallery:
         gallery.enroll(teach("crack"))
-        assert (tmp_path / "g.snapshot").stat().st_size > 150_000
+        assert (tmp_path / "g.snapshot").stat().st_size > 80_000
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
         try:
             assert gallery.enroll(teach("rust")) == 3
         finally:
