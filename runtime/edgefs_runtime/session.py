@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.owned import Guard
+    from edgefs_runtime.gallery.scrub import Scrub
 
 
 class Session:
@@ -49,9 +50,13 @@ class Session:
         self._bundle, self._embedder = bundle, embedder
         self._owned: Gallery | None = None
         self._asked: Judge | None = None  # computed last
+        self._scrub: Scrub | None = None  # looks at what a large gallery left in its file
 
     def close(self) -> None:
         """Give up the gallery, if this process owns it; `judge` still decides."""
+        if self._scrub is not None:
+            self._scrub.end()
+            self._scrub = None
         with self.lock:
             if self._owned is not None:
                 self._owned.close()
@@ -110,6 +115,10 @@ class Session:
                     # Another process taught it something since it was read; or its rows lie in the file, of which this
                     # process has now the only connection.
                     self.judge = self._judge_now(self._owned)
+            if self._scrub is None and self._owned.unread():
+                from edgefs_runtime.gallery.scrub import Scrub
+
+                self._scrub = Scrub(self._owned)
             return self._owned
 
     @contextmanager

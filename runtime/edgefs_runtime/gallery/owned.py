@@ -21,6 +21,7 @@ from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Snapshot
+from edgefs_runtime.gallery.blobs import BlobDamagedError, StoredBlobs
 from edgefs_runtime.gallery.check import check_connection
 from edgefs_runtime.gallery.contents import apart
 from edgefs_runtime.gallery.creation import create
@@ -34,7 +35,7 @@ from edgefs_runtime.gallery.database import (
     wal_of,
 )
 from edgefs_runtime.gallery.ledger import Ledger
-from edgefs_runtime.gallery.loading import load_ledger
+from edgefs_runtime.gallery.loading import load_ledger, set_damaged_apart
 from edgefs_runtime.gallery.log import LogEntry, log_entries
 from edgefs_runtime.gallery.mark import Mark, mark_path
 from edgefs_runtime.gallery.owner import forget_owner, note_owner
@@ -76,6 +77,7 @@ class Owned:
         self._unwritten = add_seed(self._ledger, seed)  # a bundle's seed enters the file with the first act
         self._snapshot: Snapshot | None = None
         self._latest: Snapshot | None = None  # also when something was written since
+        self._remembered: tuple[str, str | None] | None = None
         self._writer = Writer(connection, path)
         self._keep_days = read_meta(connection, path).keep_days
         self._is_closed = False
@@ -172,14 +174,32 @@ class Owned:
         """Keep what decides by a large gallery as it is now, for its readers and for whoever opens it next."""
         with self._lock:
             snapshot = self.snapshot()
-            if not snapshot.is_large or isinstance(snapshot.held, np.ndarray):
+            key = snapshot.content, fit and fit.key
+            if not snapshot.is_large or isinstance(snapshot.held, np.ndarray) or key == self._remembered:
                 return
             from edgefs_runtime.gallery.keeping import keep
 
             try:
                 keep(self.path, snapshot, self._seed, fit)
+                self._remembered = key
             except OSError as error:
                 _logger.warning("%s: other processes can't read it until it is closed (%s)", self.path, error)
+
+    def unread(self) -> list[str]:
+        """Digests of the embeddings that were left in the file."""
+        with self._lock:
+            return list(self._ledger.blobs) if isinstance(self._ledger.blobs, StoredBlobs) else []
+
+    def look_at(self, digest: str) -> None:
+        """Read some embeddings; where they are damaged, what they taught counts no more and `health` tells so."""
+        with self._lock:
+            if self._is_closed:
+                return
+            try:
+                self._ledger.blobs.get(digest)
+            except BlobDamagedError:
+                set_damaged_apart(self._ledger, digest)
+                self._snapshot = None
 
     def _loaded(self) -> Ledger:
         return load_ledger(self._connection, self.path, later=lambda: nullcontext(self._connection))
@@ -311,6 +331,7 @@ class Owned:
             if isinstance(snapshot.held, np.ndarray):
                 write_snapshot(self.path, snapshot, self._seed)
             else:  # until `remember`: readers wait for it
+                self._remembered = None
                 snapshot_path(self.path).unlink(missing_ok=True)
         except OSError as error:
             _logger.warning("%s: other processes can't read the gallery until it is closed (%s)", self.path, error)

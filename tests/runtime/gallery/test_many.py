@@ -18,6 +18,7 @@ from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
+from edgefs_runtime.gallery.scrub import Scrub
 
 CLASSES, IMAGES = 40, 60  # of each class
 KINDS = ["blend", "lda", "prototype"]
@@ -209,6 +210,18 @@ def test_damage_is_found_where_it_is_read_and_the_rest_decides_and_is_taught(pat
     anew = read_snapshot(path, seed)
     assert len(anew.classes) == len(kept.classes) + 4 - IMAGES // 2
     assert "are damaged, it does not count: 30 images of 'class" in anew.warnings[0]
+
+
+def test_damage_is_found_in_the_background_while_the_gallery_is_owned(path, seed):
+    in_gallery(path, seed, lambda _: None)
+    flip_blob(path, 12)
+    with Gallery.open(path, seed) as gallery:
+        assert gallery.snapshot().fit is not None
+        scrub = Scrub(gallery, pause=0)
+        assert scrub.went_round.wait(60)
+        scrub.end()
+        assert "are damaged, it does not count: 30 images of 'class" in gallery.health[0]
+        assert gallery.snapshot().fit is None
 
 
 def test_a_reader_beside_an_owner_decides_by_what_that_kept(path, seed, teach):
