@@ -7,7 +7,7 @@ can't differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from time import gmtime, strftime, time_ns
 from typing import TYPE_CHECKING
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.decision.decision import NO_NUMBER, Decision, Disposition, Verdict
-from edgefs_runtime.decision.heads import Head, TrainedHead, fit_head
-from edgefs_runtime.decision.measuring import Measured, measure
-from edgefs_runtime.decision.rejection import Rejection, softmax
+from edgefs_runtime.decision.heads import Head, LeftOutScores, TrainedHead, fit_head
+from edgefs_runtime.decision.rejection import Measured, Rejection, fit_rejection, fit_temperature, softmax
 from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Snapshot
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 SAFE_MARGIN = 1e-3  # of the two best probabilities of a smooth head; nearer than this, rounding decides
 _RANKED = 5  # classes in a ranking
 
+IsDefect = Callable[[int, list[float]], bool]  # by the nearest class and all probabilities
 Seen = NDArray[np.float32] | str  # of a frame: its embedding [D], or why it can't be judged
 
 
@@ -258,6 +258,51 @@ def said_thresholds(thresholds: Mapping[Disposition, float]) -> str:
         f"A part is refused as unknown where p is at most {thresholds['ok']:.2g} and it is nearest to a class of good "
         f"parts, or at most {thresholds['defect']:.2g} and nearest to a defect."
     )
+
+
+def measure(
+    head: Head, snapshot: Snapshot, settings: DecisionSettings, is_ok: Sequence[bool], is_defect: IsDefect
+) -> Measured:
+    """Measure a head by its own gallery.
+
+    Args:
+        head: of the gallery, not a trained one.
+        snapshot: the gallery.
+        settings: of the bundle.
+        is_ok: of each class, whether its parts are good.
+        is_defect: whether a part is judged NG by its class, refused or not.
+    """
+    left_out = _of_images(head.left_out(), snapshot)
+    temperature = fit_temperature(left_out, left_out.of(snapshot.classes), head.default_temperature)
+    if settings.correction is not None:
+        temperature *= settings.correction.temperature_of(snapshot)
+        left_out = settings.correction.corrected(left_out, snapshot)
+    images = None if left_out.rows is None else np.bincount(snapshot.classes, minlength=len(snapshot.labels))
+    rejection = fit_rejection(left_out, left_out.of(snapshot.classes), settings.budget, images)
+    if settings.overkill is None:
+        return Measured(temperature, rejection, rejection, None)
+    classes = left_out.of(snapshot.classes)
+    ok = np.array(is_ok)[classes] & np.isfinite(left_out.strangeness)
+    spoiled = np.zeros(len(ok), bool)
+    spoiled[ok] = [
+        is_defect(scores.index(max(scores)), softmax(scores, temperature)) for scores in left_out.scores[ok].tolist()
+    ]
+    overkill_left = float(settings.overkill) - float(spoiled[ok].mean() if ok.any() else 0.0)
+    rows = ok & ~spoiled
+    reference = LeftOutScores(left_out.scores[rows], left_out.strangeness[rows])
+    return Measured(
+        temperature, rejection, fit_rejection(reference, classes[rows], max(0.0, overkill_left), images), overkill_left
+    )
+
+
+def _of_images(left_out: LeftOutScores, snapshot: Snapshot) -> LeftOutScores:
+    """Leave out rows that are means: a mean looks less strange than any image of its class."""
+    if not snapshot.means:
+        return left_out
+    means = np.flatnonzero(np.isin(left_out.of(snapshot.parts), snapshot.means))
+    scores, strangeness = left_out.scores.copy(), left_out.strangeness.copy()
+    scores[means, left_out.of(snapshot.classes)[means]], strangeness[means] = -np.inf, np.nan
+    return LeftOutScores(scores, strangeness, left_out.rows)
 
 
 def _now() -> str:

@@ -90,6 +90,22 @@ class Rejection:
         return strange_half(self.reference)
 
 
+class Measured(NamedTuple):
+    """What answers are worth.
+
+    Attributes:
+        temperature: of the scores of the gallery's head.
+        rejection: when a part is refused as unknown.
+        of_ok: the same of one that is nearest to a class of good parts.
+        overkill_left: `Judge.overkill_left`.
+    """
+
+    temperature: float
+    rejection: Rejection
+    of_ok: Rejection
+    overkill_left: float | None
+
+
 def strange_half(scores: NDArray[np.float64]) -> StrangeHalf:
     """How far the upper half of scores `[n]` spreads; some must lie above the median."""
     median = _median(np.sort(scores))

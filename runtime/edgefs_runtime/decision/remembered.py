@@ -17,8 +17,7 @@ from edgefs_runtime.base.version import __version__
 from edgefs_runtime.decision.heads import Head, large
 from edgefs_runtime.decision.heads.of_many import Kept
 from edgefs_runtime.decision.held import Fit
-from edgefs_runtime.decision.measuring import Measured
-from edgefs_runtime.decision.rejection import Rejection, Rule
+from edgefs_runtime.decision.rejection import Measured, Rejection, Rule
 from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Snapshot
 
