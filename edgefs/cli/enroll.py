@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.teach.advice import Advice
     from edgefs_runtime.teach.enrolment import Taught
 
-_MOST_SHOWN = 5  # thumbnails
+_MOST_SHOWN = 5  # pictures
 
 
 @click.command("enroll")
@@ -49,7 +49,7 @@ _MOST_SHOWN = 5  # thumbnails
     cls=Described,
     default=None,
     show_default="as the bundle has it",
-    help="Whether thumbnails are kept.",
+    help="Whether pictures are kept: what the network is shown, lossless.",
 )
 @click.option(
     "--unlabelled",
@@ -62,7 +62,7 @@ _MOST_SHOWN = 5  # thumbnails
 )
 @click.option("--check", is_flag=True, help="Say what enrolling would do, and change nothing.")
 @click.option(
-    "--show", type=PATH, metavar="DIR", help="With --check: write the thumbnails kept of the nearest class to DIR."
+    "--show", type=PATH, metavar="DIR", help="With --check: write pictures kept of the nearest class to DIR."
 )
 @click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
@@ -128,7 +128,7 @@ def _tell_advice(classifier: Classifier, advice: Advice, files: list[Path], show
     shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
     _advise(advice, files, shown, as_json)
     if show and advice.nearest and not shown:
-        click.echo(f"--show: no thumbnail of {advice.nearest} is kept, so nothing was written.", err=True)
+        click.echo(f"--show: no picture of {advice.nearest} is kept, so nothing was written.", err=True)
 
 
 def _tell_taught(taught: Taught, kind: str, path: Path | None) -> None:
@@ -154,15 +154,16 @@ def _taught_before(label: str, count: int, images: int) -> str:
 
 
 def _show(classifier: Classifier, label: str, folder: Path) -> list[Path]:
-    """Write some of a class's thumbnails where an operator can look at them."""
+    """Write some of a class's kept pictures where an operator can look at them."""
     from edgefs_runtime.base.errors import GalleryError
+    from edgefs_runtime.images.kept import is_lossless
 
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, jpeg in enumerate(classifier.thumbnails(label)[:_MOST_SHOWN], start=1):
-            written.append(folder / f"nearest-{number}.jpg")
-            written[-1].write_bytes(jpeg)
+        for number, picture in enumerate(classifier.thumbnails(label)[:_MOST_SHOWN], start=1):
+            written.append(folder / f"nearest-{number}.{'png' if is_lossless(picture) else 'jpg'}")
+            written[-1].write_bytes(picture)
     except OSError as error:
         raise GalleryError(f"{folder}: can't be written ({error.strerror or error})") from error
     return written

@@ -50,7 +50,7 @@ _BUNDLE, _IMAGES = "The bundle", "Images"  # headings of the help
     type=click.Choice(["none", "support"]),
     default="none",
     show_default=True,
-    help="Whether thumbnails of the images learned from are put into the bundle.",
+    help="Whether pictures of the images learned from are put into the bundle.",
     **under(_BUNDLE),
 )
 @click.option(

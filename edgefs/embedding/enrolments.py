@@ -40,7 +40,7 @@ def enrolments_of(
     samples: Sequence[Sample],
     embedded: Embedded,
     dispositions: Mapping[str, Disposition],
-    jpegs: Mapping[str, bytes] = {},
+    pictures: Mapping[str, bytes] = {},
 ) -> list[Enrolment]:
     """One enrolment for each class, classes in order, images in the order given."""
     found = []
@@ -53,7 +53,7 @@ def enrolments_of(
                 vectors=np.stack([embedded.taught[sample.digest] for sample in own]),
                 digests=tuple(sample.digest for sample in own),
                 groups=tuple(sample.group for sample in own),
-                thumbnails=tuple(jpegs.get(sample.digest, b"") for sample in own),
+                thumbnails=tuple(pictures.get(sample.digest, b"") for sample in own),
             )
         )
     return found

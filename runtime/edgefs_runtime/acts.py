@@ -49,7 +49,7 @@ class Acts(Upkeep):
             images: what it looks like, given as to `predict`; five of different parts are a good start.
             disposition: what the line does with such parts; by default as the class has it, else as its name says.
             groups: for each image the physical part it shows, where several show the same one.
-            keep_images: keep thumbnails in the gallery; by default as the bundle does.
+            keep_images: keep what the network is shown of them in the gallery; by default as the bundle does.
             pending: they don't decide until somebody else approves them (`approve`).
             force: enroll although the images look like another class, the label is another's but for case or width, or
                 challenge parts would fail.

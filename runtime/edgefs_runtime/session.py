@@ -179,7 +179,7 @@ class Session:
         return dict(zip(snapshot.labels, snapshot.dispositions, strict=True)) if snapshot else {}
 
     def thumbnails(self, label: str) -> list[bytes]:
-        """The JPEG files kept for a class's images, in their order; none where no images are kept.
+        """The pictures kept of a class's images, in their order; none where no images are kept.
 
         Raises:
             GalleryError: the gallery is damaged, or another process owns it.

@@ -205,7 +205,9 @@ class Upkeep:
         Gallery.open(path, seed_of(self.bundle)).close()
 
     def thumbnails(self, label: str) -> list[bytes]:
-        """The JPEG files kept for a class's images, in their order; none where the bundle or gallery keeps no images.
+        """The pictures kept of a class's images, in their order; none where the bundle or gallery keeps no images.
+
+        They are PNG files of what the network was shown; galleries and bundles of before hold small JPEG files.
 
         Raises:
             GalleryError: the gallery is damaged, or another process owns it.

@@ -189,14 +189,19 @@ def test_enrolling_nothing_or_a_frame_that_shows_nothing_is_refused(bundle: Path
     assert not gallery_path("textures").exists()
 
 
-def test_thumbnails_are_kept_when_asked_and_free_of_metadata(bundle: Path, pictures: Pictures) -> None:
+def test_what_the_network_is_shown_is_kept_when_asked_bit_by_bit_and_free_of_metadata(
+    bundle: Path, pictures: Pictures
+) -> None:
+    shots = pictures("checks", 2)
     with Classifier.open(bundle) as classifier:
-        classifier.enroll("checks", pictures("checks", 2), keep_images=True)
+        classifier.enroll("checks", shots, keep_images=True)
         classifier.enroll("checks", pictures("checks", 2, first=300))
-        jpegs = classifier.gallery.thumbnails("checks")
-    assert len(jpegs) == 2
-    with Image.open(io.BytesIO(jpegs[0])) as kept:
-        assert (kept.format, kept.size) == ("JPEG", (48, 48))
+        kept = classifier.gallery.thumbnails("checks")
+        shown = [classifier.bundle.manifest.preprocess(shot) for shot in shots]
+    for data, pixels in zip(kept, shown, strict=True):
+        with Image.open(io.BytesIO(data)) as picture:
+            assert (picture.format, list(picture.info)) == ("PNG", ["edgefs"])
+            np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), pixels)
 
 
 def test_shots_of_one_part_count_as_one(bundle: Path, pictures: Pictures) -> None:

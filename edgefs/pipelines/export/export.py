@@ -31,7 +31,7 @@ from edgefs_runtime.bundle.seed import pack_gallery
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import embed_each
-from edgefs_runtime.images.thumbnails import KEPT_SIDE, thumbnail
+from edgefs_runtime.images.kept import keep_image
 
 KeepImages = Literal["none", "support"]
 _AS_IT_IS = DeploySettings()
@@ -71,7 +71,7 @@ def export(
         data: where the images lie now, if not where `adapt` found them.
         name: of the model; None takes the RUN's.
         version: of the model.
-        keep_images: `support` puts thumbnails of the images learned from into the bundle.
+        keep_images: `support` puts pictures of the images learned from into the bundle.
         unlabelled: images that refine classes of few images, as `Classifier.refine` does it on a device.
         deployment: precision, processor, and what may be lost.
         use_cache: remember embeddings between exports of the same network.
@@ -121,8 +121,8 @@ def _members(
     keep_images: KeepImages,
 ) -> dict[str, bytes]:
     """The files of the bundle, less its manifest."""
-    jpegs = (
-        {s.digest: thumbnail(plan.preprocess.region(s.path), shorter=KEPT_SIDE) for s in plan.train}
+    pictures = (
+        {sample.digest: keep_image(sample.path, plan.preprocess) for sample in plan.train}
         if keep_images == "support"
         else {}
     )
@@ -130,7 +130,7 @@ def _members(
     inputs = golden_inputs(plan.preprocess.size)
     return {
         MODEL: measured.deployed.model,
-        SEED: pack_gallery(plan.enrolments(vectors, refined, jpegs)),
+        SEED: pack_gallery(plan.enrolments(vectors, refined, pictures)),
         GOLDEN: Golden.record(inputs, embed_each(embedder, inputs), judge).to_bytes(),
         REPORT: report_html(report_of(plan, measured)).encode(),
         **({HEAD: plan.head.onnx} if plan.head else {}),

@@ -41,10 +41,10 @@ class ExportPlan:
     blank: tuple[Sample, ...] = ()
 
     def enrolments(
-        self, vectors: Embedded, refined: Sequence[Enrolment] = (), jpegs: Mapping[str, bytes] = {}
+        self, vectors: Embedded, refined: Sequence[Enrolment] = (), pictures: Mapping[str, bytes] = {}
     ) -> list[Enrolment]:
         """What the gallery begins with: the images learned from, in the embedding given, and what refines them."""
-        return [*enrolments_of(self.train, vectors, self.dispositions, jpegs), *refined]
+        return [*enrolments_of(self.train, vectors, self.dispositions, pictures), *refined]
 
     def judge(self, vectors: Embedded, refined: Sequence[Enrolment] = ()) -> Judge:
         """Judge that decides by these enrolments."""

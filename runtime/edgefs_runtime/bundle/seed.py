@@ -1,8 +1,8 @@
 """The seed gallery: the labelled embeddings that a bundle brings along, made by its own embedder.
 
 `gallery.npz`, in RUN folders and bundles, holds for N images in the order of their classes: `vectors` float32 [N,D];
-`labels`, `dispositions`, `digests`, `groups` text [N]; `thumbnails` uint8, all JPEG files end to end; and `lengths`
-int64 [N] of them.
+`labels`, `dispositions`, `digests`, `groups` text [N]; `thumbnails` uint8, all kept pictures end to end; and `lengths`
+int64 [N] of them. The pictures are PNG files (`images.kept`); those of before are JPEG files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
-from edgefs_runtime.base.errors import BundleError, GalleryError
+from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.images.kept import refuse_strange_picture
 
 _DIGEST = re.compile(r"[0-9a-f]{1,64}")
 _LARGEST = 1e6  # number of an embedding
@@ -28,7 +29,7 @@ _GALLERY = {"vectors": "f4", **dict.fromkeys(_TEXTS, "U"), "thumbnails": "u1", "
 
 def pack_gallery(enrolments: Sequence[Enrolment]) -> bytes:
     """A seed gallery as bytes."""
-    jpegs = [jpeg for enrolment in enrolments for jpeg in enrolment.thumbnails]
+    pictures = [picture for enrolment in enrolments for picture in enrolment.thumbnails]
     rows = [(enrolment, row) for enrolment in enrolments for row in range(len(enrolment.vectors))]
     return pack_arrays(
         {
@@ -37,8 +38,8 @@ def pack_gallery(enrolments: Sequence[Enrolment]) -> bytes:
             "dispositions": np.array([enrolment.disposition for enrolment, _ in rows], np.str_),
             "digests": np.array([enrolment.digests[row] for enrolment, row in rows], np.str_),
             "groups": np.array([enrolment.groups[row] for enrolment, row in rows], np.str_),
-            "thumbnails": np.frombuffer(b"".join(jpegs), np.uint8),
-            "lengths": np.array([len(jpeg) for jpeg in jpegs], np.int64),
+            "thumbnails": np.frombuffer(b"".join(pictures), np.uint8),
+            "lengths": np.array([len(picture) for picture in pictures], np.int64),
         }
     )
 
@@ -64,14 +65,16 @@ def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, .
     if not (np.abs(vectors) <= _LARGEST).all():
         raise BundleError(f"{name} holds embeddings of NaN, infinity or numbers that no network makes")
     ends = np.cumsum(lengths)
-    jpegs = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
+    pictures = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
     try:
-        return tuple(_enrolments(arrays, jpegs))
-    except GalleryError as error:
+        for picture in pictures:
+            refuse_strange_picture(picture)
+        return tuple(_enrolments(arrays, pictures))
+    except (GalleryError, ImageError) as error:
         raise BundleError(f"{name}: {error}") from error
 
 
-def _enrolments(arrays: dict[str, NDArray[Any]], jpegs: list[bytes]) -> list[Enrolment]:
+def _enrolments(arrays: dict[str, NDArray[Any]], pictures: list[bytes]) -> list[Enrolment]:
     classes = list(zip(arrays["labels"].tolist(), arrays["dispositions"].tolist(), strict=True))
     found = []
     for (label, disposition), rows in itertools.groupby(range(len(classes)), key=lambda row: classes[row]):
@@ -87,7 +90,7 @@ def _enrolments(arrays: dict[str, NDArray[Any]], jpegs: list[bytes]) -> list[Enr
                 vectors=arrays["vectors"][span[0] : span[-1] + 1].astype(np.float32, copy=False),
                 digests=tuple(arrays["digests"][span].tolist()),
                 groups=tuple(arrays["groups"][span].tolist()),
-                thumbnails=tuple(jpegs[row] for row in span),
+                thumbnails=tuple(pictures[row] for row in span),
             )
         )
     return found

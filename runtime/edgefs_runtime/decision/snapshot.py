@@ -44,12 +44,13 @@ class Enrolment:
         digests: k content digests of the images, hex SHA-256.
         groups: k names of the physical part (patient, lot) an image shows; empty where unknown: an image is then a
             part of its own.
-        thumbnails: k JPEG files (256 px short side, no metadata), or empty bytes where none is kept.
+        thumbnails: k kept pictures, PNG files (`images.kept`) or the small JPEG files of before, or empty bytes where
+            none is kept.
         state: `approved` rows decide; `pending` ones wait for an approver.
         actor: who taught, as the caller names it.
         approver: who approved; empty when nobody had to.
         reason: why, in the operator's words.
-        region: (left, top, width, height), pixels of the frame, that the thumbnails show; None for all of it.
+        region: (left, top, width, height), pixels of the frame, that the pictures show; None for all of it.
     """
 
     label: str

@@ -20,6 +20,7 @@ from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.loading import load_ledger, name_of
 from edgefs_runtime.gallery.records import NO_HASH, Blob, Event, Key, Meta, Record, Shot, follows, is_intact
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, schema_objects, select, version_of
+from edgefs_runtime.images.kept import media_of
 
 Step = Callable[[sqlite3.Connection, Path], Iterator[str]]
 
@@ -149,5 +150,7 @@ def _stored_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str
 def is_thumbnail(shot: Shot, event: Event, position: int, digest: str, part: str) -> bool:
     """Whether a thumbnail is the one that the event names."""
     if (shot.digest, shot.part, shot.roi) != (digest, part, event.roi) or not isinstance(shot.jpeg, bytes):
+        return False
+    if shot.media not in (None, media_of(shot.jpeg)):  # an older edgefs that was given a PNG said nothing of it
         return False
     return hashlib.sha256(shot.jpeg).hexdigest() == str(json.loads(event.shots)[position])

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.wording import plain
 from edgefs_runtime.gallery.check import broken_links, is_thumbnail
 from edgefs_runtime.gallery.database import GalleryDamagedError
@@ -31,10 +31,10 @@ from edgefs_runtime.gallery.loading import name_of
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed, Shot
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, schema_objects, version_of
 from edgefs_runtime.gallery.seed import Seed
+from edgefs_runtime.images.kept import MOST_BYTES, refuse_strange_picture
 
 _MOST_SECONDS = 120.0  # that reading a file may take; 160,000 embeddings take a few
 _MOST_ROWS = 5_000_000  # of one table
-_MOST_THUMBNAIL = 16 << 20  # bytes
 _MOST_BLOB = 256 << 20  # bytes; the embeddings of one act
 _LARGEST = 1e6  # number of an embedding
 _STEPS = 1_000_000  # of SQLite between two looks at the clock
@@ -74,7 +74,7 @@ def refuse_strange_file(connection: sqlite3.Connection, path: Path) -> None:
 
 def _refuse_large(connection: sqlite3.Connection, path: Path, version: int) -> None:
     limits = {
-        "shot": ("jpeg", _MOST_THUMBNAIL),
+        "shot": ("jpeg", MOST_BYTES),
         **({"blob": ("data", _MOST_BLOB)} if version >= SCHEMA_VERSION else {}),
     }
     for table in ("event", "removed", "tip", *limits):
@@ -184,6 +184,10 @@ def refuse_thumbnails(ledger: Ledger, shots: Iterable[Shot], path: Path) -> None
             is_missing = kept is None and sha and event.key in standing and (*event.key, position) not in missed
             if is_missing or (kept is not None and not is_thumbnail(kept, event, position, digest, part)):
                 raise _refused(path, f"{name_of(event)}: thumbnail {position} is missing or not the one it names")
+            try:
+                refuse_strange_picture(b"" if kept is None else kept.jpeg)
+            except ImageError as error:
+                raise _refused(path, f"{name_of(event)}: thumbnail {position} is {error}") from error
 
 
 def _refused(path: Path, sentence: str, done: str = "merged") -> GalleryDamagedError:

@@ -234,7 +234,7 @@ class Owned:
             return check_connection(self._connection, self.path)
 
     def thumbnails(self, label: str) -> list[bytes]:
-        """The JPEG files kept for the class's images that count, in their order.
+        """The pictures kept of the class's images that count, in their order.
 
         Raises:
             GalleryError: no such class.

@@ -78,7 +78,7 @@ def read_snapshot(path: Path, seed: Seed) -> Snapshot:
 
 
 def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
-    """The JPEG files kept for a class's images that count, in their order; none where nothing was kept.
+    """The pictures kept of a class's images that count, in their order; none where nothing was kept.
 
     Raises:
         GalleryError: as `read_snapshot`; a gallery that another process has written to is not waited for.

@@ -208,10 +208,10 @@ class Meta(NamedTuple):
 
 
 class Shot(NamedTuple):
-    """One row of `shot`: the thumbnail of one image; its own SHA-256 stands in the event's chained row.
+    """One row of `shot`: the kept picture of one image; its own SHA-256 stands in the event's chained row.
 
     Attributes:
-        jpeg: the file, of whatever type.
+        jpeg: the file: a PNG, or a JPEG as galleries of before kept.
         media: its media type; NULL for `image/jpeg`.
     """
 

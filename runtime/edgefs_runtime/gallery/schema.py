@@ -87,8 +87,10 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
-def needed(records: Iterable[Record]) -> int:
+def needed(records: Iterable[Record], shots: Iterable[Shot]) -> int:
     """The first schema that can hold these rows."""
+    if any(shot.media is not None for shot in shots):
+        return SCHEMA_VERSION
     found = FIRST_SCHEMA
     for record in records:
         if record.kind not in _KINDS_BEFORE or (isinstance(record, Event) and record.content is not None):
@@ -106,7 +108,7 @@ def insert_rows(
     In the same transaction the file gets the schema that they need.
     """
     version = version_of(connection)
-    wanted = needed(records)
+    wanted = needed(records, shots)
     if version < wanted == SCHEMA_VERSION:
         upgrade(connection)
     elif version < wanted:

@@ -10,6 +10,7 @@ import numpy as np
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.records import NO_HASH, SEED_PREFIX, Event, Shot, json_list, seal
+from edgefs_runtime.images.kept import media_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def shots_of(enrolment: Enrolment, device: str, seq: int) -> list[Shot]:
     """The rows of an enrolment's thumbnails."""
     images = zip(enrolment.digests, enrolment.groups, enrolment.thumbnails, strict=True)
     return [
-        Shot(device, seq, position, digest, part, _roi(enrolment), jpeg)
+        Shot(device, seq, position, digest, part, _roi(enrolment), jpeg, media_of(jpeg))
         for position, (digest, part, jpeg) in enumerate(images)
         if jpeg
     ]

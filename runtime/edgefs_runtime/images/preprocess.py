@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,15 @@ SYMMETRIES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 MOST_SIDE, MOST_PIXELS = 4096, 1 << 22  # of the network's input
 AS_THE_FILE_SAYS = (0, 65535)  # the window that maps what the container calls white to 255
 _LATER: dict[str, Any] = {"page": None, "damaged": "refuse"}  # fields that are written only when they say something
+
+
+class Placement(NamedTuple):
+    """Where the cut and turned frame lies on the network's input, pixels; with `crop` it reaches beyond the edges."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -126,14 +135,6 @@ class Preprocess:
         counts = self.window != AS_THE_FILE_SAYS
         return open_image(source, page=self.page, damaged=self.damaged, counts=counts)
 
-    def region(self, source: ImageSource | Picture) -> Picture:
-        """The region of interest in 8 bits, before it is turned and resized: what a kept picture shows.
-
-        Raises:
-            ImageError: the source can't be decoded, or the region of interest lies outside it.
-        """
-        return Picture(self._to_eight_bits(self._cropped(self.open(source))))
-
     def batch(self, sources: list[ImageSource]) -> NDArray[np.uint8]:
         """Bring several images to one uint8 RGB batch `[N,H,W,3]`."""
         return np.stack([self(source) for source in sources])
@@ -151,6 +152,22 @@ class Preprocess:
         """(height, width) of what is left of a (height, width) frame before it is resized, pixels."""
         height, width = (self.roi[3], self.roi[2]) if self.roi else frame
         return (width, height) if self.rotation in (90, 270) else (height, width)
+
+    def placement(self, size: tuple[int, int]) -> Placement:
+        """Where a cut and turned frame of (height, width) pixels lies on the input."""
+        height, width = self.size
+        if self.resize == "stretch":
+            return Placement(0, 0, width, height)
+        # ImageOps.pad and fit round otherwise: no bundle of before would pass its self-test (ADR 17).
+        pick = min if self.resize == "pad" else max
+        scale = pick(width / size[1], height / size[0])
+        across, down = max(1, round(size[1] * scale)), max(1, round(size[0] * scale))
+        return Placement((width - across) // 2, (height - down) // 2, across, down)
+
+    @property
+    def resampling(self) -> Image.Resampling:
+        """Pillow's filter of this name."""
+        return _FILTERS[self.interpolation]
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values; those that came later only where they are not what was always done.
@@ -196,16 +213,12 @@ class Preprocess:
 
     def _resize(self, image: Image.Image) -> Image.Image:
         height, width = self.size
-        resample = _FILTERS[self.interpolation]
+        place = self.placement((image.height, image.width))
+        scaled = image if image.size == place[2:] else image.resize(place[2:], self.resampling)
         if self.resize == "stretch":
-            return image if image.size == (width, height) else image.resize((width, height), resample)
-        # ImageOps.pad and fit round otherwise: no bundle of before would pass its self-test (ADR 17).
-        pick = min if self.resize == "pad" else max
-        scale = pick(width / image.width, height / image.height)
-        scaled = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resample)
-        left, top = (width - scaled.width) // 2, (height - scaled.height) // 2
+            return scaled
         canvas = Image.new(scaled.mode, (width, height))  # black
-        canvas.paste(scaled, (left, top))
+        canvas.paste(scaled, place[:2])
         return canvas
 
 

@@ -11,18 +11,15 @@ from PIL import Image
 from edgefs_runtime.images import ImageSource, Picture, open_image
 from edgefs_runtime.images.picture import looked_up, strips
 
-KEPT_SIDE = 256  # pixels of the shorter side of an image that is kept so that it can be embedded again
 
-
-def thumbnail(source: ImageSource | Picture, *, longer: int | None = None, shorter: int | None = None) -> bytes:
+def thumbnail(source: ImageSource | Picture, *, longer: int) -> bytes:
     """A JPEG that is upright, without EXIF, comments or colour profile, and never larger than the original.
 
     More than 8 bits are stretched from the 1st to the 99th percentile: the copy is for the eye.
 
     Args:
         source: an image, as `open_image` takes it, or what it returned.
-        longer: at most this many pixels along the longer side; or
-        shorter: about this many along the shorter one.
+        longer: at most this many pixels along the longer side.
 
     Raises:
         ImageError: the source can't be decoded.
@@ -31,12 +28,12 @@ def thumbnail(source: ImageSource | Picture, *, longer: int | None = None, short
     if pixels.dtype != np.uint8:
         pixels = _stretched(pixels)
     copy = Image.fromarray(np.ascontiguousarray(pixels))  # bare pixels: no comment of the original comes along
-    wanted = longer / max(copy.size) if longer else (shorter or KEPT_SIDE) / min(copy.size)
+    wanted = longer / max(copy.size)
     if wanted < 1:
         size = (max(1, round(copy.width * wanted)), max(1, round(copy.height * wanted)))
         copy = copy.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    copy.save(buffer, "JPEG", quality=80 if longer else 90)
+    copy.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
 
 

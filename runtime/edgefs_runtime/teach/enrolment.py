@@ -19,9 +19,11 @@ from edgefs_runtime.decision.decision import NO_NUMBER, Disposition, default_dis
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.embedders.protocol import Embedder
 from edgefs_runtime.images import ImageSource, content_digest, open_image
+from edgefs_runtime.images import kept as pictures
 from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.sources import Frame, Images, frames_of
-from edgefs_runtime.images.usable import sight_of
+from edgefs_runtime.images.transfer import Lack, Transferred, transferred
+from edgefs_runtime.images.usable import sight_of, unusable
 
 MOST_UNLABELLED = 200  # images that a refinement or a realignment looks at
 
@@ -84,7 +86,7 @@ class Teaching:
             disposition: what the line does with such parts; None takes what is known of the class, else what its name
                 says.
             groups: for each image the physical part it shows.
-            keep: whether thumbnails are kept.
+            keep: whether pictures are kept.
             known: dispositions of the gallery's classes.
 
         Raises:
@@ -134,17 +136,47 @@ class Teaching:
         except ImageError as error:
             raise frame.named(error) from error
 
-    def embed_picture(self, jpeg: bytes) -> NDArray[np.float32]:
-        """Embeddings `[V·D]` of all views of a kept picture, which shows the region of interest alone.
+    def embed_picture(self, data: bytes) -> NDArray[np.float32]:
+        """Embeddings `[V·D]` of all views of a kept picture of this bundle, as `seen_again` takes it.
+
+        Raises:
+            ImageError: it can't be read, shows nothing, or lacks what this bundle looks at.
+        """
+        seen = self.seen_again(data, self.preprocess.roi)
+        if isinstance(seen, str):
+            raise ImageError(f"a kept picture lacks the {seen} that this bundle looks at")
+        return self.embed_seen(seen)
+
+    def embed_seen(self, seen: Transferred) -> NDArray[np.float32]:
+        """Embeddings `[V·D]` of all views of a kept picture.
+
+        Raises:
+            ImageError: the network makes no number of it.
+        """
+        row: NDArray[np.float32] = self._views(seen.pixels, views=True)[0]
+        return row
+
+    def seen_again(self, data: bytes, region: tuple[int, int, int, int] | None) -> Transferred | Lack:
+        """What this bundle sees of a kept picture, or what the picture lacks for it.
+
+        Args:
+            data: the PNG, or the JPEG that galleries of before kept.
+            region: (left, top, width, height), pixels of the frame, that a JPEG shows; None for all of it.
 
         Raises:
             ImageError: it can't be read or shows nothing.
         """
-        pixels, reason = sight_of(jpeg, dataclasses.replace(self.preprocess, roi=None, page=None))
-        if reason:
+        if pictures.is_lossless(data):
+            seen = transferred(pictures.read_picture(data), self.preprocess)
+        elif region != self.preprocess.roi:
+            return "region"
+        else:
+            pictures.refuse_strange_picture(data)
+            whole = dataclasses.replace(self.preprocess, roi=None, page=None)
+            seen = Transferred(whole(data), "kept as a small JPEG, asked as the frame was")
+        if isinstance(seen, Transferred) and (reason := unusable(seen.pixels)):
             raise ImageError(reason)
-        row: NDArray[np.float32] = self._views(pixels, views=True)[0]
-        return row
+        return seen
 
     def unlabelled(self, images: Images) -> list[Seen]:
         """The last images that can be judged, in their order; the others are passed over."""
@@ -176,21 +208,17 @@ class Teaching:
         return found
 
     def _described(self, frame: Frame, keep: bool) -> tuple[NDArray[np.float32], str, bytes]:
-        """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its thumbnail or nothing."""
+        """Embeddings float32 `[1,V·D]` of one image's views, its digest, and its kept picture or nothing."""
         try:
             source = frame.source()
-            pixels, reason = sight_of(source, self.preprocess)
+            picture = self.preprocess.open(source) if keep else None
+            pixels, reason = sight_of(picture or source, self.preprocess)
             if reason:
                 raise ImageError(reason)
-            return self._views(pixels, views=True), _digest(source), self._picture(source) if keep else b""
+            kept = pictures.keep_picture(pixels, self.preprocess, pictures.Frame.of(picture)) if picture else b""
+            return self._views(pixels, views=True), _digest(source), kept
         except ImageError as error:
             raise ImageError(f"{error.reason}; nothing was enrolled", str(frame.path or frame.name)) from error
-
-    def _picture(self, image: ImageSource) -> bytes:
-        """A small JPEG of what the network sees of an image, from which another network can learn later."""
-        from edgefs_runtime.images.thumbnails import KEPT_SIDE, thumbnail
-
-        return thumbnail(self.preprocess.region(image), shorter=KEPT_SIDE)
 
 
 def _digest(image: ImageSource) -> str:

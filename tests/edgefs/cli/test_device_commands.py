@@ -243,7 +243,7 @@ def test_a_check_writes_the_nearest_classs_thumbnails(bundle: Path, pictures: Pi
     shots = pictures("checks", 3, first=200)
     result = edgefs("enroll", bundle, "squares", *shots, "--check", "--show", tmp_path / "look", "--json")
     assert json.loads(result.stdout)["nearest"] == "checks"
-    assert [Path(path).read_bytes()[:2] for path in json.loads(result.stdout)["thumbnails"]] == [b"\xff\xd8"] * 3
+    assert [Path(path).read_bytes()[:4] for path in json.loads(result.stdout)["thumbnails"]] == [b"\x89PNG"] * 3
 
 
 def test_unlabelled_images_refine_or_say_that_they_do_not(bundle: Path, pictures: Pictures, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_show_looks_and_never_teaches(bundle: Path, pictures: Pictures, tmp_path
     assert "checks" not in edgefs("gallery", "classes", bundle).stdout
     kept_none = edgefs("enroll", bundle, "checks", *shots, "--check", "--show", tmp_path / "seen")
     assert kept_none.exit_code == 0
-    assert "--show: no thumbnail of " in kept_none.stderr
+    assert "--show: no picture of " in kept_none.stderr
 
 
 def test_enroll_says_which_images_it_was_taught_before(bundle: Path, pictures: Pictures) -> None:
