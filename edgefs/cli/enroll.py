@@ -61,9 +61,7 @@ _MOST_SHOWN = 5  # pictures
     "--pending", is_flag=True, help="They don't decide until somebody else approves them (`edgefs gallery approve`)."
 )
 @click.option("--check", is_flag=True, help="Say what enrolling would do, and change nothing.")
-@click.option(
-    "--show", type=PATH, metavar="DIR", help="With --check: write pictures kept of the nearest class to DIR."
-)
+@click.option("--show", type=PATH, metavar="DIR", help="With --check: write pictures kept of the nearest class to DIR.")
 @click.option(
     "--force", is_flag=True, help="Enroll although the images look like another class or challenge parts would fail."
 )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgefs_runtime.base.errors import GalleryError, ImageError
+from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
+from edgefs_runtime.carrying.decisions import Decisions, compared, images_of
 from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
-from edgefs_runtime.carrying.report import Carried, images_by_way, lost, notes_of
+from edgefs_runtime.carrying.report import Carried, abouts_of, images_by_way, lost, missing_of, notes_of
 from edgefs_runtime.carrying.watch import Watch
 from edgefs_runtime.carrying.ways import Planned, plan_carrying
 from edgefs_runtime.decision.snapshot import Snapshot, extended
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.session import Session
+from edgefs_runtime.teach.advice import merged_parts
 from edgefs_runtime.teach.enrolment import Teaching
+
+_logger = logging.getLogger(__name__)
 
 
 def carry(
@@ -33,19 +38,20 @@ def carry(
     """Carry what an earlier bundle's gallery was taught into this one, as `Classifier.carry` describes."""
     if session.path is None:
         raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
-    earlier = read_earlier(source, bundle, session.path)
+    earlier = read_earlier(source, bundle, session.path, teaching.embedder.dim)
     agreement = earlier.agreement(bundle)
     if check:
         planned = plan_carrying(earlier, session.known(), teaching, agreement)
         watch = Watch(session, earlier.path, force=True)
         if session.judge is not None:
             watch(session.judge.snapshot, _with(session.judge.snapshot, planned))
-        return _told(earlier, planned, agreement, watch, 0, session.judge.snapshot.sequence if session.judge else 0)
+        told = _told(earlier, planned, agreement, watch, 0, session.judge.snapshot.sequence if session.judge else 0)
+        return dataclasses.replace(told, decisions=_decisions(earlier, planned, watch, bundle))
     if not earlier.taught and session.challenge.of_other(challenge_folder(earlier.path)):
         return _guarded(session, earlier)
     with session.acting() as gallery:
         planned = plan_carrying(earlier, gallery.known(), teaching, agreement)
-        taught = [(one.enrolment, one.origin) for one in planned if one.enrolment is not None]
+        taught = [(one.enrolment, one.taught.origin) for one in planned if one.enrolment is not None]
         if not force:
             _refuse_missing(planned)
         watch = Watch(session, earlier.path, force=force)
@@ -54,6 +60,7 @@ def carry(
         alignment = None if gallery.is_aligned else _alignment(earlier, agreement)
         sequence = gallery.carry(taught, alignment, earlier.path.name, watch, actor=actor, reason=reason)
     carried = _told(earlier, planned, agreement, watch, 0, sequence)
+    carried = dataclasses.replace(carried, decisions=_decisions(earlier, planned, watch, bundle))
     try:
         return dataclasses.replace(carried, parts=session.challenge.adopt(challenge_folder(earlier.path), watch.after))
     except (GalleryError, ImageError) as error:  # what was taught is carried over all the same
@@ -80,13 +87,27 @@ def _alignment(earlier: Earlier, agreement: Agreement | None) -> Aligned | None:
 def _with(snapshot: Snapshot, planned: Sequence[Planned]) -> Snapshot:
     for one in planned:
         if one.enrolment is not None and one.enrolment.state == "approved":
-            snapshot = extended(snapshot, one.enrolment, range(len(one.enrolment.vectors)))
+            snapshot = extended(snapshot, one.enrolment, merged_parts(one.enrolment))
     return snapshot
+
+
+def _decisions(earlier: Earlier, planned: Sequence[Planned], watch: Watch, bundle: Bundle) -> Decisions | None:
+    """What is decided about the images that come over, before and after; None where that is not known."""
+    images = [image for one in planned for image in images_of(one)]
+    if earlier.decided is None or watch.snapshot is None or not images:
+        return None
+    try:
+        return compared(images, earlier.decided, watch.snapshot, bundle.manifest.decision)
+    except (BundleError, GalleryError) as error:  # such as a head that this runtime does not know: nothing hangs on it
+        _logger.warning("%s: what was decided there can't be computed (%s)", earlier.path, error)
+        return None
 
 
 def _refuse_missing(planned: Sequence[Planned]) -> None:
     if missing := lost(planned):
-        raise GalleryError(f"{'; '.join(missing)}; nothing was carried over: --force carries over the others")
+        raise GalleryError(
+            f"{'; '.join(missing)}; nothing was carried over: --force carries over the others, --check names them all"
+        )
 
 
 def _told(
@@ -100,4 +121,15 @@ def _told(
     notes = [*notes_of(planned), *earlier.notes]
     if earlier.alignment is not None and _alignment(earlier, agreement) is None:
         notes.append("the alignment to a changed camera, which is another network's: realign again where it is needed")
-    return Carried(earlier.path, images_by_way(planned), agreement, tuple(notes), watch.sentences, parts, sequence)
+    return Carried(
+        source=earlier.path,
+        ways=images_by_way(planned),
+        agreement=agreement,
+        notes=tuple(notes),
+        missing=missing_of(planned),
+        abouts=abouts_of(planned),
+        decisions=None,
+        challenge=watch.sentences,
+        parts=parts,
+        sequence=sequence,
+    )

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder, identity_in, lies
 from edgefs_runtime.bundle.bundle import Bundle, is_bundle
 from edgefs_runtime.bundle.golden import Golden
 from edgefs_runtime.carrying.succession import named_alike, unused
-from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.carrying.taught import Decided, Taught, decided_there, taught_by
 from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.gallery.belonging import gallery_of
 from edgefs_runtime.gallery.database import connect_looking, gallery_errors, read_meta
 from edgefs_runtime.gallery.foreign import refuse_damaged
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import load_ledger
-from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Meta
+from edgefs_runtime.gallery.records import SEED_PREFIX, Meta
+from edgefs_runtime.images.kept import is_lossless, read_picture
 
 # The smallest cosine at which two precisions of one model see alike. An int8 network that loses no accuracy comes to
 # 0.985 to 0.997 per image: far closer than another image of the class (0.8), and 0.95 is half-way there in distance.
 CLOSE = 0.95
 NEAR = 0.99  # the same from which a kept picture is as good a witness as the embedding of the frame that it was made of
-
-Taught = tuple[Enrolment, tuple[bytes, ...], Key]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Earlier:
         bundle: that it belongs to, where that was given.
         space_id: of its embeddings.
         dim: numbers that it keeps of an image.
-        taught: what was taught on the device and counts or is pending: as its camera saw it, with the pictures that are
-            kept of its images (empty where none is), and its row.
+        taught: what was taught on the device and counts or is pending.
+        decided: what decided there; None where that can't be known.
         alignment: of its camera now; None without one.
         seeds: embeddings of the images that its bundles' seeds taught, by digest.
         notes: what was done there that is not carried over.
@@ -84,6 +84,7 @@ class Earlier:
     space_id: str
     dim: int
     taught: tuple[Taught, ...]
+    decided: Decided | None
     alignment: Aligned | None
     seeds: dict[str, NDArray[np.float32]]
     notes: tuple[str, ...]
@@ -122,13 +123,14 @@ class Earlier:
         return Agreement(_cosine(*rows), len(shared), "images that both learned from")
 
 
-def read_earlier(source: Path | None, bundle: Bundle, own: Path) -> Earlier:
+def read_earlier(source: Path | None, bundle: Bundle, own: Path, dim: int) -> Earlier:
     """Read what is carried over; nothing is written there.
 
     Args:
         source: the other bundle or its gallery; None takes the only one in the state folder that is found.
         bundle: the new one.
         own: its gallery.
+        dim: D of its embedder.
 
     Raises:
         BundleError: the other bundle is not whole.
@@ -137,24 +139,34 @@ def read_earlier(source: Path | None, bundle: Bundle, own: Path) -> Earlier:
     path, other = _found(source, bundle, own)
     if not lies(path):
         if lies(challenge_folder(path)) and challenge_folder(path) != challenge_folder(own):
-            return Earlier(path, other, "", 0, (), None, {}, ())
+            return Earlier(path, other, "", 0, (), None, None, {}, ())
         raise GalleryError(f"nothing was taught under {source}: there is no gallery at {path}")
     _refuse_own(path, own)
     with gallery_errors(path), connect_looking(path) as connection:
         meta, ledger = read_meta(connection, path), load_ledger(connection, path)
         refuse_damaged(ledger, path, "carried over")
-        query = "SELECT position, jpeg FROM shot WHERE device = ? AND seq = ?"
-        shots = {event.key: dict(connection.execute(query, ledger.pictures(event))) for event in ledger.taught()}
-    return Earlier(
-        path,
-        other,
-        meta.space_id,
-        meta.dim,
-        tuple(_taught(ledger, event, shots[event.key]) for event in ledger.taught()),
-        _alignment(ledger, meta),
-        _seeds(ledger),
-        _forgotten(ledger, bundle),
-    )
+        taught = tuple(taught_by(event, ledger, connection) for event in ledger.taught())
+    seeds, notes, alignment = _seeds(ledger), _forgotten(ledger, bundle), _alignment(ledger, meta)
+    views = _views(path, meta, taught, bundle, dim)
+    decided = decided_there(ledger, meta, other, views)
+    return Earlier(path, other, meta.space_id, meta.dim, taught, decided, alignment, seeds, notes)
+
+
+def _views(path: Path, meta: Meta, taught: Sequence[Taught], bundle: Bundle, dim: int) -> int | None:
+    """V there, as far as it can be told without the bundle; None where it can't.
+
+    A network of the same identity has the same D. Of another one that is told only where a kept picture agrees.
+    """
+    views, rest = divmod(meta.dim, dim)
+    if rest:
+        return None
+    if meta.space_id == bundle.space_id or identity_in(path) == bundle.manifest.identity[:16] != "":
+        return views
+    kept = next((picture for act in taught for picture in act.pictures if is_lossless(picture)), None)
+    try:
+        return views if kept is not None and read_picture(kept).preprocess.views == views else None
+    except ImageError:
+        return None
 
 
 def _found(source: Path | None, bundle: Bundle, own: Path) -> tuple[Path, Bundle | None]:
@@ -176,10 +188,6 @@ def _found(source: Path | None, bundle: Bundle, own: Path) -> tuple[Path, Bundle
 def _refuse_own(path: Path, own: Path) -> None:
     if lies(own) and lies(path) and path.samefile(own):
         raise GalleryError(f"{path} is this bundle's own gallery; --from names another, or the bundle it belongs to")
-
-
-def _taught(ledger: Ledger, event: Event, shots: dict[int, bytes]) -> Taught:
-    return ledger.enrolment(event), tuple(shots.get(number, b"") for number in ledger.kept(event)), event.origin
 
 
 def _alignment(ledger: Ledger, meta: Meta) -> Aligned | None:

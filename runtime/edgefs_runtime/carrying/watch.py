@@ -17,6 +17,7 @@ class Watch:
     Attributes:
         before: what every part gets without what is carried over.
         after: what it gets with it.
+        snapshot: what counts with it; None before it was asked.
     """
 
     def __init__(self, session: Session, source: Path, *, force: bool) -> None:
@@ -24,6 +25,7 @@ class Watch:
         self._folder = challenge_folder(source)
         self.before: list[Result] = []
         self.after: list[Result] = []
+        self.snapshot: Snapshot | None = None
 
     def __call__(self, now: Snapshot, after: Snapshot) -> None:
         """Judge all parts by what counts and by what would.
@@ -31,7 +33,7 @@ class Watch:
         Raises:
             GalleryError: one that passed would fail.
         """
-        challenge = self._challenge
+        challenge, self.snapshot = self._challenge, after
         self.before = challenge.judged_with(self._folder, self._judge_of(now))
         self.after = challenge.judged_with(self._folder, self._judge_of(after))
         spoiled = [new for old, new in zip(self.before, self.after, strict=True) if _passed(old) and not new.passes]

@@ -4,9 +4,10 @@ By the first of these ways that is open to it:
 
 - it is known to the new gallery already, and nothing is to be done;
 - its embedding as it is, where both bundles embed alike to the bit (one embedding space);
-- its kept picture, embedded anew;
+- its kept picture, embedded anew: of what the new bundle looks at it must hold all (`images.transfer`);
 - its embedding as it is, where both bundles are one model at two precisions and measurably agree, and see an image that
-  teaches in as many symmetries.
+  teaches in as many symmetries. It goes before a picture that shows only about what the new bundle would see, where
+  the two differ.
 """
 
 from __future__ import annotations
@@ -14,30 +15,47 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.labels import spelling_in
-from edgefs_runtime.carrying.earlier import Agreement, Earlier, Taught
+from edgefs_runtime.carrying.earlier import Agreement, Earlier
+from edgefs_runtime.carrying.taught import Taught
 from edgefs_runtime.decision.snapshot import REFINED, Enrolment
-from edgefs_runtime.gallery.records import Key
+from edgefs_runtime.images.transfer import Transferred
 from edgefs_runtime.teach.enrolment import Teaching
 
-Way = Literal["known", "as it is", "picture", "relabelled", "mean", "missing", "region"]
+Way = Literal["known", "as it is", "picture", "relabelled", "mean", "missing", "region", "window", "colour", "page"]
 CARRIED: tuple[Way, ...] = ("as it is", "picture")
+LACKING: tuple[Way, ...] = ("missing", "region", "window", "colour", "page")
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One act of teaching, as far as it can be carried over, and which way each of its images takes."""
+    """One act of teaching, as far as it can be carried over.
 
+    Attributes:
+        taught: the act.
+        enrolment: its images that come over, with their embeddings there; None where none does.
+        label: their class.
+        ways: which way each of its images takes.
+        abouts: of each picture that shows only about what the new bundle would see, how it was kept and how it is
+            looked at; else empty.
+    """
+
+    taught: Taught
     enrolment: Enrolment | None
-    origin: Key
     label: str
     ways: tuple[Way, ...]
+    abouts: tuple[str, ...]
+
+    @property
+    def chosen(self) -> list[int]:
+        """The images that come over, in the order of `enrolment`."""
+        return [number for number, way in enumerate(self.ways) if way in CARRIED]
 
 
 def plan_carrying(
@@ -64,26 +82,31 @@ def by_class(planned: Sequence[Planned], way: Way) -> dict[str, int]:
 
 
 def _planned(taught: Taught, known: Mapping[str, str], teaching: Teaching, agreement: Agreement | None) -> Planned:
-    enrolment, pictures, origin = taught
+    enrolment = taught.enrolment
     if enrolment.vectors.shape[1] != teaching.embedder.dim * teaching.preprocess.views:
         agreement = None  # it was seen in other symmetries
     label = spelling_in(set(known.values()), enrolment.label)
     enrolment = dataclasses.replace(enrolment, label=label)  # an old file may spell a class as no entrance does now
-    ways: list[Way] = []
-    rows: list[NDArray[np.float32]] = []
-    images = zip(enrolment.vectors, enrolment.digests, enrolment.groups, pictures, strict=True)
-    for vector, digest, group, jpeg in images:
-        way, row = _known(digest, enrolment.label, known), vector
-        if way is None:
-            way, row = _way(vector, jpeg, enrolment.region, teaching, agreement)
-        if way in ("missing", "region") and group == REFINED:
-            way = "mean"
-        ways.append(way)
-        if way in CARRIED:
-            rows.append(row)
-    chosen = [number for number, way in enumerate(ways) if way in CARRIED]
-    moved = None if not chosen else _moved(enrolment, chosen, np.stack(rows), pictures)
-    return Planned(moved, origin, enrolment.label, tuple(ways))
+    went: list[_Went] = []
+    images = zip(enrolment.vectors, enrolment.digests, enrolment.groups, taught.pictures, strict=True)
+    for vector, digest, group, picture in images:
+        way = _known(digest, enrolment.label, known)
+        taken = _way(vector, picture, enrolment.region, teaching, agreement) if way is None else _Went(way, vector)
+        went.append(taken._replace(way="mean") if taken.way in LACKING and group == REFINED else taken)
+    ways = tuple(taken.way for taken in went)
+    planned = Planned(taught, None, label, ways, tuple(taken.about for taken in went))
+    if not planned.chosen:
+        return planned
+    rows = np.stack([went[number].row for number in planned.chosen])
+    return dataclasses.replace(planned, enrolment=_moved(enrolment, planned.chosen, rows, taught.pictures))
+
+
+class _Went(NamedTuple):
+    """The way that an image takes, its embedding there, and how far its picture shows only about what is seen now."""
+
+    way: Way
+    row: NDArray[np.float32]
+    about: str = ""
 
 
 def _moved(
@@ -107,25 +130,28 @@ def _known(digest: str, label: str, known: Mapping[str, str]) -> Way | None:
 
 def _way(
     vector: NDArray[np.float32],
-    jpeg: bytes,
+    picture: bytes,
     region: tuple[int, int, int, int] | None,
     teaching: Teaching,
     agreement: Agreement | None,
-) -> tuple[Way, NDArray[np.float32]]:
-    """Which way an image takes, and its embedding there."""
+) -> _Went:
     if agreement is not None and agreement.is_exact:
-        return "as it is", vector
-    anew = _embedded_anew(jpeg, teaching) if jpeg and region == teaching.preprocess.roi else None
-    if agreement is not None and agreement.is_close:
-        # A small copy of a fine texture may be a worse witness than the other precision's embedding.
-        return ("picture", anew) if anew is not None and agreement.is_near(anew, vector) else ("as it is", vector)
-    if anew is not None:
-        return "picture", anew
-    return ("region" if jpeg and region != teaching.preprocess.roi else "missing"), vector
+        return _Went("as it is", vector)
+    seen = _seen_again(picture, region, teaching)
+    is_close = agreement is not None and agreement.is_close
+    if not isinstance(seen, _Went):
+        return _Went("as it is" if is_close else seen, vector)
+    # A small copy of a fine texture may be a worse witness than the other precision's embedding.
+    is_better = not seen.about or agreement is None or not is_close or agreement.is_near(seen.row, vector)
+    return seen if is_better else _Went("as it is", vector)
 
 
-def _embedded_anew(jpeg: bytes, teaching: Teaching) -> NDArray[np.float32] | None:
+def _seen_again(picture: bytes, region: tuple[int, int, int, int] | None, teaching: Teaching) -> _Went | Way:
+    """The way by a kept picture, or what is missing for it."""
+    if not picture:
+        return "missing"
     try:
-        return teaching.embed_picture(jpeg)
+        seen = teaching.seen_again(picture, region)
+        return _Went("picture", teaching.embed_seen(seen), seen.about) if isinstance(seen, Transferred) else seen
     except ImageError:
-        return None
+        return "missing"

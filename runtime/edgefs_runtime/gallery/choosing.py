@@ -43,7 +43,7 @@ def pending_of(ledger: Ledger, what: str, seed_device: str) -> list[Event]:
     events = [event for event in once_per_origin(ledger.live(seed_device)) if not ledger.is_approved(event)]
     found = [event for event in events if number and not number[3] and _is_of_act(ledger, event, number)]
     if not found:
-        waiting = ", ".join(_number_of(ledger, event) for event in events) or "nothing"
+        waiting = ", ".join(number_of(ledger, event) for event in events) or "nothing"
         raise GalleryError(f"act {what!r} taught nothing that is pending; pending: {waiting}")
     return found
 
@@ -54,7 +54,8 @@ def _unnamed(ledger: Ledger) -> set[str]:
     return devices if len(devices) == 1 else {ledger.device}
 
 
-def _number_of(ledger: Ledger, event: Event) -> str:
+def number_of(ledger: Ledger, event: Event) -> str:
+    """The number of the act that taught an event, as a person is shown it."""
     device, seq = event.origin
     return str(seq) if device == ledger.device else f"{device[:8]}:{seq}"
 
