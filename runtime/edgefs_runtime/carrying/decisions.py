@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefs_runtime.base.labels import spelling_in
-from edgefs_runtime.base.wording import counted
+from edgefs_runtime.base.wording import counted, plain
 from edgefs_runtime.carrying.taught import Decided
 from edgefs_runtime.carrying.ways import Planned
 from edgefs_runtime.decision.judge import DecisionSettings, Judge
@@ -78,7 +78,7 @@ class Change(NamedTuple):
         """In a clause."""
         part = f"part {self.image.part}, " if self.image.part else ""
         which = f"{self.image.label} {self.image.name} ({part}{self.image.digest[:12]})"
-        return f"{which}: {self.before} before, {self.after} now"
+        return plain(f"{which}: {self.before} before, {self.after} now")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
