@@ -25,7 +25,7 @@ Expected = Callable[[str], Any]
 LINE = GOLDEN / "line.edgefs"
 
 
-@pytest.mark.parametrize("name", ["line", "tiny"])
+@pytest.mark.parametrize("name", ["line", "tiny", "kept"])
 def test_a_bundle_says_and_decides_what_it_did(name: str, expected: Expected) -> None:
     assert differences(of_bundle(GOLDEN / f"{name}.edgefs"), expected(name)["bundle"]) == []
 
@@ -36,6 +36,7 @@ def test_a_bundle_says_and_decides_what_it_did(name: str, expected: Expected) ->
         ("line.edgefs", "line.gallery", "line"),
         ("line.edgefs", "other.gallery", "other"),
         ("tiny.edgefs", "old/first.gallery", "old-first"),
+        ("kept.edgefs", "kept.gallery", "kept"),
     ],
 )
 def test_a_gallery_says_decides_and_takes_back_what_it_did(

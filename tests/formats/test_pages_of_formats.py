@@ -11,6 +11,7 @@ import pytest
 from parts import GOLDEN
 from second_reader.archives import members
 from second_reader.bundles import read_bundle
+from second_reader.pictures import read_picture
 from second_reader.rows import read_tables
 
 pytestmark = pytest.mark.device
@@ -29,6 +30,7 @@ def test_the_pages_name_every_column_field_and_file() -> None:
         "bundle": {*manifest, *manifest["preprocess"], *manifest["decision"], *manifest["head"], *manifest["embedder"]},
         "run": {*run, *run["plan"], *run["images"], *run["data"], *run["files"], *run["backbone"]},
         "challenge": {*index, *index["parts"][0]},
+        "picture": set(read_picture(read_bundle(GOLDEN / "kept.edgefs").seed()[0].jpegs[0]).note),
         "gallery": {*tables, *(column for rows in tables.values() for column in rows[0])} - {"table"},
     }
     missing = {page: sorted(word for word in words if word not in pages[page]) for page, words in wanted.items()}
@@ -43,7 +45,16 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 
 def test_golden_files_that_the_page_names_are_there() -> None:
     table = (DOCS / "formats.md").read_text(encoding="utf-8")
-    for name in ("line.edgefs", "tiny.edgefs", "line.gallery", "other.gallery", "old/first.gallery", "line.challenge"):
+    for name in (
+        "line.edgefs",
+        "tiny.edgefs",
+        "line.gallery",
+        "other.gallery",
+        "old/first.gallery",
+        "line.challenge",
+        "kept.edgefs",
+        "kept.gallery",
+    ):
         assert name in table
         assert (GOLDEN / name).exists()
 

@@ -19,6 +19,7 @@ from parts import parts as pictures
 from second_reader.archives import canonical, members
 from second_reader.bundles import read_bundle
 from second_reader.galleries import GalleryFile, aligned, read_snapshot_file
+from second_reader.pictures import read_picture
 from second_reader.rows import check, content_of, read_tables, seed_rows
 from second_reader.writing import write_gallery
 
@@ -30,7 +31,12 @@ pytestmark = pytest.mark.device
 READER = Path(__file__).parents[1] / "support" / "second_reader"
 DOCS = Path(__file__).parents[2] / "docs"
 Copy = Callable[[str], Path]
-PAIRS = [("line.edgefs", "line.gallery"), ("line.edgefs", "other.gallery"), ("tiny.edgefs", "old/first.gallery")]
+PAIRS = [
+    ("line.edgefs", "line.gallery"),
+    ("line.edgefs", "other.gallery"),
+    ("tiny.edgefs", "old/first.gallery"),
+    ("kept.edgefs", "kept.gallery"),
+]
 
 
 def test_it_imports_nothing_of_edgefs() -> None:
@@ -46,7 +52,7 @@ def test_it_imports_nothing_of_edgefs() -> None:
     assert {"numpy", "sqlite3", "zlib", "json"} <= imported
 
 
-@pytest.mark.parametrize("name", ["line.edgefs", "tiny.edgefs"])
+@pytest.mark.parametrize("name", ["line.edgefs", "tiny.edgefs", "kept.edgefs"])
 def test_bundle(name: str) -> None:
     found, bundle = read_bundle(GOLDEN / name), Bundle.open(GOLDEN / name)
     assert (found.digest, found.space_id, found.views) == (
@@ -149,6 +155,31 @@ def told(align: dict[str, Any]) -> tuple[str, int]:
     data = base64.b64decode(json.loads(align["payload"])["alignment"])
     header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
     return header["kind"], header["rank"]
+
+
+def test_kept_pictures_are_what_the_network_was_shown() -> None:
+    """Those of the seed and those that the device kept, of files by their digests and of frames of 12 bits."""
+    bundle, tables = read_bundle(GOLDEN / "kept.edgefs"), read_tables(GOLDEN / "kept.gallery")
+    preprocess = Bundle.open(GOLDEN / "kept.edgefs").manifest.preprocess
+    files = {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in (GOLDEN / "images").rglob("*.png")}
+    frames = []
+    assert {shot["media"] for shot in tables["shot"]} == {"image/png"}
+    for shot in tables["shot"]:
+        pixels, note = read_picture(shot["jpeg"])
+        assert (note["preprocess"], note["frame"]) == (bundle.manifest["preprocess"], [32, 32])
+        if shot["digest"] in files:
+            np.testing.assert_array_equal(pixels, preprocess(files[shot["digest"]]))
+        else:
+            frames.append((note["channels"], note["white"]))
+    assert frames == [(1, 65535)] * 2
+    seeded = [jpeg for one in bundle.seed() for jpeg in one.jpegs]
+    assert [shot["jpeg"] for shot in tables["shot"] if shot["device"].startswith("seed:")] == seeded
+    assert len(seeded) == 12
+
+
+def test_a_picture_of_before_is_a_jpeg() -> None:
+    with pytest.raises(ValueError, match="no PNG"):
+        read_picture(read_bundle(GOLDEN / "line.edgefs").seed()[0].jpegs[0])
 
 
 @pytest.mark.parametrize("gallery", ["line.gallery", "other.gallery", "old/first.gallery"])

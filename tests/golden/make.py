@@ -2,12 +2,15 @@
 
     PYTHONPATH=tests/support python tests/golden/make.py             (it was the code at 8fe5467)
     PYTHONPATH=tests/support python tests/golden/make.py observe     (expected/ alone)
+    PYTHONPATH=tests/support python tests/golden/make.py kept        (kept.* alone)
 
 - `run/`: a RUN of the tiny backbone with a trained head, the successor of `old/run`.
 - `line.edgefs`: its bundle, with thumbnails. `tiny.edgefs` is an older one, from before identities (5b5f155).
 - `line.gallery`, `.snapshot`, `.challenge`: a device that taught, forgot, undid, merged, refined, carried over and was
   realigned, what its owner left for readers, and the parts that guard it.
 - `other.gallery`: another device's, of which `line.gallery` merged the beginning.
+- `kept.edgefs`, `kept.gallery`: the same model and a device of it with kept pictures that are PNG files, of files and of
+  frames of 12 bits; those in the files above are JPEG files.
 - `expected/`: what `tests/support/observing.py` saw of each. `old/` is made by `make_old.py`.
 
 Device names, times and the arithmetic's last bits differ from run to run, so what is committed is not made again unless
@@ -98,6 +101,28 @@ def make_galleries() -> None:
     shutil.copytree(WORK / "line.challenge", HERE / "line.challenge")
 
 
+def make_kept() -> None:
+    """A bundle and a gallery, of schema 3, with pictures of what the network was shown."""
+    from edgefs.pipelines.export import export
+
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    export(
+        HERE / "run", HERE / "kept.edgefs", version="8", keep_images="support", data=HERE / "images", use_cache=False
+    )
+    with Classifier.open(HERE / "kept.edgefs", gallery=WORK / "kept.gallery") as here:
+        here.enroll("checks", parts("checks", 0, 3), groups=("p1", "p1", ""), disposition="defect", actor="Ana")
+        here.enroll("rings", deep(2), disposition="defect", actor="Ana", force=True)
+        here.forget("checks", actor="Jo", force=True)
+        here.undo(actor="Jo", force=True)
+    shutil.copy(WORK / "kept.gallery", HERE / "kept.gallery")
+
+
+def deep(count: int) -> list[np.ndarray]:
+    """Frames of 12 bits in 16, uint16 `[H,W]`."""
+    return [draw("checks", number, 32)[:, :, 0].astype(np.uint16) * 16 + 5 for number in range(50, 50 + count)]
+
+
 def pend(here: Classifier) -> None:
     """One row that waits for an approver: no command writes such a row yet, the format has it."""
     from edgefs_runtime.decision.snapshot import Enrolment
@@ -127,7 +152,10 @@ def observe() -> None:
         "tiny.json": {"bundle": of_bundle(HERE / "tiny.edgefs")},
         "old-run.json": of_run(HERE / "old" / "run"),
         "old-first.json": {"gallery": of_gallery("tiny.edgefs", "old/first.gallery")},
+        "kept.json": {"bundle": of_bundle(HERE / "kept.edgefs"), "gallery": of_gallery("kept.edgefs", "kept.gallery")},
     }
+    if "kept" in sys.argv:
+        seen = {"kept.json": seen["kept.json"]}
     (HERE / "expected").mkdir(exist_ok=True)
     for name, content in seen.items():
         (HERE / "expected" / name).write_text(
@@ -139,7 +167,10 @@ if __name__ == "__main__":
     os.environ["EDGEFS_STATE"] = "/tmp/golden/state"
     os.chdir(HERE)  # no path of this machine may stand in a RUN
     BACKBONES["tiny"] = tiny_backbone
-    if "observe" not in sys.argv:
+    if "kept" in sys.argv:
+        make_kept()
+    elif "observe" not in sys.argv:
         make_run()
         make_galleries()
+        make_kept()
     observe()
