@@ -72,6 +72,31 @@ def test_the_oldest_schema_stays_until_an_act_needs_the_next(copy: Copy, tmp_pat
     assert check_gallery(first) == []
 
 
+def test_an_older_file_gets_the_tables_of_schema_3_with_its_first_lossless_picture(copy: Copy) -> None:
+    tiny, first = GOLDEN / "tiny.edgefs", copy("old/first.gallery")
+    with Classifier.open(tiny, gallery=first) as classifier:
+        classifier.enroll("checks", parts("checks", 6, 1), disposition="defect", force=True)
+        assert schema(first) == 1
+        classifier.enroll("checks", parts("checks", 7, 1), keep_images=True, force=True)
+        assert [picture[:4] for picture in classifier.thumbnails("checks")][-1:] == [b"\x89PNG"]
+        assert classifier.gallery.check() == []
+    assert schema(first) == 3
+
+
+def test_a_picture_whose_media_type_was_changed_is_found(copy: Copy) -> None:
+    path = copy("kept.gallery")
+    connection = sqlite3.connect(path, isolation_level=None)
+    (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'shot_no_UPDATE'").fetchone()
+    connection.execute("DROP TRIGGER shot_no_UPDATE")
+    connection.execute("UPDATE shot SET media = 'image/webp' WHERE device NOT LIKE 'seed:%' AND seq = 2")
+    connection.execute(trigger)
+    connection.close()
+    assert [problem.partition(": ")[2] for problem in check_gallery(path)] == [
+        "thumbnail 0 is damaged",
+        "thumbnail 1 is damaged",
+    ]
+
+
 def schema(path: Path) -> int:
     """SQLite's user_version, where it stands in a file at rest."""
     return int.from_bytes(path.read_bytes()[60:64], "big")

@@ -9,8 +9,8 @@
 - `line.gallery`, `.snapshot`, `.challenge`: a device that taught, forgot, undid, merged, refined, carried over and was
   realigned, what its owner left for readers, and the parts that guard it.
 - `other.gallery`: another device's, of which `line.gallery` merged the beginning.
-- `kept.edgefs`, `kept.gallery`: the same model and a device of it with kept pictures that are PNG files, of files and of
-  frames of 12 bits; those in the files above are JPEG files.
+- `kept.edgefs`, `kept.gallery`: the same model and a device of it with kept pictures that are PNG files, of image files
+  and of frames of 12 bits; those in the files above are JPEG files.
 - `expected/`: what `tests/support/observing.py` saw of each. `old/` is made by `make_old.py`.
 
 Device names, times and the arithmetic's last bits differ from run to run, so what is committed is not made again unless

@@ -21,6 +21,8 @@ from edgefs_runtime.bundle.seed import unpack_gallery
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.gallery import Gallery
 from edgefs_runtime.images import open_image
+from edgefs_runtime.images.kept import keep_image, read_picture
+from edgefs_runtime.images.preprocess import Preprocess
 from faults import forking
 from faults.acts import BUNDLE, enrolment, photograph, whole_line
 from faults.attacks.galleries import foreign
@@ -49,6 +51,7 @@ def _parsers(folder: Path) -> dict[str, Parser]:
         "npz": (_arrays, st.one_of(spoilt(content["gallery.npz"]), spoilt(content["golden.npz"]))),
         "ONNX gate": (OnnxEmbedder, spoilt(content["embedder.onnx"])),
         "merge": (_merging(folder), spoilt(foreign(folder).read_bytes())),
+        "kept pictures": (read_picture, spoilt(keep_image(photograph(5), Preprocess((24, 32), roi=(1, 2, 20, 20))))),
         "images": (open_image, st.one_of([spoilt(_image(kind)) for kind in _IMAGES])),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgefs_runtime.base.arrays import pack_arrays
-from faults.attacks.making import Attack, members, with_members
+from faults.attacks.making import BOMB, Attack, members, with_members
 
 Arrays = dict[str, np.ndarray]
 
@@ -56,6 +56,13 @@ def _shaped(shape: str, descr: str = "'<f4'") -> bytes:
     return _header(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n")
 
 
+def _pictures(count: int, data: bytes, images: int | None = None) -> Arrays:
+    """The arrays of so many kept pictures of these bytes; images beyond them have none."""
+    lengths = np.zeros(images or count, np.int64)
+    lengths[:count] = len(data)
+    return {"thumbnails": np.frombuffer(data * count, np.uint8), "lengths": lengths}
+
+
 _HEADERS = {
     "a shape of 10^12": _shaped("(1000000, 1000000)"),
     "a shape of 10^19": _shaped("(10000000000000000000,)"),
@@ -90,6 +97,10 @@ _VALUES: dict[str, Attack] = {
     "gallery: lengths below zero": _set("gallery", "lengths", lambda a: a - 1),
     "gallery: lengths that overflow": _set("gallery", "lengths", lambda a: a + 2**62),
     "gallery: lengths in two dimensions": _set("gallery", "lengths", lambda a: a[:, None]),
+    "gallery: pictures of gigapixels": _changed("gallery", lambda a: a.update(_pictures(len(a["lengths"]), BOMB))),
+    "gallery: pictures of 17 MB": _changed(
+        "gallery", lambda a: a.update(_pictures(2, bytes(17 << 20), len(a["lengths"])))
+    ),
     "gallery: fewer labels": _set("gallery", "labels", lambda a: a[1:]),
     "gallery: no labels": _changed("gallery", lambda a: a.pop("labels")),
     "golden: inputs of floats": _set("golden", "inputs", lambda a: a.astype(np.float32)),

@@ -14,7 +14,7 @@ import numpy as np
 from edgefs_runtime.gallery import Gallery
 from edgefs_runtime.gallery.records import Event, Removed, seal
 from faults.acts import enrolment, whole_line
-from faults.attacks.making import Attack
+from faults.attacks.making import BOMB, Attack
 
 _NAME = "other.gallery"
 _DEEP = "[" * 100_000 + "]" * 100_000
@@ -124,6 +124,22 @@ def _large_thumbnail(folder: Path) -> Path:
     return path
 
 
+def _thumbnail(data: bytes, media: str | None) -> Attack:
+    """The kept pictures of the gallery's first event are these bytes, and the event names them."""
+
+    def write(folder: Path) -> Path:
+        path = foreign(folder)
+        named = json.dumps([hashlib.sha256(data).hexdigest()] * 2)
+        _rows(path, lambda row: row._replace(shots=named) if isinstance(row, Event) and row.label == "extra" else row)
+        with unlocked(path) as connection:
+            connection.execute(
+                "UPDATE shot SET jpeg = ?, media = ? WHERE device IN (SELECT device FROM meta)", (data, media)
+            )
+        return path
+
+    return write
+
+
 _FIELDS: dict[str, tuple[object, ...]] = {
     "digests": ("{", "[]", '"x"', "[1, 2]", '["x", "y"]', _DEEP, "null", b"\xff"),
     "parts": ("{", '["a"]', "[1, 2]", _DEEP, '["\\u001b[2J", "a"]', '["a", ["b"]]'),
@@ -170,4 +186,7 @@ ROWS: dict[str, Attack] = {
     "rows: targets of numbers": _removal(targets="[[1, 2]]"),
     "rows: a removal of another kind": _removal(kind="shred"),
     "rows: a thumbnail of 900 MB": _large_thumbnail,
+    "rows: a thumbnail of gigapixels": _thumbnail(BOMB, "image/png"),
+    "rows: a thumbnail of gigapixels that is called a JPEG": _thumbnail(BOMB, None),
+    "rows: a thumbnail called a film": _thumbnail(b"\xff\xd8\xff", "video/mp4"),
 }

@@ -12,6 +12,8 @@ from typing import Any
 from faults.acts import BUNDLE
 
 Attack = Callable[[Path], Path]
+# A PNG of a few bytes that claims 60,000 x 60,000 pixels.
+BOMB = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes.fromhex("0000ea60 0000ea60 08 02 00 00 00 00000000")
 GONE = object()  # stands for a field that is missing
 
 
