@@ -19,7 +19,6 @@ from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
 from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.decision.decision import Disposition
 from edgefs_runtime.decision.snapshot import Enrolment
-from edgefs_runtime.images.kept import refuse_strange_picture
 
 _DIGEST = re.compile(r"[0-9a-f]{1,64}")
 _LARGEST = 1e6  # number of an embedding
@@ -67,11 +66,18 @@ def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, .
     ends = np.cumsum(lengths)
     pictures = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
     try:
-        for picture in pictures:
-            refuse_strange_picture(picture)
+        _refuse_strange(pictures)
         return tuple(_enrolments(arrays, pictures))
     except (GalleryError, ImageError) as error:
         raise BundleError(f"{name}: {error}") from error
+
+
+def _refuse_strange(pictures: Sequence[bytes]) -> None:
+    if any(pictures):
+        from edgefs_runtime.images.kept import refuse_strange_picture  # most bundles bring none
+
+        for picture in pictures:
+            refuse_strange_picture(picture)
 
 
 def _enrolments(arrays: dict[str, NDArray[Any]], pictures: list[bytes]) -> list[Enrolment]:

@@ -81,6 +81,20 @@ def test_a_part_that_is_the_only_one_of_its_class_is_judged_with_it_and_that_is_
     assert "3 with it: no other part of the class was" in found.lines()[0]
 
 
+def test_a_part_that_was_taught_in_two_acts_leaves_whole(
+    first: Path, successor: Callable[..., Path], pictures: Pictures
+) -> None:
+    """Else its other half would know it again."""
+    with Classifier.open(first) as classifier:
+        for image in pictures("checks", 2):
+            classifier.enroll("good", [image], groups=["p7"], keep_images=True, force=True)
+    with Classifier.open(successor(unknown="RECHECK")) as classifier:
+        for check in (True, False):
+            found = classifier.carry(first, check=check).decisions
+            assert found is not None
+            assert [str(one.before) for one in found.changed] == ["NG (unknown)"] * 2
+
+
 def test_without_the_old_bundle_its_gallery_is_judged_by_the_settings_of_the_new_one(
     first: Path, successor: Callable[..., Path], pictures: Pictures
 ) -> None:
