@@ -10,8 +10,9 @@ from pathlib import Path
 from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.carrying.decisions import Decisions, compared, images_of
+from edgefs_runtime.carrying.decisions import Decisions
 from edgefs_runtime.carrying.earlier import Agreement, Earlier, read_earlier
+from edgefs_runtime.carrying.judging import compared, images_of
 from edgefs_runtime.carrying.report import Carried, abouts_of, images_by_way, lost, missing_of, notes_of
 from edgefs_runtime.carrying.watch import Watch
 from edgefs_runtime.carrying.ways import Planned, plan_carrying
