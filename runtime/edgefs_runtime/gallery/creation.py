@@ -37,7 +37,7 @@ def create(
             fill(temporary, meta, events, shots, blobs)
             sync_file(temporary)
             _name(temporary, path)
-        except FileNotFoundError:  # the owner of one that was made meanwhile swept this away
+        except (FileNotFoundError, sqlite3.Error):  # the owner of one that was made meanwhile swept this away
             if not path.exists():
                 raise
         finally:

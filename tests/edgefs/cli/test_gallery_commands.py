@@ -80,6 +80,7 @@ def test_carrying_over_is_one_act_with_a_report(bundle: Path, pictures: Pictures
     assert carried.stdout.splitlines()[1:] == [
         "  checks: 5 images as embedded before",
         "  both bundles have the same network and see alike",
+        "  decisions about 5 images: none changed (each as if its part had not been taught)",
     ]
     assert carried.stderr == ""
     assert run("predict", new, *pictures("dots", 1)).stderr == ""
