@@ -8,7 +8,6 @@ that is said.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence, Set
 
@@ -19,7 +18,8 @@ from edgefs_runtime.base.labels import spelling_in
 from edgefs_runtime.carrying.decisions import Answer, Change, Decisions, Image, Part
 from edgefs_runtime.carrying.taught import Decided
 from edgefs_runtime.carrying.ways import Planned
-from edgefs_runtime.decision.judge import DecisionSettings, Judge
+from edgefs_runtime.decision.judge import Judge
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import REFINED, Snapshot
 
 _FOLDS = 5
@@ -67,7 +67,10 @@ class _Side:
         images: Sequence[Image],
         vectors: Sequence[NDArray[np.float32]],
     ) -> None:
-        self._snapshot, self._settings = snapshot, settings
+        self._snapshot, self._settings = (
+            snapshot.with_rows(snapshot.vectors, snapshot.classes, snapshot.parts),
+            settings,
+        )
         self._vectors = dict(zip(images, vectors, strict=True))
         self._sizes = np.bincount(snapshot.classes, minlength=len(snapshot.labels))
         self._rows: dict[Part, set[int]] = {}
@@ -127,6 +130,4 @@ def _without(snapshot: Snapshot, rows: Set[int]) -> Snapshot:
     if not rows:
         return snapshot
     kept = np.array([row not in rows for row in range(len(snapshot.classes))])
-    return dataclasses.replace(
-        snapshot, vectors=snapshot.vectors[kept], classes=snapshot.classes[kept], parts=snapshot.parts[kept]
-    )
+    return snapshot.with_rows(snapshot.vectors[kept], snapshot.classes[kept], snapshot.parts[kept])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.bundle.bundle import Bundle
-from edgefs_runtime.decision.judge import DecisionSettings
+from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot
 from edgefs_runtime.gallery.belonging import seed_of
 from edgefs_runtime.gallery.choosing import number_of

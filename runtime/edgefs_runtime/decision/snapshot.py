@@ -126,6 +126,12 @@ class Snapshot:
         rows = self.held[places] if isinstance(self.held, np.ndarray) else self.held.take(places)
         return rows.reshape(len(places), self.views, -1)
 
+    def with_rows(self, vectors: NDArray[np.float32], classes: NDArray[np.int64], parts: NDArray[np.int64]) -> Snapshot:
+        """The same classes with other rows `[n,V·D]` in memory, which are of some classes `[n]` and parts `[n]`."""
+        return dataclasses.replace(
+            self, held=vectors, classes=classes, parts=parts, content="", known_sums=None, fit=None
+        )
+
     @property
     def is_large(self) -> bool:
         """Whether heads are fitted from its sums and judged by a sample: above MOST images, unless D is larger."""

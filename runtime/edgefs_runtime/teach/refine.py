@@ -24,7 +24,6 @@ No random numbers; the order of the buffer matters only for which of two copies 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
@@ -253,14 +252,10 @@ def _confirmed(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels) 
 def _with_means(snapshot: Snapshot, buffer: NDArray[np.float32], labels: Labels) -> Snapshot:
     means = means_of(buffer, labels, snapshot.views)
     gained = np.repeat(np.array(list(means), np.int64), _COUNTS)
-    return dataclasses.replace(
-        snapshot,
-        held=np.concatenate([snapshot.vectors, *means.values()]),
-        content="",
-        known_sums=None,
-        fit=None,
-        classes=np.concatenate([snapshot.classes, gained]),
-        parts=np.concatenate([snapshot.parts, snapshot.parts.max() + 1 + gained]),
+    return snapshot.with_rows(
+        np.concatenate([snapshot.vectors, *means.values()]),
+        np.concatenate([snapshot.classes, gained]),
+        np.concatenate([snapshot.parts, snapshot.parts.max() + 1 + gained]),
     )
 
 
