@@ -20,6 +20,10 @@ import json
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.blobs import StoredBlobs
@@ -257,6 +261,19 @@ class Ledger:
     def enrolment_of(self, event: Event, positions: Sequence[int]) -> Enrolment:
         """What an event teaches of some of its images, as its device's camera saw it; kept nowhere."""
         return _only(self._aligned(event), positions)
+
+    def rows_of(self, event: Event, positions: Sequence[int]) -> NDArray[np.float32]:
+        """Embeddings `[k,V·D]` of some of an event's images, as `enrolment_of` has them.
+
+        Raises:
+            GalleryError: they hold NaN or infinity.
+        """
+        rows = event.rows(self.blobs[event.vectors_digest] if event.vectors_digest else None)
+        if not np.isfinite(rows).all():
+            raise GalleryError(f"the embeddings of {event.label!r} hold NaN or infinity; they can't count")
+        key = self.alignment_key(event)
+        rows = rows if key is None else self._alignment(self.events[key])(rows)
+        return rows if len(positions) == event.n else rows[list(positions)]
 
     def has_vectors(self, event: Event) -> bool:
         """Whether the event's embeddings are here: what was forgotten long ago was let go."""

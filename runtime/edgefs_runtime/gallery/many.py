@@ -139,18 +139,20 @@ class Many:
     def blocks(self) -> Iterator[Rows]:
         """All of them in their order, some at a time."""
         block: list[Rows] = []
+        images = 0
         with self.reading():
             for one in self.counted:
                 block.append(self.rows_of(one))
-                if sum(map(len, block)) >= _BLOCK:
+                images += len(one.positions)
+                if images >= _BLOCK:
                     yield np.concatenate(block)
-                    block = []
+                    block, images = [], 0
         if block:
             yield np.concatenate(block)
 
     def rows_of(self, one: Counted) -> Rows:
         """The rows of an event that count, float32 `[k,W]`."""
-        rows = self._ledger.enrolment_of(one.event, one.positions).vectors
+        rows = self._ledger.rows_of(one.event, one.positions)
         self.peaks[one.key] = peak_of(rows)
         for position in self._wanted.get(one.key, ()):
             self.kept[one.event.key, position] = rows[one.positions.index(position)].copy()

@@ -27,9 +27,11 @@ import base64
 import hashlib
 import json
 import zlib
+from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Alignment
@@ -108,7 +110,7 @@ class Event(NamedTuple):
     @property
     def vectors_digest(self) -> str:
         """SHA-256 of the vectors where they lie in the table of blobs; else empty."""
-        return str(json.loads(self.content)["vectors"]["sha256"]) if self.content else ""
+        return _vectors_digest(self.content) if self.content else ""
 
     @property
     def origin(self) -> Key:
@@ -117,11 +119,11 @@ class Event(NamedTuple):
 
     def enrolment(self, blob: bytes | None = None) -> Enrolment:
         """The act of teaching, without its thumbnails; `blob` holds the vectors of a row that only names them."""
-        vectors = np.frombuffer(self.vectors if blob is None else blob, "<f4").reshape(self.n, self.dim)
+        vectors = self.rows(blob)
         return Enrolment(
             label=self.label,
             disposition=cast(Disposition, self.disposition),
-            vectors=vectors.astype(np.float32, copy=False),
+            vectors=vectors,
             digests=tuple(json.loads(self.digests)),
             groups=tuple(json.loads(self.parts)),
             state=cast(State, self.state),
@@ -130,6 +132,11 @@ class Event(NamedTuple):
             reason=self.reason,
             region=tuple(json.loads(self.roi)) if self.roi else None,
         )
+
+    def rows(self, blob: bytes | None = None) -> NDArray[np.float32]:
+        """The embeddings alone, float32 `[n,V·D]`, as its camera saw them."""
+        rows = np.frombuffer(self.vectors if blob is None else blob, "<f4").reshape(self.n, self.dim)
+        return rows.astype(np.float32, copy=False)
 
     def alignment(self) -> Alignment:
         """The map of an `align` event.
@@ -278,6 +285,11 @@ def json_list(values: object) -> str:
 
 def _crc(content: bytes, digest: str) -> int:
     return zlib.crc32(digest.encode("utf-8", "surrogatepass"), zlib.crc32(content))
+
+
+@lru_cache(maxsize=100_000)  # asked for several times of each row
+def _vectors_digest(content: str) -> str:
+    return str(json.loads(content)["vectors"]["sha256"])
 
 
 def _key(pair: list[object]) -> Key:

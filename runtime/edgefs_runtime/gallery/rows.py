@@ -44,9 +44,9 @@ def _check(record: Record) -> None:
         _each("targets", read_json(record.targets), _is_target)
         _ = record.target_keys, record.positions
         return
-    _of_event(record)
+    found = _of_event(record)
     if record.kind == "enroll":
-        _of_enrolment(record)
+        _of_enrolment(record, found)
     elif record.kind == "align":
         record.alignment()
     elif is_deed(record):
@@ -66,13 +66,15 @@ def _common(record: Record) -> None:
     _holds("undoes", record.undoes is None or (_is_whole(record.undoes) and 0 < record.undoes < record.seq))
 
 
-def _of_event(event: Event) -> None:
+def _of_event(event: Event) -> dict[str, Any]:
+    """What the columns hold that an enrolment is looked at by."""
     _holds("dim", _is_whole(event.dim) and 0 <= event.dim <= 1 << 24)
     _holds("vectors", isinstance(event.vectors, bytes))
     _holds("disposition", event.disposition in ("ok", "defect"))
     _holds("state", event.state in ("pending", "approved"))
-    for name in ("digests", "parts", "shots"):
-        _each(name, _json(name, getattr(event, name)), lambda value: isinstance(value, str))
+    found = {name: _json(name, getattr(event, name)) for name in ("digests", "parts", "shots")}
+    for name, values in found.items():
+        _each(name, values, _is_text)
     _holds("restores", event.restores is None or _is_key(_json("restores", event.restores)))
     _holds("roi", event.roi is None or _is_region(_json("roi", event.roi)))
     payload = {} if event.payload is None else _json("payload", event.payload)
@@ -83,17 +85,19 @@ def _of_event(event: Event) -> None:
         content = _json("content", event.content)
         _holds("content", isinstance(content, dict))
         _each("content", list(content.values()), _is_blob)
+        found["content"] = content
+    return found
 
 
-def _of_enrolment(event: Event) -> None:
+def _of_enrolment(event: Event, found: dict[str, Any]) -> None:
     check_label(event.label)
     _holds("n", event.n > 0 and event.dim > 0)
-    counts = {len(read_json(column)) for column in (event.digests, event.parts, event.shots)}
+    counts = {len(found[name]) for name in ("digests", "parts", "shots")}
     _holds("digests, parts and shots", counts == {event.n})
     if event.content is None:
         _holds("vectors", len(event.vectors) == 4 * event.n * event.dim)
     else:
-        blob = read_json(event.content)["vectors"]
+        blob = found["content"]["vectors"]
         _holds("content", blob["shape"] == [event.n, event.dim] and blob["dtype"] == "<f4" and not event.vectors)
 
 
@@ -112,6 +116,10 @@ def _each(name: str, values: Any, test: Test) -> None:
 def _holds(name: str, holds: bool) -> None:
     if not holds:
         raise GalleryError(f"holds {name} as no edgefs writes them")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_whole(value: Any) -> bool:
