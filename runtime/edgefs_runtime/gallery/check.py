@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.wording import plain
-from edgefs_runtime.gallery.database import GalleryDamagedError, connect_reader, gallery_errors, read_meta
+from edgefs_runtime.gallery.database import GalleryDamagedError, connect_looking, gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import approved_by, lost_pictures
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.loading import load_ledger, name_of
@@ -29,10 +29,10 @@ def check_gallery(path: Path) -> list[str]:
     """Problems of a gallery file that may be too damaged to open; empty when it is whole.
 
     Raises:
-        GalleryError: the file is no gallery at all, or another process owns it.
+        GalleryError: the file is no gallery at all.
     """
     try:
-        with connect_reader(path) as connection:
+        with connect_looking(path) as connection:
             read_meta(connection, path)
             return check_connection(connection, path)
     except GalleryDamagedError as error:

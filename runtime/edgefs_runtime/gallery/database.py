@@ -24,6 +24,7 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.wording import plain
+from edgefs_runtime.gallery.mark import mark_path
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
 from edgefs_runtime.gallery.schema import APPLICATION_ID, check_version, migrate, select, version_of
@@ -72,13 +73,16 @@ def _explain(path: Path, message: str) -> GalleryError:
     return GalleryDamagedError(f"gallery {path} is damaged ({message}); {CURE}")
 
 
-def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> sqlite3.Connection | None:
+def connect_waiting(
+    path: Path, wait: float, check: Callable[[Meta], None], unless: Callable[[], bool] | None = None
+) -> sqlite3.Connection | None:
     """As `connect_owner`, trying again while another process owns the gallery.
 
     Args:
         path: the gallery's file.
         wait: seconds, at most.
         check: given what the file says of itself before it is touched; refuses it by raising.
+        unless: whether something better can be done than to wait for that process.
 
     Returns:
         The connection; None where the file went meanwhile, as one does whose first act was refused.
@@ -96,7 +100,8 @@ def connect_waiting(path: Path, wait: float, check: Callable[[Meta], None]) -> s
             return None
         except (GalleryBusyError, GalleryDamagedError) as error:  # or its owner wrote while we looked at what it is
             busy = isinstance(error, GalleryBusyError)
-            if time.monotonic() >= (until if busy else min(until, until - wait + _TORN)):
+            is_over = time.monotonic() >= (until if busy else min(until, until - wait + _TORN))
+            if is_over or (busy and unless is not None and unless()):
                 raise type(error)(f"{error}{_waited(wait)}" if busy else str(error)) from error
             time.sleep(_PAUSE)
             continue
@@ -327,11 +332,14 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 @contextmanager
 def copied(path: Path) -> Iterator[Path]:
-    """A copy of a gallery with its log, for the length of a `with` block."""
+    """A copy of a gallery with its log and its mark, for the length of a `with` block."""
+    import shutil
     import tempfile  # rarely needed, and not free for `edgefs predict`
 
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
         copy = Path(folder) / path.name
+        with suppress(FileNotFoundError):  # the mark first: an owner writes it last
+            shutil.copyfile(mark_path(path), mark_path(copy))
         _copy_files(path, copy)
         yield copy
 

@@ -36,7 +36,8 @@ def load_ledger(
     Args:
         connection: to the file.
         path: of the file.
-        mark: what was acknowledged last, where it was read before the file; else it is read now.
+        mark: what was acknowledged last, where it was read before the file; else it is read now, of the file that the
+            connection reads: a copy that was made beside an owner has the mark of that moment.
         later: opens the file again: the embeddings of a large gallery are then read, and checked, when asked for.
 
     Raises:
@@ -46,8 +47,9 @@ def load_ledger(
         meta = read_meta(connection, path)
         refuse_cut(connection, path)
         stored = read_stored(connection, None if later is None else MOST)
+        (_, _, file), *_ = connection.execute("PRAGMA database_list")
     own = (meta.device, *json.loads(meta.formerly or "[]"))
-    return ledger_of(stored, mark or read_mark(path), own, later)
+    return ledger_of(stored, mark or read_mark(Path(file)), own, later)
 
 
 def ledger_of(stored: Stored, mark: Mark | None, own: tuple[str, ...], later: Opened | None = None) -> Ledger:

@@ -81,13 +81,13 @@ def read_thumbnails(path: Path | None, seed: Seed, label: str) -> list[bytes]:
     """The pictures kept of a class's images that count, in their order; none where nothing was kept.
 
     Raises:
-        GalleryError: as `read_snapshot`; a gallery that another process has written to is not waited for.
+        GalleryError: as `read_snapshot`.
     """
     if path is None or not lies(path):
         labels = labels_of(label, {enrolment.label for enrolment in seed.enrolments})
         own = [enrolment for enrolment in seed.enrolments if enrolment.label in labels]
         return [jpeg for enrolment in own for jpeg in enrolment.thumbnails if jpeg]
-    with connect_reader(path) as connection, gallery_errors(path):
+    with connect_looking(path) as connection, gallery_errors(path):
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim)
         ledger = load_ledger(connection, path)
         shots = seed.shots() if add_seed(ledger, seed) else []  # those of a seed that is not in the file yet

@@ -13,7 +13,8 @@ import pytest
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, GalleryBusyError, check_gallery, read_snapshot, seed_snapshot
-from edgefs_runtime.gallery.database import has_pending_writes
+from edgefs_runtime.gallery.database import connect_looking, has_pending_writes
+from edgefs_runtime.gallery.loading import load_ledger
 
 pytestmark = pytest.mark.device
 
@@ -120,3 +121,16 @@ def test_readers_and_an_owner_that_comes_and_goes_never_see_a_wrong_state(tmp_pa
     for reader in readers:
         reader.join()
     assert seen == []
+
+
+def test_who_looks_beside_an_owner_misses_nothing_that_it_writes_meanwhile(tmp_path, seed, teach):
+    """The mark of that moment belongs to the copy: a later one would speak of acts that the copy can't hold."""
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as owner:
+        owner.enroll(teach("crack"))
+        with connect_looking(path) as connection:
+            owner.enroll(teach("dent", number=1))
+            ledger = load_ledger(connection, path)
+        assert ledger.problems == []
+        assert ledger.sequence == 1
+        assert check_gallery(path) == owner.check() == []
