@@ -142,7 +142,7 @@ def compact(bundle: Path, keep: int | None, gallery: Path | None, wait: float, a
             click.echo(f"{path}: not made yet, so there is nothing to compact")
             return
         before = path.stat().st_size
-        freed = classifier.gallery.compact(keep)
+        freed = classifier.compact(keep)
     after = path.stat().st_size
     if as_json:
         echo_json({"path": str(path), "images": freed.images, "bytes": freed.bytes, "size": after, "before": before})

@@ -166,7 +166,9 @@ def open_classifier(
     gc.disable()
     from edgefs_runtime.classifier import Classifier
 
-    classifier = Classifier.open(bundle, gallery=gallery, provider=provider, challenge=challenge, wait=wait)
+    classifier = Classifier.open(
+        bundle, gallery=gallery, provider=provider, challenge=challenge, wait=wait, share=False
+    )
     gc.freeze()
     gc.enable()
     echo_note(classifier.backend.note)

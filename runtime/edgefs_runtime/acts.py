@@ -20,7 +20,10 @@ from edgefs_runtime.images.sources import Images
 from edgefs_runtime.upkeep import Upkeep
 
 if TYPE_CHECKING:
+    from edgefs_runtime.asking.remote import Remote
     from edgefs_runtime.decision.alignment import Choice
+    from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery.owned import Guard
     from edgefs_runtime.realign.plan import Realigned
     from edgefs_runtime.teach.advice import Advice
     from edgefs_runtime.teach.enrolment import Taught
@@ -69,13 +72,15 @@ class Acts(Upkeep):
         label, before = enrolment.label, self._session.judge
         if not force:
             _refuse_conflict(before, enrolment)
-        with self._session.acting() as gallery:
+
+        def enroll(gallery: Gallery | Remote, guard: Guard | None) -> tuple[bool, dict[str, str], int]:
             judge = self._session.judge
             if judge is not before and not force:  # another process taught it while this one waited for it
                 _refuse_conflict(judge, enrolment)
             is_new = judge is None or label not in judge.snapshot.labels
-            known = gallery.known()
-            sequence = gallery.enroll(enrolment, self._session.guard(force, "enrolled"))
+            return is_new, gallery.known(), gallery.enroll(enrolment, guard)
+
+        is_new, known, sequence = self._session.act(enroll, "enrolled", force=force)
         from edgefs_runtime.teach.enrolment import Taught
 
         again = Counter(known[digest] for digest in enrolment.digests if digest in known)
@@ -104,11 +109,14 @@ class Acts(Upkeep):
         seen = self._teaching.unlabelled(images)
         if not seen:
             return {}
-        with self._session.acting() as gallery:
+
+        def refine(gallery: Gallery | Remote, guard: Guard | None) -> dict[str, int]:
             gained = refinements(gallery.snapshot(), seen, gallery.refined_labels(), actor=actor, reason=reason)
             if gained:
-                gallery.enroll_together([enrolment for enrolment, _ in gained], self._session.guard(force, "refined"))
-        return {enrolment.label: used for enrolment, used in gained}
+                gallery.enroll_together([enrolment for enrolment, _ in gained], guard)
+            return {enrolment.label: used for enrolment, used in gained}
+
+        return self._session.act(refine, "refined", force=force)
 
     def realign(
         self,
@@ -137,12 +145,15 @@ class Acts(Upkeep):
         from edgefs_runtime.realign.plan import plan_realign, refuse_doubtful, usable
 
         batch = usable(self._teaching, images)
-        with self._session.acting() as gallery:
+
+        def realign(gallery: Gallery | Remote, guard: Guard | None) -> Realigned:
             judge = Judge(gallery.snapshot(), self.bundle.manifest.decision, self.bundle.digest)
             planned = plan_realign(judge, batch, kind)
             refuse_doubtful("" if force else planned.doubt)
-            gallery.align(planned.drafted(actor, reason), self._session.guard(force, "changed"))
+            gallery.align(planned.drafted(actor, reason), guard)
             return planned.realigned(gallery.sequence)
+
+        return self._session.act(realign, "changed", force=force)
 
     def check_realign(self, images: Images, *, kind: Choice = "auto") -> Realigned:
         """What realigning by these images would do, without doing it.
@@ -199,8 +210,9 @@ class Acts(Upkeep):
         Raises:
             GalleryError: no such class, a challenge part that passes would fail, or the gallery can't be written.
         """
-        with self._session.acting() as gallery:
-            return gallery.forget(label, self._session.guard(force, "forgotten"), actor=actor, reason=reason)
+        return self._session.act(
+            lambda gallery, guard: gallery.forget(label, guard, actor=actor, reason=reason), "forgotten", force=force
+        )
 
     def remove(self, what: str | Path, *, force: bool = False, actor: str = "", reason: str = "") -> tuple[str, int]:
         """Take single images away, and return their class and their number; `undo` brings them back.
@@ -220,8 +232,10 @@ class Acts(Upkeep):
             from edgefs_runtime.images import content_digest
 
             what = content_digest(Path(what))
-        with self._session.acting() as gallery:
-            return gallery.remove(what, self._session.guard(force, "removed"), actor=actor, reason=reason)
+        images = what
+        return self._session.act(
+            lambda gallery, guard: gallery.remove(images, guard, actor=actor, reason=reason), "removed", force=force
+        )
 
     def approve(self, act: str, *, force: bool = False, actor: str, reason: str) -> tuple[str, int]:
         """Let pending images decide, and return their class and their number; `undo` takes the approval back.
@@ -236,8 +250,9 @@ class Acts(Upkeep):
             GalleryError: nothing pending has this number, nobody is named, no reason is given, who taught it would
                 approve it, a challenge part that passes would fail, or the gallery can't be written.
         """
-        with self._session.acting() as gallery:
-            return gallery.approve(act, self._session.guard(force, "approved"), actor=actor, reason=reason)
+        return self._session.act(
+            lambda gallery, guard: gallery.approve(act, guard, actor=actor, reason=reason), "approved", force=force
+        )
 
     def undo(self, *, force: bool = False, actor: str = "", reason: str = "") -> str:
         """Take back the latest act on this device, and return a sentence that says what that was.
@@ -251,8 +266,9 @@ class Acts(Upkeep):
             GalleryError: there is nothing to undo, a challenge part that passes would fail, or the gallery can't be
                 written.
         """
-        with self._session.acting() as gallery:
-            return gallery.undo(self._session.guard(force, "undone"), actor=actor, reason=reason)
+        return self._session.act(
+            lambda gallery, guard: gallery.undo(guard, actor=actor, reason=reason), "undone", force=force
+        )
 
 
 def _refuse_conflict(judge: Judge | None, enrolment: Enrolment) -> None:

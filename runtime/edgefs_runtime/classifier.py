@@ -8,7 +8,8 @@
 - This file opens, and answers; what changes the gallery is in `edgefs_runtime.acts`.
 - Predicting reads: many processes may predict with one gallery. What they see is the gallery as it was when they
   opened it; `refresh` looks again.
-- The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`; a second waits for it,
+- The first `enroll`, `forget` or `undo` makes this process the gallery's owner until `close`. What another process of
+  the same user does meanwhile is done by this one, where the system can (`edgefs_runtime.asking`); elsewhere it waits,
   and is refused after some seconds.
 - Parts kept with `challenge.add` guard the gallery: see `edgefs_runtime.challenge`.
 - Methods may be called from several threads. A decision is made by one immutable `Judge`, which teaching swaps whole.
@@ -50,9 +51,11 @@ class Classifier(Acts):
             for another processor, or where the device was taught something that this bundle does not use.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0) -> None:
+    def __init__(
+        self, bundle: Bundle, backend: Backend, gallery: Path | None, wait: float = 0, *, share: bool = False
+    ) -> None:
         preprocess, embedder = bundle.manifest.preprocess, backend.embedder
-        super().__init__(bundle, embedder, Session(bundle, embedder, gallery, wait))
+        super().__init__(bundle, embedder, Session(bundle, embedder, gallery, wait, share=share))
         self.backend = backend
         self.gallery_path = gallery
         self.warnings = warnings_of(bundle, backend.provider)
@@ -69,6 +72,7 @@ class Classifier(Acts):
         threads: int = 0,
         challenge: bool = True,
         wait: float = 10,
+        share: bool = True,
     ) -> Classifier:
         """Open a bundle with its gallery.
 
@@ -81,7 +85,9 @@ class Classifier(Acts):
                 (`edgefs_runtime.embedders.backends`); `classifier.backend` says what it came to.
             threads: of one inference on the CPU; 0 takes one for each core.
             challenge: judge the challenge parts when the bundle is not the one under which they were last judged.
-            wait: seconds that the first act waits, at most, while another process owns the gallery.
+            wait: seconds that an act waits, at most, while another process owns the gallery and does not do it.
+            share: let other processes of this user act through this one while it owns the gallery, where the system
+                can (Linux): `edgefs gallery undo` beside it is then done by it.
 
         Raises:
             BundleError: not a whole bundle, of another format, its self-test fails on this machine, or a challenge part
@@ -94,7 +100,7 @@ class Classifier(Acts):
         opened = Bundle.open(bundle, load_onnxruntime)
         path = None if seed_only else Path(gallery) if gallery is not None else gallery_of(opened)
         backend = open_backend(opened, provider, test=check_once, threads=threads)
-        classifier = cls(opened.without_model(), backend, path, wait)
+        classifier = cls(opened.without_model(), backend, path, wait, share=share)
         unused = _left_behind(opened, path) if gallery is None and path is not None else ()
         classifier.warnings += (*unused, *classifier.health)
         if challenge and (kept := classifier._session.kept_parts):

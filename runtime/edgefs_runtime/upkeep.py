@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.carrying.report import Carried
     from edgefs_runtime.challenge import Challenge
     from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery.compacting import Freed
     from edgefs_runtime.gallery.merging import Merged
     from edgefs_runtime.gallery.repairing import Repaired
     from edgefs_runtime.teach.enrolment import Teaching
@@ -156,8 +157,22 @@ class Upkeep:
         """
         if not force:
             refuse_another_model(Path(other), self.bundle)
-        with self._session.acting() as gallery:
-            return gallery.merge(Path(other), self._session.guard(force, "merged"), actor=actor, reason=reason)
+        return self._session.act(
+            lambda gallery, guard: gallery.merge(Path(other), guard, actor=actor, reason=reason), "merged", force=force
+        )
+
+    def compact(self, keep_days: int | None = None) -> Freed:
+        """Let go of the embeddings and pictures of what was forgotten long ago; the audit log stays whole.
+
+        What the latest act took away stays, so that it can be undone.
+
+        Args:
+            keep_days: how long what was forgotten can be brought back, from now on; None for the default.
+
+        Raises:
+            GalleryError: the gallery is damaged, or can't be written.
+        """
+        return self._session.act(lambda gallery, _: gallery.compact(keep_days), "compacted", force=True)
 
     def carry(
         self,
@@ -210,7 +225,7 @@ class Upkeep:
         They are PNG files of what the network was shown; galleries and bundles of before hold small JPEG files.
 
         Raises:
-            GalleryError: the gallery is damaged, or another process owns it.
+            GalleryError: the gallery is damaged.
         """
         return self._session.thumbnails(label)
 

@@ -90,6 +90,12 @@ def challenge_folder(gallery: Path) -> Path:
     return gallery.with_name((keyed[1] if keyed else stem) + ".challenge")
 
 
+def socket_folder(gallery: Path) -> Path:
+    """The folder of the socket by which a gallery's owner is asked, beside the file itself and not a link to it."""
+    real = Path(os.path.realpath(gallery))
+    return real.with_name(real.name + ".socket")
+
+
 def lies(path: Path) -> bool:
     """Whether something lies there; what can't lie there, as a name that is too long, does not.
 

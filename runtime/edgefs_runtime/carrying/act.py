@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
@@ -21,6 +22,11 @@ from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.session import Session
 from edgefs_runtime.teach.advice import merged_parts
 from edgefs_runtime.teach.enrolment import Teaching
+
+if TYPE_CHECKING:
+    from edgefs_runtime.asking.remote import Remote
+    from edgefs_runtime.gallery import Gallery
+    from edgefs_runtime.gallery.owned import Guard
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +56,8 @@ def carry(
         return dataclasses.replace(told, decisions=_decisions(earlier, planned, watch, bundle))
     if not earlier.taught and session.challenge.of_other(challenge_folder(earlier.path)):
         return _guarded(session, earlier)
-    with session.acting() as gallery:
+
+    def bring(gallery: Gallery | Remote, _guard: Guard | None) -> tuple[list[Planned], Watch, int]:
         planned = plan_carrying(earlier, gallery.known(), teaching, agreement)
         taught = [(one.enrolment, one.taught.origin) for one in planned if one.enrolment is not None]
         if not force:
@@ -60,6 +67,9 @@ def carry(
             raise GalleryError(f"{earlier.path}: nothing to carry over that is not here already")
         alignment = None if gallery.is_aligned else _alignment(earlier, agreement)
         sequence = gallery.carry(taught, alignment, earlier.path.name, watch, actor=actor, reason=reason)
+        return planned, watch, sequence
+
+    planned, watch, sequence = session.act(bring, "carried over", force=force)
     carried = _told(earlier, planned, agreement, watch, 0, sequence)
     carried = dataclasses.replace(carried, decisions=_decisions(earlier, planned, watch, bundle))
     try:

@@ -84,13 +84,16 @@ class Owned:
         note_owner(path)
 
     @classmethod
-    def open(cls: type[Held], path: Path, seed: Seed, *, wait: float = 0) -> Held:
+    def open(
+        cls: type[Held], path: Path, seed: Seed, *, wait: float = 0, unless: Callable[[], bool] | None = None
+    ) -> Held:
         """Take the gallery at `path`, made from the seed when there is none.
 
         Args:
             path: the gallery's file.
             seed: of the bundle in use.
             wait: seconds to wait, at most, while another process owns it.
+            unless: whether something better can be done than to wait for that process.
 
         Raises:
             GalleryError: another process owns it; it is damaged, no gallery, of a newer schema or of another embedding
@@ -102,7 +105,7 @@ class Owned:
                 meta = Meta(os.urandom(16).hex(), seed.bundle_name, seed.space_id, seed.dim, now())
                 create(path, seal(meta), seed.events(), seed.shots())
             check = functools.partial(check_space, path, space_id=seed.space_id, dim=seed.dim)
-            connection = connect_waiting(path, wait, check)
+            connection = connect_waiting(path, wait, check, unless)
         try:
             return cls(connection, path, seed, read_meta(connection, path).device)
         except BaseException:
