@@ -213,7 +213,7 @@ def test_shots_of_one_part_count_as_one(bundle: Path, pictures: Pictures) -> Non
 
 
 def test_a_second_owner_is_refused_and_a_reader_is_not(bundle: Path, pictures: Pictures) -> None:
-    with Classifier.open(bundle) as owner, Classifier.open(bundle, wait=0) as other:
+    with Classifier.open(bundle, share=False) as owner, Classifier.open(bundle, wait=0) as other:
         owner.enroll("checks", pictures("checks", 5))
         with pytest.raises(GalleryError, match="owned by this process"):
             other.enroll("more", pictures("checks", 1))
