@@ -24,6 +24,7 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.wording import plain
+from edgefs_runtime.gallery.first_pages import is_as_made, with_first_pages
 from edgefs_runtime.gallery.mark import mark_path
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
@@ -163,8 +164,12 @@ def connect_owner(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
+def connect_reader(path: Path, *, mends: bool = True) -> Iterator[sqlite3.Connection]:
     """Read the gallery for the length of a `with` block.
+
+    Args:
+        path: the gallery's file.
+        mends: where the list of its tables is damaged, read a copy with one that was put back.
 
     Raises:
         GalleryBusyError: another process owns it and has written since it started, or while this one read.
@@ -173,7 +178,7 @@ def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
     with gallery_errors(path):
         _check_file(path)
         if not has_pending_writes(path):
-            with _at_rest(path) as connection:
+            with _at_rest(path, mends) as connection:
                 yield connection
             return
         _refuse_others(path)  # before SQLite brings a log home: this may be no file of ours
@@ -186,11 +191,15 @@ def connect_reader(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _at_rest(path: Path) -> Iterator[sqlite3.Connection]:
+def _at_rest(path: Path, mends: bool) -> Iterator[sqlite3.Connection]:
     before = stamp(path)
     try:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
-            yield connection
+            if not mends or is_as_made(connection):
+                yield connection
+            else:
+                with with_first_pages(path) as copy:
+                    yield connection if copy is None else copy
     except (sqlite3.Error, GalleryError):
         _refuse_changed(path, before)
         raise
@@ -248,7 +257,7 @@ def identify(path: Path) -> Meta:
     Raises:
         GalleryError: it is not a gallery, is empty or damaged, or of a schema that this edgefs does not know.
     """
-    with gallery_errors(path), connect_reader(path) as connection:
+    with gallery_errors(path), connect_reader(path, mends=False) as connection:
         return read_meta(connection, path)
 
 

@@ -18,6 +18,7 @@ from edgefs_runtime.decision.judged import MOST
 from edgefs_runtime.gallery.blobs import BlobDamagedError, Opened, StoredBlobs
 from edgefs_runtime.gallery.database import gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import lost_of
+from edgefs_runtime.gallery.first_pages import FirstPagesConnection
 from edgefs_runtime.gallery.ledger import Ledger, Problem, Tip
 from edgefs_runtime.gallery.mark import Mark, read_mark
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed, is_intact
@@ -45,8 +46,12 @@ def load_ledger(
     """
     with gallery_errors(path):
         meta = read_meta(connection, path)
-        refuse_cut(connection, path)
-        stored = read_stored(connection, None if later is None else MOST)
+        has_first_pages = not isinstance(connection, FirstPagesConnection)
+        if has_first_pages:
+            refuse_cut(connection, path)
+        stored = read_stored(connection, None if later is None or not has_first_pages else MOST)
+        if not has_first_pages:
+            stored = stored._replace(is_torn=True)
         (_, _, file), *_ = connection.execute("PRAGMA database_list")
     own = (meta.device, *json.loads(meta.formerly or "[]"))
     return ledger_of(stored, mark or read_mark(Path(file)), own, later)

@@ -79,7 +79,7 @@ def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
         GalleryError: no gallery, damaged, of another schema or embedding space, or owned by another process.
     """
     _refuse_other_kinds(path)
-    with gallery_errors(path), connect_reader(path) as connection:
+    with gallery_errors(path), connect_reader(path, mends=False) as connection:
         check_space(path, read_meta(connection, path), seed.space_id, seed.dim, _CARRY)
         refuse_strange_file(connection, path)
         ledger = load_ledger(connection, path)

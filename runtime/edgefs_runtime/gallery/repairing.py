@@ -11,8 +11,9 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,6 +35,7 @@ from edgefs_runtime.gallery.database import (
     read_meta,
 )
 from edgefs_runtime.gallery.decrees import Picture
+from edgefs_runtime.gallery.first_pages import FirstPagesConnection, is_as_made, with_first_pages
 from edgefs_runtime.gallery.foreign import parse_row, refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import ledger_of, load_ledger
@@ -172,8 +174,10 @@ def restore(path: Path, backup: Path, seed: Seed, *, actor: str = "", reason: st
 
 def _salvaged(path: Path, seed: Seed) -> _Salvaged:
     mark = read_mark(path)
-    with gallery_errors(path), copied(path) as copy, closing(connect_owner(copy)) as connection:
+    with gallery_errors(path), copied(path) as copy, _opened(copy) as connection:
         stored, shots = read_stored(connection), read_shots(connection)
+        if isinstance(connection, FirstPagesConnection):
+            stored = stored._replace(is_torn=True)
         try:
             meta = read_meta(connection, copy)
         except GalleryError:
@@ -181,6 +185,17 @@ def _salvaged(path: Path, seed: Seed) -> _Salvaged:
             time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
             meta = seal(Meta(name, seed.bundle_name, seed.space_id, seed.dim, time))
     return _Salvaged(meta, stored, shots, mark)
+
+
+@contextmanager
+def _opened(copy: Path) -> Iterator[sqlite3.Connection]:
+    """A copy of a damaged gallery, with the list of its tables put back where that is what was damaged."""
+    with ExitStack() as stack:
+        is_sound = False
+        with suppress(GalleryError, sqlite3.Error), closing(connect_owner(copy)) as connection:
+            is_sound = is_as_made(connection)
+        mended = None if is_sound else stack.enter_context(with_first_pages(copy))
+        yield mended or stack.enter_context(closing(connect_owner(copy)))
 
 
 def _unread(salvaged: _Salvaged, ledger: Ledger) -> list[Event]:

@@ -1,0 +1,80 @@
+"""Every byte of a gallery's header and of the list of its tables, changed: it decides, says so, and can be repaired."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
+from edgefs_runtime.gallery.repairing import repair
+
+FLIPS = 60
+
+
+@pytest.fixture(params=[3, 1])
+def path(request, tmp_path, seed, teach, write_schema_1) -> Path:
+    """A gallery of either layout with three acts."""
+    taught = [teach("scratch", 3), teach("crack", 2), teach("scratch", 4, number=1)]
+    if request.param == 1:
+        return write_schema_1(tmp_path / "g", seed, *taught)
+    with Gallery.open(tmp_path / "g", seed) as gallery:
+        for enrolment in taught:
+            gallery.enroll(enrolment)
+    return tmp_path / "g"
+
+
+def pages_of_list(path: Path) -> list[int]:
+    """The pages that hold the list of the tables, as SQLite itself tells them."""
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            rows = connection.execute("SELECT pageno FROM dbstat WHERE name = 'sqlite_schema'").fetchall()
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite was built without dbstat")
+    return [page for (page,) in rows]
+
+
+def test_a_flipped_bit_before_the_first_row_stops_nothing(path, seed):
+    whole, data, chance = read_snapshot(path, seed), path.read_bytes(), random.Random(7)
+    pages = pages_of_list(path)
+    for number in range(FLIPS):
+        page = chance.choice(pages)
+        at = (page - 1) * 4096 + chance.randrange(4096) if number % 3 else chance.randrange(100)
+        if 60 <= at < 64:  # the schema's number: what a newer edgefs wrote is refused
+            continue
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(spoilt)
+        found = read_snapshot(path, seed)
+        assert found.labels == whole.labels, at
+        assert found.counts == whole.counts, at
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("at", [17, 69, 109], ids=["page size", "kind of file", "tree"])
+def test_it_is_told_of_and_repaired_by_one_command(path, seed, at):
+    spoilt = bytearray(path.read_bytes())
+    spoilt[at] ^= 0x41
+    path.write_bytes(spoilt)
+    found = read_snapshot(path, seed)
+    assert "some of the file's pages can't be read" in found.warnings[0]
+    with pytest.raises(GalleryError):
+        Gallery.open(path, seed)
+    assert repair(path, seed, [], None).kept
+    assert check_gallery(path) == []
+    mended = read_snapshot(path, seed)
+    assert mended.counts == found.counts
+    assert not mended.warnings
+
+
+def test_a_file_of_another_program_is_no_damaged_gallery(tmp_path, seed):
+    with closing(sqlite3.connect(tmp_path / "other")) as connection:
+        connection.execute("CREATE TABLE meta (a, b)")
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [(number, "x" * 500) for number in range(200)])
+        connection.commit()
+    with pytest.raises(GalleryError, match="not an edgefs gallery"):
+        read_snapshot(tmp_path / "other", seed)
