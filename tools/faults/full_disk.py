@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
+import resource
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,10 +37,75 @@ def full_disk(count: int, seed: int) -> list[Row]:
         amid = [problem for n in at for problem in _problems(line, folder / "victim", n, _acts)]
         early = range(1, 1 + min(count, _EARLY))
         before = [problem for n in early for problem in _problems(line, folder / "victim", n, _nothing)]
-    return [
-        tally("disk full from one write of an act on", _WANTED, len(at), amid),
-        tally("disk full before undo and forget", _WANTED, len(early), before),
-    ]
+        tries = max(2, count // 8)
+        rows = [
+            tally("disk full from one write of an act on", _WANTED, len(at), amid),
+            tally("disk full before undo and forget", _WANTED, len(early), before),
+            tally(
+                "files that may grow no further (RLIMIT_FSIZE)",
+                "clear error, nothing lost, predict goes on",
+                tries,
+                _limited(line, folder, tries),
+            ),
+        ]
+        if _can_mount(folder / "probe"):
+            problems = _on_small_disks(line, folder, tries)
+            rows.append(tally("a disk of 4 MB (tmpfs) with some KB left", _WANTED, tries, problems))
+    return rows
+
+
+def _limited(line: Line, folder: Path, tries: int) -> list[str]:
+    """No file of the process grows beyond a limit, from one below the gallery's size to one above the acts'."""
+    found = []
+    for number in range(tries):
+        limit = 60_000 + number * 400_000 // tries
+
+        def begin(limit: int = limit) -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does itself
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+        def end() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        found += _problems(line, folder / "victim", number, _acts, begin, end)
+    # A reserve that is given back makes no file's limit higher: here acts may be refused, in one clear line.
+    return [problem for problem in found if not problem.startswith(("undo refused", "forget refused"))]
+
+
+def _on_small_disks(line: Line, folder: Path, tries: int) -> list[str]:
+    """A file system that is full but for some KB, from none to what the acts need."""
+    disk, found = folder / "disk", []
+    disk.mkdir()
+    for number in range(tries):
+        left = number * 400 // tries * 1024
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+        try:
+            found += _problems(
+                line, disk / "victim", number, _acts, functools.partial(_fill, disk, left), _nothing_more
+            )
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+    return found
+
+
+def _fill(disk: Path, left: int) -> None:
+    room = os.statvfs(disk)
+    with (disk / "ballast").open("wb") as file:
+        file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+
+
+def _nothing_more() -> None:
+    pass
+
+
+def _can_mount(folder: Path) -> bool:
+    folder.mkdir()
+    tried = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if tried.returncode == 0:
+        subprocess.run(["umount", str(folder)], check=True)
+    return tried.returncode == 0
 
 
 def _growing_writes(line: Line, folder: Path) -> int:
@@ -77,27 +146,36 @@ def _nothing(_line: Line, _folder: Path, _done: Callable[[dict[str, object]], ob
     pass
 
 
-def _problems(line: Line, folder: Path, at: int, acts: Acts) -> Iterator[str]:
+def _problems(
+    line: Line,
+    folder: Path,
+    at: int,
+    acts: Acts,
+    begin: Callable[[], object] | None = None,
+    end: Callable[[], object] = lambda: None,
+) -> Iterator[str]:
+    """What goes wrong where the disk is full from write `at` on, or from what `begin` does until `end`."""
     _taught(line, folder)
-    told = folder.with_suffix(".acknowledged")
+    told = line.strangers[0].with_name("acknowledged")  # on no full disk
     told.write_bytes(b"")
 
     def act() -> None:
         handle = os.open(told, os.O_WRONLY | os.O_APPEND)
         logging.disable()  # it warns that other processes must wait, which is no refusal
-        shim.arm(folder, shim.FULL, at)
+        begin() if begin else shim.arm(folder, shim.FULL, at)
         acknowledge = lambda state: os.write(handle, json.dumps(state).encode() + b"\n")  # noqa: E731
         _expecting_one_line("act", lambda: acts(line, folder, acknowledge))
         for name, what in _what_goes_on(line, folder, acknowledge).items():
             if error := _refusal(what):
                 print(f"{name} refused: {error}")
-        shim.disarm()
+        end() if begin else shim.disarm()
 
     ended = forking.run(act)
     if ended.status:
         yield f"traceback: {ended.text[-400:]!r} (write {at})"
     for said in ended.text.splitlines() if not ended.status else ():
         yield f"{said} (write {at})"
+    (folder.parent / "ballast").unlink(missing_ok=True)
     lines = told.read_text().splitlines()
     for problem in problems_after(line, folder, lines[-1] if lines else ""):
         yield f"{problem} (write {at})"
