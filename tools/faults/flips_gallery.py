@@ -22,7 +22,7 @@ from faults.table import Row, tally
 
 _TABLES = ("meta", "event", "removed", "shot", "tip")
 _REPAIRED = 20  # one flip in so many is repaired too: that copies the file
-_LOST_WITH_A_PAGE = 60  # events, at most, that damage of SQLite's own structure may take with it
+_LOST_WITH_A_PAGE = 60  # events, at most, that damage of SQLite's own structure may hide until the repair
 _ACTS = 10  # of the killed owner
 
 
@@ -39,7 +39,7 @@ def gallery_flips(count: int, seed: int) -> list[Row]:
         for number in range(count):
             with flipped(path, chance) as at:
                 wrong = [*_noticed(line, path, total, whole)]
-                wrong += _repaired(line, path, total) if number % _REPAIRED == 0 else []
+                wrong += _repaired(line, path, total) if number % _REPAIRED == 0 or not _is_sound(path) else []
                 problems += [f"{problem} (byte {at})" for problem in wrong]
     name = f"bits flipped in a gallery of {events:,} events"
     return [tally(name, "noticed, named, the rest usable, repaired by one command", count, problems)]
@@ -99,8 +99,17 @@ def _noticed(line: Line, path: Path, total: int, whole: bytes | None) -> Iterato
     counted = sum(snapshot.counts.values())
     if not getattr(snapshot, "warnings", ()) and _content(path) != whole and not check_gallery(path):
         yield f"unnoticed: {counted} of {total} images count"
-    elif counted < total - 1 and (_content(path) is not None or counted < total - _LOST_WITH_A_PAGE):
+    elif counted < total - 1 and (_is_sound(path) or counted < total - _LOST_WITH_A_PAGE):
         yield f"more than the damaged lost: {counted} of {total} images count"
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite finds its own structure whole."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            return [row for (row,) in connection.execute("PRAGMA quick_check")] == ["ok"]
+    except (sqlite3.Error, UnicodeDecodeError):
+        return False
 
 
 def _repaired(line: Line, path: Path, total: int) -> list[str]:
@@ -114,7 +123,7 @@ def _repaired(line: Line, path: Path, total: int) -> list[str]:
         if problems := check_gallery(victim):
             return [f"not repaired: {problems[0]}"]
         counted = sum(read_snapshot(victim, line.seed).counts.values())
-        return [] if counted >= total - _LOST_WITH_A_PAGE else [f"lost by repairing: {counted} of {total} images"]
+        return [] if counted >= total - 1 else [f"lost by repairing: {counted} of {total} images"]
     except EdgefsError as error:
         return [f"not repaired: {error}"]
     finally:

@@ -25,7 +25,9 @@ from edgefs_runtime.base.errors import GalleryError, ImageError
 from edgefs_runtime.base.labels import readable
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import Enrolment
+from edgefs_runtime.gallery.carving import carve
 from edgefs_runtime.gallery.check import check_gallery, is_thumbnail
+from edgefs_runtime.gallery.contents import named_blobs
 from edgefs_runtime.gallery.database import (
     check_space,
     connect_looking,
@@ -184,7 +186,28 @@ def _salvaged(path: Path, seed: Seed) -> _Salvaged:
             name = mark.device if mark else os.urandom(16).hex()
             time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
             meta = seal(Meta(name, seed.bundle_name, seed.space_id, seed.dim, time))
-    return _Salvaged(meta, stored, shots, mark)
+        salvaged = _Salvaged(meta, stored, shots, mark)
+        if salvaged.ledger.problems:
+            _carve(salvaged, copy)
+    return salvaged
+
+
+def _carve(salvaged: _Salvaged, copy: Path) -> None:
+    """Take what SQLite does not find from the pages of a copy."""
+    carved, stored = carve(copy), salvaged.stored
+    whole = {record.key for record in stored.records if is_intact(record)}
+    rows = {record.key: record for record in carved.records if record.key not in whole}
+    records = [*(record for record in stored.records if record.key not in rows), *rows.values()]
+    salvaged.stored = stored._replace(records=records)
+    missed = named_blobs(salvaged.ledger.apart.values())  # what was let go stays away
+    blobs = {digest: data for digest, data in carved.blobs.items() if digest in missed}
+    salvaged.stored = salvaged.stored._replace(blobs={**stored.blobs, **blobs})
+    there = {(shot.device, shot.seq, shot.position) for shot in salvaged.shots}
+    for shot in carved.shots:
+        event, place = rows.get((shot.device, shot.seq)), (shot.device, shot.seq, shot.position)
+        if place not in there and isinstance(event, Event):
+            salvaged.shots.append(shot)
+            there.add(place)
 
 
 @contextmanager

@@ -78,3 +78,23 @@ def test_a_file_of_another_program_is_no_damaged_gallery(tmp_path, seed):
         connection.commit()
     with pytest.raises(GalleryError, match="not an edgefs gallery"):
         read_snapshot(tmp_path / "other", seed)
+
+
+@pytest.mark.parametrize("where", [0, 3, 4, 5, 7, 8, 9])  # kind, number of cells, where they begin, the first of them
+def test_rows_of_a_page_with_a_damaged_head_come_back_by_a_repair(tmp_path, seed, teach, where):
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as gallery:
+        for number in range(40):
+            gallery.enroll(teach("scratch", 2, number=number))
+    whole = read_snapshot(path, seed)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = "SELECT pageno FROM dbstat WHERE name = 'event' AND pagetype = 'leaf' ORDER BY pageno"
+        pages = [page for (page,) in connection.execute(rows)]
+    spoilt = bytearray(path.read_bytes())
+    spoilt[(pages[1] - 1) * 4096 + where] ^= 0x08
+    path.write_bytes(spoilt)
+    repair(path, seed, [], None)
+    assert check_gallery(path) == []
+    mended = read_snapshot(path, seed)
+    assert mended.counts == whole.counts
+    assert mended.vectors.tobytes() == whole.vectors.tobytes()
