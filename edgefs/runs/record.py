@@ -24,7 +24,7 @@ from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.images.preprocess import Preprocess
 
 RUN = "run.json"
-RUN_FORMAT = "1.0"
+RUN_FORMAT = "1.1"
 DISTILLED = "distill"  # the method of a RUN that `distill` made
 
 

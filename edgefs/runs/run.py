@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgefs.runs.record import DISTILLED, RUN, RUN_FORMAT, AdaptedRecord, DistilledRecord
+from edgefs.runs.sealing import checked
 from edgefs_runtime.base.errors import BundleError, RunError
+from edgefs_runtime.base.strict_json import read_json
 from edgefs_runtime.base.version import version_key
 from edgefs_runtime.bundle.seed import unpack_gallery
 from edgefs_runtime.decision.heads.trained import TrainedHeadModel
@@ -149,20 +151,28 @@ def sha256(data: bytes) -> str:
 def _checked_fields(folder: Path) -> Mapping[str, Any]:
     """The content of `run.json`, where its format can be read and all files are as they were written."""
     fields = _read_fields(folder)
-    found = str(fields.get("format_version", "none"))
+    found = str(fields.get("format_version", "none"))[:20]
     if version_key(found)[:1] != version_key(RUN_FORMAT)[:1]:
-        raise RunError(f"{folder}: RUN format {found}, this edgefs reads {RUN_FORMAT}; run `edgefs adapt` again")
-    for name, digest in fields.get("files", {}).items():
+        raise RunError(f"{folder}: RUN format {found}, this edgefs reads 1.0 to {RUN_FORMAT}; run `edgefs adapt` again")
+    fields = checked(fields, folder)
+    _check_files(folder, fields.get("files", {}))
+    return fields
+
+
+def _check_files(folder: Path, files: Any) -> None:
+    """Compare every file with its digest, but for the report, which nothing reads again."""
+    if not isinstance(files, dict) or not all(Path(name).name == name for name in files):
+        raise RunError(f"{folder}: {RUN}: files is no object of file names and digests; run `edgefs adapt` again")
+    for name, digest in files.items():
         if not (folder / name).is_file():
             raise RunError(f"{folder}: {name} is missing; run `edgefs adapt` again")
         if name != REPORT and sha256((folder / name).read_bytes()) != digest:
             raise RunError(f"{folder}: {name} is not the one that `edgefs adapt` wrote; run it again")
-    return fields
 
 
 def _read_fields(folder: Path) -> dict[str, Any]:
     try:
-        fields = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        fields = read_json((folder / RUN).read_bytes())
     except FileNotFoundError as error:
         what = "no such folder" if not folder.exists() else f"not a RUN ({RUN} is missing)"
         raise RunError(f"{folder}: {what}; `edgefs adapt DATA -o {folder}` makes one") from error

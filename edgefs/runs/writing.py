@@ -15,8 +15,10 @@ from pathlib import Path
 
 from edgefs.runs.record import RUN
 from edgefs.runs.run import Record, sha256
+from edgefs.runs.sealing import sealed
 from edgefs_runtime.base.durable import is_running, sync_file, sync_folder
 from edgefs_runtime.base.errors import BundleError, RunError
+from edgefs_runtime.base.strict_json import write_json
 from edgefs_runtime.bundle.manifest import check_name
 
 _LONGEST = 200  # bytes of a RUN's name that its hidden name begins with
@@ -37,7 +39,8 @@ def write_run(folder: Path, record: Record, files: Mapping[str, bytes], *, overw
     """
     check_place(folder, overwrite=overwrite)
     written = record.written({name: sha256(data) for name, data in files.items()})
-    text = json.dumps(written.to_json(), indent=1, ensure_ascii=False, sort_keys=True)
+    fields = json.loads(write_json(written.to_json()))  # as a reader finds them
+    text = json.dumps(sealed(fields), indent=1, ensure_ascii=False, sort_keys=True)
     # A file name may hold bytes that are no text: \udcXX in JSON, from which the name comes back as it was.
     contents = {**files, RUN: text.encode("utf-8", "backslashreplace")}
     temporary = folder.with_name(f".{_short(folder.name)}.{os.getpid()}.{os.urandom(4).hex()}.new")

@@ -11,10 +11,6 @@ import pytest
 from faults.shim import can_build
 
 TOOL = Path(__file__).parents[2] / "tools" / "faults"
-# Parts of which something is not as wanted yet; whoever mends it takes its line away.
-KNOWN = {
-    "run_flips": "run.json and the report carry no checksum",
-}
 PARTS = (
     "power_cuts",
     "kills",
@@ -32,13 +28,7 @@ PARTS = (
 
 
 @pytest.mark.skipif(not can_build(), reason="needs Linux with a C compiler")
-@pytest.mark.parametrize(
-    "part",
-    [
-        pytest.param(part, marks=pytest.mark.xfail(strict=True, reason=KNOWN[part])) if part in KNOWN else part
-        for part in PARTS
-    ],
-)
+@pytest.mark.parametrize("part", PARTS)
 def test_nothing_is_lost_refused_or_believed(part: str) -> None:
     command = [sys.executable, TOOL, "--small", "--only", part, "--examples", "5"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -39,6 +39,12 @@ def test_a_run_says_and_is_evaluated_as_it_was(name: str, expected: Expected) ->
     assert differences(of_run(GOLDEN / name), expected(name.replace("/", "-"))) == []
 
 
+def test_a_run_from_before_checksums_says_what_it_did(copy: Callable[[str], Path], expected: Expected) -> None:
+    run = copy("run")
+    shutil.copy(GOLDEN / "old" / "identified" / "run.json", run)
+    assert differences(of_run(run), expected("run")) == []
+
+
 def test_export_gives_the_bundle_of_before(tmp_path: Path) -> None:
     """But for versions, and for the last bits of arithmetic."""
     found = exported("run", tmp_path / "line.edgefs", "--model-version", "7", "--keep-images", "support")

@@ -4,7 +4,8 @@
     PYTHONPATH=tests/support python tests/golden/make.py observe     (expected/ alone)
     PYTHONPATH=tests/support python tests/golden/make.py kept        (kept.* alone)
 
-- `run/`: a RUN of the tiny backbone with a trained head, the successor of `old/run`.
+- `run/`: a RUN of the tiny backbone with a trained head, the successor of `old/run`; `old/identified/run.json` is its
+  own of format 1.0, from before checksums.
 - `line.edgefs`: its bundle, with thumbnails. `tiny.edgefs` is an older one, from before identities (5b5f155).
 - `line.gallery`, `.snapshot`, `.challenge`: a device that taught, forgot, undid, merged, refined, carried over and was
   realigned, what its owner left for readers, and the parts that guard it.

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgefs.embedding.cache import EmbeddingCache
-from edgefs.runs.run import Run
+from edgefs.runs.record import RUN
+from edgefs.runs.run import REPORT, Run
 from edgefs_runtime.base.errors import EdgefsError
 from edgefs_runtime.challenge.parts import read_index, write_index
 from faults.flipping import flipped
@@ -22,17 +23,17 @@ _DIM = 96
 
 
 def run_flips(count: int, seed: int) -> list[Row]:
-    """Flip bits of a RUN: half of them in run.json, the others in every other file."""
+    """Flip bits of a RUN: half of them in run.json, the others in every file that a program reads again."""
     chance = random.Random(seed)
     problems = []
     with scratch() as folder:
         run = Path(shutil.copytree(_GOLDEN / "run", folder / "run"))
-        others = sorted(path for path in run.iterdir() if path.name != "run.json")
-        whole = dict(Run.open(run).fields)
+        whole = Run.open(run).record
+        others = sorted(run / name for name in whole.files if name != REPORT)
         for number in range(count):
-            path = run / "run.json" if number % 2 else chance.choice(others)
+            path = run / RUN if number % 2 else chance.choice(others)
             with flipped(path, chance) as at:
-                problem = _unnoticed(lambda: dict(Run.open(run).fields), whole if path.name == "run.json" else None)
+                problem = _unnoticed(lambda: Run.open(run).record, whole if path.name == RUN else None)
             problems += [f"{problem} ({path.name}, byte {at})"] if problem else []
     return [tally("bits flipped in a RUN", "noticed when read", count, problems)]
 

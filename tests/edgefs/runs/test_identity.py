@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
+from runs import said_by
 from textures import write_set
 
 from edgefs.pipelines.adapt import adapt
@@ -35,7 +35,7 @@ def test_the_same_adapt_from_two_folders_is_one_model_and_another_is_another(dat
     assert made(copied, tmp_path / "b").identity == first.identity
     next((copied / "dots").iterdir()).unlink()
     assert made(copied, tmp_path / "c").identity != first.identity  # other images in a folder of the same name
-    fields = json.loads((tmp_path / "a" / "run.json").read_text(encoding="utf-8"))
+    fields = said_by(tmp_path / "a")
     assert fields.pop("identity") == first.identity == identity_of(fields)  # of a RUN from before identities too
     others = [{**fields, "seed": 1}, {**fields, "name": "line 2"}, {**fields, "files": {"embedder.safetensors": "0"}}]
     assert len({first.identity, *map(identity_of, others)}) == 4

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from runs import rewrite_run, said_by
 
 from edgefs.runs.identity import identity_of
 from edgefs.runs.record import AdaptedRecord
@@ -15,13 +16,8 @@ from edgefs_runtime.base.errors import RunError
 LATER = ("succeeds", "strangers", "no_decision", "fallback_head", "identity")  # the first version wrote none of them
 
 
-def written(run: Path) -> dict[str, object]:
-    fields: dict[str, object] = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    return fields
-
-
 def test_what_run_json_says_comes_back_as_it_was_written_with_fields_of_a_later_version(run: Path) -> None:
-    fields = {**written(run), "operator": {"of": "a later version"}}
+    fields = {**said_by(run), "operator": {"of": "a later version"}}
     record = AdaptedRecord.from_json(fields)
     assert json.loads(json.dumps(record.to_json())) == fields
     assert record.others == {"operator": {"of": "a later version"}}
@@ -31,8 +27,8 @@ def test_what_run_json_says_comes_back_as_it_was_written_with_fields_of_a_later_
 
 
 def test_a_run_of_the_first_version_is_read_with_what_its_silence_meant(run: Path) -> None:
-    fields = {key: value for key, value in written(run).items() if key not in LATER}
-    (run / "run.json").write_text(json.dumps(fields), encoding="utf-8")
+    fields = {key: value for key, value in said_by(run).items() if key not in LATER}
+    rewrite_run(run, fields)
     record = Run.open(run).record
     assert (record.strangers, record.no_decision.test, record.succeeds) == ({}, (), "")
     assert record.decision.head == fields["head"]
@@ -51,7 +47,7 @@ BAD = {
 @pytest.mark.parametrize("fault", BAD)
 def test_a_record_that_says_something_impossible_is_refused_in_one_line(run: Path, fault: str) -> None:
     key, value, told = BAD[fault]
-    (run / "run.json").write_text(json.dumps({**written(run), key: value}), encoding="utf-8")
+    rewrite_run(run, {**said_by(run), key: value})
     with pytest.raises(RunError, match=told) as caught:
         Run.open(run)
     assert str(caught.value).startswith(f"{run}: run.json")

@@ -1,0 +1,66 @@
+"""What a RUN says of itself is refused where it is not what was written, in one line that says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from runs import rewrite_run, said_by
+from second_reader.folders import read_run
+
+from edgefs.runs.run import Run
+from edgefs_runtime.base.errors import RunError
+
+
+def refusal(run: Path) -> str:
+    with pytest.raises(RunError) as caught:
+        Run.open(run)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_edit_by_hand_is_refused_until_the_checksum_that_is_told_stands_there(run: Path) -> None:
+    assert read_run(run)["format_version"] == "1.1"
+    text = (run / "run.json").read_text(encoding="utf-8")
+    edited = text.replace('"name": "parts"', '"name": "line 4"')
+    (run / "run.json").write_text(edited, encoding="utf-8")
+    told = refusal(run)
+    assert told.startswith(f"{run}: run.json does not fit its checksum: it is damaged or was edited; restore it or")
+    (fitting,) = re.findall(r'write ("checksum": "[0-9a-f]{64}") into it', told)
+    (run / "run.json").write_text(re.sub(r'"checksum": "\w+"', fitting, edited), encoding="utf-8")
+    assert Run.open(run).name == "line 4"
+
+
+def test_white_space_and_the_order_of_fields_are_nobodys_business(run: Path) -> None:
+    fields = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps(dict(reversed(fields.items()))), encoding="utf-8")
+    (run / "report.html").write_text("my own words", encoding="utf-8")
+    assert Run.open(run).name == "parts"
+
+
+def test_a_lost_checksum_is_noticed_and_one_of_the_form_before_is_not_missed(run: Path) -> None:
+    (run / "run.json").write_text(json.dumps(said_by(run)), encoding="utf-8")
+    assert "does not fit its checksum" in refusal(run)
+    (run / "run.json").write_text(json.dumps({**said_by(run), "format_version": "1.0"}), encoding="utf-8")
+    assert Run.open(run).name == "parts"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["run.json"], "files is no object of file names"),
+        ({"../secret": "0" * 64}, "files is no object of file names"),
+        ({"gallery.npz": 5}, "gallery.npz is not the one"),
+    ],
+)
+def test_files_that_are_none_of_its_own_are_not_looked_at(run: Path, files: object, told: str) -> None:
+    rewrite_run(run, {**said_by(run), "files": files})
+    assert told in refusal(run)
+
+
+@pytest.mark.parametrize("text", ['{"a": ' * 5000 + "1" + "}" * 5000, '{"format_version": 1e999}', b"\xff{}"])
+def test_json_that_has_no_end_is_refused_like_any_other(run: Path, text: str | bytes) -> None:
+    (run / "run.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert "run.json can't be read" in refusal(run)
