@@ -13,6 +13,7 @@ from edgefs.cli.config import config_option
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.sections import under
+from edgefs.cli.streams import echo
 from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_adapt
 from edgefs.runs.run import REPORT, Run
@@ -44,9 +45,9 @@ def command(
     from edgefs.pipelines.adapt import adapt
     from edgefs.training import is_lead
 
-    with progress_bars() as (steps, console):
-        tell = console.print if is_lead() else lambda _: None
-        run, measured = adapt(data, out, settings, overwrite=overwrite, steps=steps, tell=tell)
+    with progress_bars() as (steps, tell):
+        told = tell if is_lead() else lambda _: None
+        run, measured = adapt(data, out, settings, overwrite=overwrite, steps=steps, tell=told)
     if is_lead():
         _echo(run, measured, out, as_json=as_json, medical=medical)
 
@@ -56,19 +57,20 @@ def _echo(run: Run, measured: AdaptFigures, out: Path, *, as_json: bool, medical
         echo_json({"run": str(out), "name": run.name, **measured.to_json()})
         return
     for note in measured.data_notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     if measured.headline is not None:
         from edgefs.evaluation import evaluation_text
 
         what, side = measured.headline
-        click.echo(f"\nMeasured on {what}:\n\n{evaluation_text(side.evaluation, medical=medical)}\n")
+        echo("", f"Measured on {what}:", "")
+        echo(*evaluation_text(side.evaluation, medical=medical).split("\n"), "")
     if measured.validation is not None:
-        click.echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
+        echo(f"Accuracy on validation set: {100 * measured.validation.evaluation.nearest.accuracy.value:.0f} %")
     if left_out := run.record.left_out:
         first = left_out[0]
-        click.echo(
+        echo(
             f"Left out: {counted(len(left_out), 'file')} (the first: {first.path}, {first.reason}); run.json and "
             "the report list them."
         )
-    click.echo(f"RUN: {out}   report: {out / REPORT}")
-    click.echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")
+    echo(f"RUN: {out}   report: {out / REPORT}")
+    echo(f"Go on: {shlex.join([*this_program(), 'export', str(out), '-o', f'{run.name}.edgefs'])}")

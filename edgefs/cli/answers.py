@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from edgefs.cli.streams import shown
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.decision import Decision
@@ -63,12 +62,15 @@ class Answered(NamedTuple):
         """What speaks against trusting the answer; empty as a rule."""
         return self.answer.warning if isinstance(self.answer, Decision) else ""
 
-    def line(self) -> str:
-        """The answer on one line, coloured."""
-        colour = click.style(f"{self.kind:<11}", fg=_COLOURS[self.kind], bold=self.kind != "OK")
+    def mark(self) -> str:
+        """The verdict, coloured: what the answer's line begins with."""
+        return click.style(f"{self.kind:<11}", fg=_COLOURS[self.kind], bold=self.kind != "OK")
+
+    def said(self) -> str:
+        """The rest of the line."""
         if isinstance(self.answer, ImageError):
-            return f"{colour}  {shown(self.path)}: {shown(self.answer.reason)}"
-        return f"{colour}  {shown(_said(self.answer))}  {shown(self.path)}"
+            return f"  {self.path}: {self.answer.reason}"
+        return f"  {_said(self.answer)}  {self.path}"
 
     def to_json(self) -> dict[str, Any]:
         """Path and decision, or path and error."""

@@ -11,6 +11,7 @@ import click
 
 from edgefs.cli.images import echo_passed_over, image_files
 from edgefs.cli.options import PATH, Count, Described, Number, echo_json, echo_warnings
+from edgefs.cli.streams import echo
 
 if TYPE_CHECKING:
     from edgefs_runtime.benchmarking.frames import Frames
@@ -114,7 +115,7 @@ def command(
     shown = _frames(images, camera_size)
     echo_passed_over()
     if sys.stderr.isatty() and frames is None:
-        click.echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
+        echo(f"Measuring for about {len(bundles) * seconds:.0f} seconds ...", err=True)
     measured = bench(bundles, shown, BenchPlan(seconds, frames, threads, gallery, deadline_ms))
     failures = Limits(max_p99_ms, max_misses).failures(measured)
     warnings = [measured.machine.warning, *(sentence for bundle in measured.bundles for sentence in bundle.warnings)]
@@ -122,10 +123,8 @@ def command(
     if as_json:
         echo_json({**measured.to_json(), "passed": not failures, "failures": failures})
     else:
-        for line in lines(measured):
-            click.echo(line)
-    for failure in failures:
-        click.echo(f"Too slow: {failure}", err=True)
+        echo(*lines(measured))
+    echo(*(f"Too slow: {failure}" for failure in failures), err=True)
     if failures:
         raise click.exceptions.Exit(1)
 

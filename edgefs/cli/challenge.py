@@ -19,7 +19,7 @@ from edgefs.cli.options import (
     provider_option,
 )
 from edgefs.cli.sections import SummarisedGroup
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def add(
         if as_json:
             echo_json({"status": one.status, **one.result.to_json()})
         else:
-            click.echo(shown(_said_of_added(one)))
+            echo(_said_of_added(one))
 
 
 @command.command("run", short_help="Judge the parts; exit status 1 when one fails.")
@@ -98,16 +98,16 @@ def run(bundle: Path, accept: bool, gallery: Path | None, provider: str, as_json
         if as_json:
             echo_json(result.to_json())
         else:
-            click.echo(shown(_line(result)))
+            echo(_line(result))
     if not results and not as_json:
-        click.echo("No challenge part is kept for this gallery yet.")
+        echo("No challenge part is kept for this gallery yet.")
     failing = sum(not result.passes for result in results)
     if accept and results:
         fail = f"{failing} of {len(results)} parts fail" if failing else "every part passes"
-        click.echo(f"Accepted bundle {digest[:12]} as it is: {fail} under it.", err=as_json)
+        echo(f"Accepted bundle {digest[:12]} as it is: {fail} under it.", err=as_json)
         return
     if not is_accepted:
-        click.echo("Parts fail that passed under the last bundle; --accept accepts this one.", err=True)
+        echo("Parts fail that passed under the last bundle; --accept accepts this one.", err=True)
     if failing:
         raise click.exceptions.Exit(1)
 
@@ -126,9 +126,9 @@ def list_parts(bundle: Path, gallery: Path | None, as_json: bool) -> None:
             echo_json({"id": part.id, **asdict(part), "path": str(challenge.folder / part.file_name)})
         else:
             by = f"  by {part.actor}" if part.actor else ""
-            click.echo(f"{part.id}  {part.wanted:<7}  {shown(part.name)}  {part.added}{shown(by)}")
+            echo(f"{part.id}  {part.wanted:<7}  {part.name}  {part.added}{by}")
     if not as_json:
-        click.echo(f"{counted(len(parts), 'part')} in {challenge.folder}")
+        echo(f"{counted(len(parts), 'part')} in {challenge.folder}")
 
 
 @command.command("remove")
@@ -144,7 +144,7 @@ def remove(bundle: Path, names: tuple[str, ...], gallery: Path | None, as_json: 
         if as_json:
             echo_json({"id": part.id, "name": part.name})
         else:
-            click.echo(f"Removed {shown(part.name)} ({part.id}).")
+            echo(f"Removed {part.name} ({part.id}).")
 
 
 def _opened(bundle: Path, gallery: Path | None, provider: str = "cpu") -> Classifier:

@@ -10,6 +10,7 @@ import click
 
 from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.program import this_program
+from edgefs.cli.streams import echo
 from edgefs.cli.terminal import progress_bars
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_data
@@ -62,7 +63,7 @@ def command(
         check_data(data)
     from edgefs.demo import tell_story
 
-    with progress_bars() as (steps, console):
+    with progress_bars() as (steps, tell):
         outcome = tell_story(
             out,
             data=data,
@@ -71,14 +72,14 @@ def command(
             group_from=group_from,
             seed=seed,
             steps=steps,
-            tell=console.print,
+            tell=tell,
         )
     if as_json:
         echo_json(_fields(outcome))
         return
-    click.echo(_table(outcome))
-    click.echo(f"\nThe report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
-    click.echo(f"Go on: {_next(outcome)}")
+    echo(*_table(outcome).split("\n"), "")
+    echo(f"The report: {out / 'run' / REPORT}   The bundle: {out / 'line.edgefs'}")
+    echo(f"Go on: {_next(outcome)}")
 
 
 def _next(outcome: Outcome) -> str:

@@ -13,6 +13,7 @@ from edgefs.cli.declared import options_of
 from edgefs.cli.options import PATH, echo_json, json_option
 from edgefs.cli.program import this_program
 from edgefs.cli.sections import SectionedCommand, under
+from edgefs.cli.streams import echo
 from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_distill
 from edgefs.runs.run import REPORT
@@ -44,13 +45,13 @@ def command(archive: Path | None, out: Path, overwrite: bool, rendered: bool, as
     from edgefs.pipelines.distill import distill
     from edgefs.training import is_lead
 
-    with progress_bars() as (steps, console):
-        tell = console.print if is_lead() else lambda _: None
-        run, distilled = distill(archive, out, settings, overwrite=overwrite, steps=steps, tell=tell)
+    with progress_bars() as (steps, tell):
+        told = tell if is_lead() else lambda _: None
+        run, distilled = distill(archive, out, settings, overwrite=overwrite, steps=steps, tell=told)
     if not is_lead():
         return
     if as_json:
         echo_json({"run": str(out), "name": run.name, **distilled.to_json()})
         return
-    click.echo(f"RUN: {out}   report: {out / REPORT}")
-    click.echo(f"Go on: {shlex.join([*this_program(), 'adapt'])} DATA -o RUN --backbone {shlex.quote(str(out))}")
+    echo(f"RUN: {out}   report: {out / REPORT}")
+    echo(f"Go on: {shlex.join([*this_program(), 'adapt'])} DATA -o RUN --backbone {shlex.quote(str(out))}")

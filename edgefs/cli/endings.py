@@ -53,7 +53,7 @@ class Interrupted(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print on a line of its own, where a terminal has shown `^C`."""
         if sys.stderr.isatty():
-            click.echo(err=True)
+            streams.echo("", err=True)
         super().show(file)
 
 
@@ -67,7 +67,10 @@ def one_line() -> Iterator[None]:
     """
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort):
+    except click.ClickException as error:
+        error.message = streams.shown(error.message)  # type: ignore[misc]  # what was typed stands in it as it came
+        raise
+    except (click.exceptions.Exit, click.Abort):
         raise  # of click: `--help` ends so, and should not load the runtime
     except KeyboardInterrupt:
         raise Interrupted from None
@@ -79,7 +82,7 @@ def one_line() -> Iterator[None]:
         from edgefs_runtime.base.errors import EdgefsError
 
         if isinstance(error, EdgefsError):
-            raise click.ClickException(streams.shown(" ".join(str(error).split()))[:_MOST_SAID]) from error
+            raise click.ClickException(streams.shown(error)[:_MOST_SAID]) from error
         raise
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgefs.cli.options import Count, bundle_argument, echo_json, json_option
+from edgefs.cli.streams import echo
 
 
 @click.command("engine")
@@ -40,7 +41,7 @@ def command(bundle: Path, max_batch: int, workspace: int, as_json: bool) -> None
         echo_json({**vars(built), "path": str(built.path)})
         return
     did = "Built" if built.is_new else "There already:"
-    click.echo(
+    echo(
         f"{did} {built.path} ({built.size / 1e6:.1f} MB, {built.precision}, batches to {built.largest_batch}) for "
         f"{built.gpu} and TensorRT {built.tensorrt}; golden embeddings agree by a cosine of {built.cosine:.5f}"
     )

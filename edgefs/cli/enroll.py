@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from edgefs.cli import streams
 from edgefs.cli.images import image_files, unlabelled_files
 from edgefs.cli.options import (
     ACT,
@@ -21,6 +20,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -126,16 +126,16 @@ def _tell_advice(classifier: Classifier, advice: Advice, files: list[Path], show
     shown = _show(classifier, advice.nearest, show) if show and advice.nearest else []
     _advise(advice, files, shown, as_json)
     if show and advice.nearest and not shown:
-        click.echo(f"--show: no picture of {advice.nearest} is kept, so nothing was written.", err=True)
+        echo(f"--show: no picture of {advice.nearest} is kept, so nothing was written.", err=True)
 
 
 def _tell_taught(taught: Taught, kind: str, path: Path | None) -> None:
     number = counted(taught.images, "image")
-    click.echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+    echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
     for known_as, count in taught.again.items():
-        click.echo(_taught_before(known_as, count, taught.images))
+        echo(_taught_before(known_as, count, taught.images))
     if taught.head_note:
-        click.echo(taught.head_note)
+        echo(taught.head_note)
 
 
 def _refuse_forgotten(label: str) -> None:
@@ -172,32 +172,30 @@ def _advise(advice: Advice, files: list[Path], shown: list[Path], as_json: bool)
         echo_json({**advice.to_json(), "thumbnails": [str(path) for path in shown]})
         return
     kind = "a new class" if advice.is_new else "a class that is known"
-    click.echo(f"{advice.label}: {kind}, {counted(advice.shots, 'image')} of {counted(advice.parts, 'part')}")
+    echo(f"{advice.label}: {kind}, {counted(advice.shots, 'image')} of {counted(advice.parts, 'part')}")
     for a, b in advice.duplicates:
-        click.echo(
-            f"  {streams.shown(files[a].name)} and {streams.shown(files[b].name)} show almost the same: one part"
-        )
+        echo(f"  {files[a].name} and {files[b].name} show almost the same: one part")
     if advice.nearest is not None:
         which = "class" if advice.is_new else "other class"
-        click.echo(f"  nearest {which} now, as predict says it: {advice.nearest} {100 * advice.probability:.0f} %")
+        echo(f"  nearest {which} now, as predict says it: {advice.nearest} {100 * advice.probability:.0f} %")
         for path in shown:
-            click.echo(f"    {path}")
+            echo(f"    {path}")
     if advice.judged:
         low, high = advice.expected
-        click.echo(
+        echo(
             f"  {advice.right} of {advice.judged} images would be told rightly had they not been taught: expect "
             f"{100 * low:.0f} to {100 * high:.0f} %"
         )
     if advice.curve:
         points = ", ".join(f"{number}: {100 * share:.0f} %" for number, share in advice.curve)
-        click.echo(f"  told rightly by the number of parts taught: {points}")
+        echo(f"  told rightly by the number of parts taught: {points}")
     if advice.outlier is not None:
-        click.echo(f"  {streams.shown(files[advice.outlier].name)} does not fit the others")
+        echo(f"  {files[advice.outlier].name} does not fit the others")
     for label, rows in advice.taken.items():
-        click.echo(f"  takes {counted(rows, 'image')} from {label}")
+        echo(f"  takes {counted(rows, 'image')} from {label}")
     for sentence in advice.challenge:
-        click.echo(f"  challenge: {sentence}; enroll needs --force")
-    click.echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
+        echo(f"  challenge: {sentence}; enroll needs --force")
+    echo(f"  conflict: {advice.conflict}; enroll needs --force" if advice.conflict else "  no conflict")
 
 
 def _groups(files: list[Path], expression: str | None) -> list[str] | None:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from edgefs.cli.declared import options_of
 from edgefs.cli.options import PATH, Count, echo_json, json_option
 from edgefs.cli.sections import SectionedCommand, under
+from edgefs.cli.streams import echo
 from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_evaluate
 from edgefs.settings.adapt import AdaptSettings
@@ -129,13 +130,12 @@ def command(
     if as_json:
         echo_json({"subject": str(subject), "data": str(data), **outcome.evaluation.to_json()})
         return
-    for note in outcome.notes:
-        click.echo(note, err=True)
+    echo(*outcome.notes, err=True)
     from edgefs.evaluation import evaluation_text
 
-    click.echo(evaluation_text(outcome.evaluation, medical=medical))
+    echo(*evaluation_text(outcome.evaluation, medical=medical).split("\n"))
     if report is not None:
-        click.echo(f"\nReport: {report}")
+        echo("", f"Report: {report}")
 
 
 def _refuse_idle_options(*, with_episodes: bool) -> None:
@@ -159,7 +159,7 @@ def _episodes(
     if as_json:
         echo_json({"subject": str(subject), "data": str(data), **outcome.to_json()})
         return
-    click.echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, head {outcome.head}, seed {plan.seed}")
+    echo(f"{plan.episodes} episodes, {outcome.ways}-way {plan.shots}-shot, head {outcome.head}, seed {plan.seed}")
     rows = [
         ("accuracy", _percent(outcome.accuracy), "nearest class right, balanced"),
         ("unknown AUROC", _percent(outcome.auroc), "strangeness of a class left out against the others"),
@@ -167,7 +167,7 @@ def _episodes(
         ("wrongly refused", _percent(outcome.wrongly_refused), "of the other classes"),
         ("calibration", f"{100 * outcome.calibration_error:5.1f} %", "expected error of the probability"),
     ]
-    click.echo(in_columns(rows, "lll"))
+    echo(*in_columns(rows, "lll").split("\n"))
 
 
 def _percent(mean: Mean) -> str:

@@ -15,6 +15,7 @@ from edgefs.cli.options import PATH, Described, echo_json, json_option
 from edgefs.cli.precision import told, trial_table
 from edgefs.cli.program import this_program
 from edgefs.cli.sections import SectionedCommand, under
+from edgefs.cli.streams import echo
 from edgefs.cli.terminal import progress_bars
 from edgefs.pipelines.checking import check_export
 from edgefs.settings.adapt import AdaptSettings
@@ -103,7 +104,7 @@ def command(
                 steps=steps,
             )
     except GateError as error:
-        click.echo("\n".join(trial_table(error.trials)), err=True)
+        echo(*trial_table(error.trials), err=True)
         raise
     echo_passed_over()
     if as_json:
@@ -135,17 +136,14 @@ def _json(exported: Exported) -> dict[str, Any]:
 
 def _echo(exported: Exported) -> None:
     parity, evaluation = exported.parity, exported.evaluation
-    click.echo(
+    echo(
         f"onnxruntime against torch on {counted(parity.images, 'image')}: embeddings within {parity.worst:.1e}, "
         f"{parity.flips or 'no'} {noun_of(parity.flips, 'label')} changed."
     )
-    for line in told(exported.deployed):
-        click.echo(line)
-    for line in exported.refined.sentences if exported.refined else ():
-        click.echo(line)
+    echo(*told(exported.deployed), *(exported.refined.sentences if exported.refined else ()))
     if evaluation is not None:
         from edgefs.evaluation import headline
 
-        click.echo(f"The exported model on the RUN's test images: {headline(evaluation)}")
-    click.echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")
-    click.echo(f"Go on: {shlex.join([*this_program(), 'predict', str(exported.path)])} IMAGE...")
+        echo(f"The exported model on the RUN's test images: {headline(evaluation)}")
+    echo(f"Bundle: {exported.path} ({exported.size / 1e6:.1f} MB)")
+    echo(f"Go on: {shlex.join([*this_program(), 'predict', str(exported.path)])} IMAGE...")

@@ -27,7 +27,7 @@ from edgefs.cli.options import (
     provider_option,
 )
 from edgefs.cli.sections import SummarisedGroup
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def classes(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         if as_json:
             echo_json({"label": label, "disposition": disposition, "images": count})
         else:
-            click.echo(f"{count:>6}  {disposition:<6}  {shown(label)}")
+            echo(f"{count:>6}  {disposition:<6}  {label}")
     if not as_json:
         made = "" if where is not None and lies(where) else " (not made yet: this is the bundle's seed)"
-        click.echo(f"Gallery: {where}{made}; {head} decides")
+        echo(f"Gallery: {where}{made}; {head} decides")
 
 
 @command.command("forget")
@@ -83,7 +83,7 @@ def forget(
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
-        click.echo(f"Forgot {label} ({counted(images, 'image')}).")
+        echo(f"Forgot {label} ({counted(images, 'image')}).")
         echo_head_note(classifier)
 
 
@@ -130,7 +130,7 @@ def undo(bundle: Path, force: bool, reason: str, actor: str, gallery: Path | Non
     if as_json:
         echo_json({"undone": sentence, "head_note": classifier.head_note})
     else:
-        click.echo(f"Undone: {shown(sentence)}.")
+        echo(f"Undone: {sentence}.")
         echo_head_note(classifier)
 
 
@@ -153,16 +153,15 @@ def check(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         if as_json:
             echo_json({"path": str(path), "problems": []})
         else:
-            click.echo(f"{path}: not made yet, so there is nothing to check: nothing was taught under {bundle}")
+            echo(f"{path}: not made yet, so there is nothing to check: nothing was taught under {bundle}")
         return
     problems = check_gallery(path)
     if as_json:
         echo_json({"path": str(path), "problems": problems})
     else:
-        for problem in problems:
-            click.echo(shown(problem))
+        echo(*problems)
         number = counted(len(problems), "problem")
-        click.echo(f"{path}: {number if problems else 'whole'}")
+        echo(f"{path}: {number if problems else 'whole'}")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -192,7 +191,7 @@ def merge(
         counts = {"added": dict(merged.added), "removed": dict(merged.removed)}
         echo_json({"rows": merged.rows, **counts, "head_note": classifier.head_note})
     else:
-        click.echo(f"Merged {shown(other)}: {merged if merged.rows else 'nothing that is not here already'}.")
+        echo(f"Merged {other}: {merged if merged.rows else 'nothing that is not here already'}.")
         echo_head_note(classifier)
 
 
@@ -217,7 +216,7 @@ def export(bundle: Path, out: Path, gallery: Path | None) -> None:
         replace_file(out, [pack_arrays(arrays)], synced=True)
     except OSError as error:
         raise GalleryError(f"{out}: can't be written ({error.strerror or error})") from error
-    click.echo(f"Wrote {len(snapshot.vectors)} embeddings of {len(snapshot.labels)} classes to {out}")
+    echo(f"Wrote {len(snapshot.vectors)} embeddings of {len(snapshot.labels)} classes to {out}")
 
 
 for part in (approve, backup, compact, remove, repair, restore):

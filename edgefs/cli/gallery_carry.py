@@ -16,6 +16,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
+from edgefs.cli.streams import echo
 
 
 @click.command("carry")
@@ -58,13 +59,12 @@ def carry(
         path = classifier.gallery_path
         if fresh:
             classifier.begin_afresh()
-            click.echo(f"Made {path} from the bundle's seed.")
+            echo(f"Made {path} from the bundle's seed.")
             return
         carried = classifier.carry(source, check=check, force=force, actor=actor, reason=reason)
     if as_json:
         echo_json({**carried.to_json(), "path": str(path), "head_note": classifier.head_note})
         return
-    click.echo(carried.headline(path, check=check))
-    for line in carried.lines():
-        click.echo(f"  {line}")
+    echo(carried.headline(path, check=check))
+    echo(*(f"  {line}" for line in carried.lines()))
     echo_head_note(classifier)

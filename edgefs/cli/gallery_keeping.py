@@ -18,7 +18,7 @@ from edgefs.cli.options import (
     reason_option,
     wait_option,
 )
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 
@@ -58,13 +58,12 @@ def repair(
     if as_json:
         echo_json({"path": str(path), **vars(repaired), "kept": kept})
         return
-    for problem in repaired.problems:
-        click.echo(shown(problem))
+    echo(*repaired.problems)
     if kept is None:
-        click.echo(f"{path}: whole, nothing was changed")
+        echo(f"{path}: whole, nothing was changed")
         return
     again = sum(repaired.taught.values())
-    click.echo(
+    echo(
         f"Mended {path}: {counted(repaired.brought, 'row')} brought back, {counted(again, 'image')} taught again, "
         f"{counted(repaired.lost, 'row')} lost. The damaged file is kept as {kept}"
     )
@@ -84,7 +83,7 @@ def backup(bundle: Path, out: Path, gallery: Path | None, as_json: bool) -> None
     if as_json:
         echo_json({"path": str(path), "backup": str(out)})
     else:
-        click.echo(f"Wrote a copy of {path} to {out}")
+        echo(f"Wrote a copy of {path} to {out}")
 
 
 @click.command("restore")
@@ -117,7 +116,7 @@ def restore(
         echo_json({"path": str(path), "kept": None if kept is None else str(kept)})
     else:
         before = f"; the gallery of before is kept as {kept}" if kept else ""
-        click.echo(f"Restored {path} from {copy}{before}")
+        echo(f"Restored {path} from {copy}{before}")
 
 
 @click.command("compact")
@@ -139,7 +138,7 @@ def compact(bundle: Path, keep: int | None, gallery: Path | None, wait: float, a
     with open_classifier(bundle, gallery, challenge=False, wait=wait) as classifier:
         path = classifier.gallery_path
         if path is None or not path.exists():
-            click.echo(f"{path}: not made yet, so there is nothing to compact")
+            echo(f"{path}: not made yet, so there is nothing to compact")
             return
         before = path.stat().st_size
         freed = classifier.compact(keep)
@@ -147,7 +146,7 @@ def compact(bundle: Path, keep: int | None, gallery: Path | None, wait: float, a
     if as_json:
         echo_json({"path": str(path), "images": freed.images, "bytes": freed.bytes, "size": after, "before": before})
     else:
-        click.echo(
+        echo(
             f"Compacted {path}: let go of {counted(freed.images, 'forgotten image')}; "
             f"{before:,} bytes before, {after:,} now"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.options import bundle_argument, echo_json, gallery_option, gallery_path_of, json_option
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import LogEntry
@@ -38,7 +38,7 @@ def log(bundle: Path, gallery: Path | None, as_csv: bool, as_json: bool) -> None
     elif entries:
         _echo_log(entries)
     else:
-        click.echo("Nothing was taught on this device yet.")
+        echo("Nothing was taught on this device yet.")
 
 
 def _echo_csv(entries: Sequence[LogEntry]) -> None:
@@ -54,13 +54,13 @@ def _echo_log(entries: Sequence[LogEntry]) -> None:
     one = len({entry.device for entry in entries}) == 1
     numbers = [str(entry.seq) if one else f"{entry.device[:8]}:{entry.seq}" for entry in entries]
     wide = max(map(len, numbers))
-    click.echo(f"{'time':<29}  {'act':<{wide + 8}} {'images':>6} {'classes':>7}  of what, by whom and why")
+    echo(f"{'time':<29}  {'act':<{wide + 8}} {'images':>6} {'classes':>7}  of what, by whom and why")
     for entry, number in zip(entries, numbers, strict=True):
         images = _moved(entry) if entry.classes else str(entry.images)
         state = _waiting(entry)
         words = (entry.label, state, entry.actor and f"by {entry.actor}", entry.reason)
-        said = "".join(f"  {shown(word)}" for word in words if word)
-        click.echo(f"{shown(entry.time)}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
+        said = "".join(f"  {word}" for word in words if word)
+        echo(f"{entry.time}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
 
 
 def _waiting(entry: LogEntry) -> str:

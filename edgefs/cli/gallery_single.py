@@ -17,6 +17,7 @@ from edgefs.cli.options import (
     open_classifier,
     wait_option,
 )
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 
@@ -38,7 +39,7 @@ def remove(
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
-        click.echo(f"Removed {counted(images, 'image')} of {label}.")
+        echo(f"Removed {counted(images, 'image')} of {label}.")
         echo_head_note(classifier)
 
 
@@ -64,5 +65,5 @@ def approve(
     if as_json:
         echo_json({"label": label, "images": images, "head_note": classifier.head_note})
     else:
-        click.echo(f"Approved {counted(images, 'image')} of {label}.")
+        echo(f"Approved {counted(images, 'image')} of {label}.")
         echo_head_note(classifier)

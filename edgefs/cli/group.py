@@ -101,7 +101,7 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
     if wanted and not ctx.resilient_parsing:
         from edgefs_runtime.base.version import __version__
 
-        click.echo(f"edgefs {__version__}")
+        streams.echo(f"edgefs {__version__}")
         ctx.exit()
 
 

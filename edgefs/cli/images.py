@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from edgefs.cli.streams import echo
+
 _PASSED_OVER = "edgefs.passed_over"  # in the context of a command: the sentence
 
 
@@ -56,4 +58,4 @@ def image_files(given: Sequence[Path]) -> list[Path]:
 def echo_passed_over() -> None:
     """What `image_files` passed over, where it did."""
     if sentence := click.get_current_context().meta.pop(_PASSED_OVER, ""):
-        click.echo(sentence, err=True)
+        echo(sentence, err=True)

@@ -11,7 +11,7 @@ import click
 
 from edgefs.cli.declared import options_of
 from edgefs.cli.options import PATH, Count, Described, echo_json, json_option
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo, shown
 from edgefs.cli.workstation import WorkstationCommand
 from edgefs.pipelines.checking import check_data, check_file
 from edgefs.settings.adapt import AdaptSettings
@@ -105,17 +105,14 @@ def _given(ctx: click.Context, *names: str) -> Iterator[str]:
 
 
 def _echo(sheet: Sheet, out: Path) -> None:
-    click.echo(f"{sheet.title}: {sheet.layout}.")
-    for note in sheet.notes:
-        click.echo(note)
+    echo(f"{sheet.title}: {sheet.layout}.")
+    echo(*sheet.notes)
     width = max(len(one.label) for one in sheet.classes)
     for one in sheet.classes:
         divided = "".join(f", {side} {number:,}" for side, number in one.sides.items())
-        click.echo(
-            f"  {shown(one.label):<{width}}  {one.disposition:<6}  {one.images:>6,} images{divided}; {one.frames}"
-        )
+        echo(f"  {shown(one.label):<{width}}  {one.disposition:<6}  {one.images:>6,} images{divided}; {one.frames}")
     for reason, number in sheet.reasons[:_MOST_REASONS]:
-        click.echo(f"  left out: {number:,}, {shown(reason)}")
+        echo(f"  left out: {number:,}, {reason}")
     if len(sheet.reasons) > _MOST_REASONS:
-        click.echo(f"  left out: {sum(n for _, n in sheet.reasons[_MOST_REASONS:]):,} for other reasons; see the sheet")
-    click.echo(f"Sheet: {out}")
+        echo(f"  left out: {sum(n for _, n in sheet.reasons[_MOST_REASONS:]):,} for other reasons; see the sheet")
+    echo(f"Sheet: {out}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgefs.cli.images import echo_passed_over
-from edgefs.cli.streams import shown, takes
+from edgefs.cli.streams import echo, shown, takes
 
 if TYPE_CHECKING:
     from edgefs_runtime.classifier import Classifier
@@ -190,36 +190,34 @@ def gallery_path_of(bundle: Path, gallery: Path | None) -> Path:
 def echo_head_note(classifier: Classifier) -> None:
     """Say where another head decides from now on."""
     if classifier.head_note:
-        click.echo(classifier.head_note)
+        echo(classifier.head_note)
 
 
 def echo_note(note: str) -> None:
     """A sentence beside the results, where there is one."""
     if note:
-        click.echo(shown(" ".join(note.split())), err=True)
+        echo(" ".join(note.split()), err=True)
 
 
 def echo_warnings(warnings: Sequence[str]) -> None:
     """What the user should know of a bundle before its answers, one line each on standard error."""
-    for sentence in warnings:
-        click.echo(f"Warning: {shown(sentence)}", err=True)
+    echo(*(f"Warning: {sentence}" for sentence in warnings), err=True)
 
 
 def echo_json(fields: Any) -> None:
-    """One JSON object on one line, without loss: what the output's encoding can't take is escaped as JSON does it.
+    """One JSON object on one line, without loss.
 
-    So are the bytes of a file name that are no text: `\\udcff` is what Python reads back as that byte. What is no
-    finite number is `null`: NaN is no JSON.
+    What the output's encoding can't take, or a terminal would obey, is escaped as JSON does it. So are the bytes of a
+    file name that are no text: `\\udcff` is what Python reads back as that byte. What is no finite number is `null`.
     """
     from edgefs_runtime.base.strict_json import write_json
 
     text = write_json(fields, ensure_ascii=False)
-    click.echo(text if takes(text) else write_json(fields))
+    echo(text if takes(text) and shown(text) == text else write_json(fields))
 
 
 def echo_refined(gained: Mapping[str, int]) -> None:
     """What unlabelled images refined."""
     from edgefs_runtime.teach.refine import sentences_of
 
-    for sentence in sentences_of(gained):
-        click.echo(sentence)
+    echo(*sentences_of(gained))

@@ -19,7 +19,7 @@ from edgefs.cli.options import (
     open_classifier,
     provider_option,
 )
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 
 if TYPE_CHECKING:
     from edgefs.cli.answers import Answered, Summary
@@ -74,9 +74,9 @@ def command(
         for answered in in_order(answers, order) if order else answers:
             show(answered)
     if len(files) > 1 and not as_json:
-        click.echo(summary.sentence(), err=True)
+        echo(summary.sentence(), err=True)
     if saver is not None and not as_json:
-        click.echo(f"{saver.saved:,} of them {'linked' if link else 'copied'} into {save}.", err=True)
+        echo(f"{saver.saved:,} of them {'linked' if link else 'copied'} into {save}.", err=True)
     if summary.unreadable:
         raise click.exceptions.Exit(1)
 
@@ -132,9 +132,9 @@ def _shown(table: Path | None, as_json: bool, stack: ExitStack) -> Callable[[Ans
     coloured = is_coloured()
 
     def line(answered: Answered) -> None:
-        click.echo(answered.line(), err=answered.kind == "error", color=coloured)
+        echo(answered.said(), err=answered.kind == "error", before=answered.mark(), coloured=coloured)
         if warning := answered.warning:
-            click.echo(f"Warning: {shown(answered.path)}: {shown(warning)}", err=True)
+            echo(f"Warning: {answered.path}: {warning}", err=True)
 
     printed = (lambda answered: echo_json(answered.to_json())) if as_json else line
     if table is None:

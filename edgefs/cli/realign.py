@@ -9,6 +9,7 @@ import click
 
 from edgefs.cli.images import unlabelled_files
 from edgefs.cli.options import ACT, PATH, apply, bundle_argument, echo_json, open_classifier, provider_option
+from edgefs.cli.streams import echo
 from edgefs_runtime.base.wording import counted
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ def command(
     elif check:
         _advise(realigned)
     else:
-        click.echo(f"Realigned {_said(realigned)} in {path}")
+        echo(f"Realigned {_said(realigned)} in {path}")
 
 
 def _advise(realigned: Realigned) -> None:
-    click.echo(f"Would realign {_said(realigned)}")
+    echo(f"Would realign {_said(realigned)}")
     for sentence in realigned.challenge:
-        click.echo(f"  challenge: {sentence}; realign needs --force")
-    click.echo(f"  doubtful: {realigned.doubt}; realign needs --force" if realigned.doubt else "  no doubt")
+        echo(f"  challenge: {sentence}; realign needs --force")
+    echo(f"  doubtful: {realigned.doubt}; realign needs --force" if realigned.doubt else "  no doubt")
 
 
 def _said(realigned: Realigned) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgefs.cli.options import PATH, bundle_argument, echo_json, gallery_option, json_option
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 
 if TYPE_CHECKING:
     from edgefs_runtime.bundle.bundle import Bundle
@@ -40,8 +40,7 @@ def command(bundle: Path, report: Path | None, gallery: Path | None, as_json: bo
         told = {"path": str(bundle), "digest": opened.digest, "space_id": opened.space_id, **opened.manifest.raw}
         echo_json({**told, "gallery": {"path": str(where), "exists": where.exists()}})
         return
-    for name, value in _rows(opened, where):
-        click.echo(f"{name:<12} {shown(value)}")
+    echo(*(f"{name:<12} {value}" for name, value in _rows(opened, where)))
 
 
 def _rows(bundle: Bundle, gallery: Path) -> Iterator[tuple[str, str]]:

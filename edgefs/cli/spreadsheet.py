@@ -10,7 +10,7 @@ from typing import Protocol
 
 import click
 
-from edgefs.cli.streams import shown
+from edgefs.cli.streams import echo
 
 _FORMULA = frozenset("=+-@＝＋－＠")  # what Excel and LibreOffice compute, in the width of Chinese keys too
 _HEAD = 4096  # characters
@@ -57,8 +57,10 @@ class Table:
 
 
 class _StandardOutput:
+    """A row a line, as any other line is printed."""
+
     def write(self, text: str, /) -> None:
-        click.echo("\n".join(map(shown, text.split("\n"))), nl=False)
+        echo(text.removesuffix("\n"))
 
 
 @contextmanager

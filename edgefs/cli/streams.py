@@ -1,7 +1,8 @@
 """What a command prints reaches its reader in any encoding, and ends in good order where it can't.
 
 - `prepare`: what an encoding can't take is printed as `\\u5212`, and bytes of a file name that are no text as `?`.
-- `shown`: what came from outside stays on its line, and can't move the cursor.
+- `echo`: the one way in which a command prints; whatever a line tells of, it stays one and can't move the cursor.
+- `shown`: the same of a text on its way elsewhere.
 - `silence`: nothing more is written where nothing can be, not even what Python would flush at its end.
 """
 
@@ -11,6 +12,8 @@ import codecs
 import io
 import os
 import sys
+
+import click
 
 _ERRORS = "edgefs-legible"
 
@@ -32,14 +35,29 @@ def takes(text: str) -> bool:
     return True
 
 
-def shown(name: object) -> str:
-    """What came from outside (a file's name, what somebody typed), where it can't pass for anything of ours.
+def echo(*lines: object, err: bool = False, before: str = "", coloured: bool | None = None) -> None:
+    """Print lines.
+
+    Args:
+        lines: each is printed as `shown` has it.
+        err: print to standard error.
+        before: words of ours before the first of them, which may be styled.
+        coloured: whether their style is printed; None leaves it to the terminal.
+    """
+    for number, line in enumerate(lines):
+        click.echo(f"{'' if number else before}{shown(line)}", err=err, color=coloured)
+
+
+def shown(text: object) -> str:
+    """A text that holds what came from outside (a file's name, what somebody typed), so that it can't pass for ours.
 
     Line breaks and control characters are shown by their numbers; bytes of a file name that are no text as `?`.
     """
+    if (said := str(text)).isprintable():
+        return said
     from edgefs_runtime.base.wording import plain  # `edgefs --help` does without
 
-    return plain("".join("?" if "\ud800" <= one <= "\udfff" else one for one in str(name)))
+    return plain("".join("?" if "\ud800" <= one <= "\udfff" else one for one in said))
 
 
 def silence() -> None:

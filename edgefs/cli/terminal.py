@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from edgefs.cli.streams import shown
 from edgefs.progress import Progress as Report
 from edgefs.progress import Steps
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _SILENCE = 30.0  # seconds; after so long a log is told how far a step is
 
 
 @contextmanager
-def progress_bars() -> Iterator[tuple[Steps, Console]]:
-    """Bars on standard error, one for each step, or lines in a log; and the console that prints there."""
+def progress_bars() -> Iterator[tuple[Steps, Callable[[str], None]]]:
+    """Bars on standard error, one for each step, or lines in a log; and what prints a sentence there."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -33,16 +30,19 @@ def progress_bars() -> Iterator[tuple[Steps, Console]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         told = time.monotonic()
 
+        def tell(sentence: str) -> None:
+            console.print(shown(sentence))
+
         def step(name: str) -> Report:
-            task = bars.add_task(name, total=None, note="")
+            task = bars.add_task(shown(name), total=None, note="")
 
             def report(done: int, total: int, note: str = "", /) -> None:
                 nonlocal told
-                bars.update(task, completed=done, total=total, note=note)
+                bars.update(task, completed=done, total=total, note=shown(note))
                 if not console.is_terminal and time.monotonic() - told >= _SILENCE:
                     told = time.monotonic()
-                    console.print(f"{name}: {done:,} of {total:,} {note}".rstrip())
+                    tell(f"{name}: {done:,} of {total:,} {note}".rstrip())
 
             return report
 
-        yield step, console
+        yield step, tell

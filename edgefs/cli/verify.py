@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgefs.cli.options import bundle_argument, echo_json, echo_note, echo_warnings, json_option, provider_option
+from edgefs.cli.streams import echo
 
 
 @click.command("verify")
@@ -23,4 +24,4 @@ def command(bundle: Path, provider: str, as_json: bool) -> None:
         echo_json({"path": str(bundle), **vars(verified)})
         return
     echo_note(verified.note)
-    click.echo(f"{bundle}: whole; {verified.inputs} golden inputs agree to {verified.worst:.1e} by {verified.software}")
+    echo(f"{bundle}: whole; {verified.inputs} golden inputs agree to {verified.worst:.1e} by {verified.software}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import sqlite3
 import zlib
@@ -20,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-_logger = logging.getLogger(__name__)
+from edgefs_runtime.base.logs import logger_of
+
+_logger = logger_of(__name__)
 _KEYS = 500  # digests looked up at a time
 _GENERATION = "4"  # raised whenever the same weights come to mean another embedding, or a row is written otherwise
 _CRC = 4  # bytes

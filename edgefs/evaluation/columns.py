@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgefs_runtime.base.wording import plain
+
 _JUSTIFY: dict[str, Literal["left", "right"]] = {"l": "left", "r": "right"}
 _WIDTH = 100_000  # terminal columns; a table is never wrapped or cut, since a figure would be lost
 
@@ -30,7 +32,7 @@ def in_columns(rows: Sequence[Sequence[str]], justify: str, longest: int = _WIDT
         widest = _WIDTH if number else longest
         grid.add_column(justify=_JUSTIFY[side], no_wrap=True, overflow="ellipsis", max_width=widest)
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))  # a label may hold what rich would take for markup
+        grid.add_row(*(Text(plain(cell)) for cell in row))  # a label may hold what rich would take for markup
     text = io.StringIO()
     Console(file=text, width=_WIDTH, color_system=None, legacy_windows=False).print(grid)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

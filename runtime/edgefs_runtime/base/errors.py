@@ -16,9 +16,14 @@ Every message is one line and says what was expected, what was found and what to
 exits with status 1. Anything else that is raised is a fault of ours and keeps its traceback.
 """
 
+from edgefs_runtime.base.wording import plain
+
 
 class EdgefsError(Exception):
-    """Base of every error that a user can cause and cure."""
+    """Base of every error that a user can cause and cure; printed or logged, its message stays one line."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__())
 
 
 class ImageError(EdgefsError):
@@ -35,7 +40,7 @@ class ImageError(EdgefsError):
         self.image = image
 
     def __str__(self) -> str:
-        return f"{self.image}: {self.reason}" if self.image else self.reason
+        return plain(f"{self.image}: {self.reason}" if self.image else self.reason)
 
 
 class BundleError(EdgefsError):

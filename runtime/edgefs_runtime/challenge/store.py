@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from edgefs_runtime.base.durable import locked_folder, make_folder, replace_file
 from edgefs_runtime.base.errors import BundleError, EdgefsError, GalleryError
 from edgefs_runtime.base.labels import entered_label
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart, Expected, Index, read_index, write_index
 from edgefs_runtime.challenge.results import Result, first_of, regressions
@@ -26,7 +26,7 @@ from edgefs_runtime.images.sources import Images
 if TYPE_CHECKING:
     from edgefs_runtime.gallery.owned import Guard
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 @dataclass(frozen=True)

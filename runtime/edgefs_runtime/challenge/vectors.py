@@ -6,7 +6,6 @@ judged under this bundle's preprocessing, or nothing. A row of such an image is 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from edgefs_runtime.base.archive import ArchiveError, read_archive
 from edgefs_runtime.base.arrays import pack_arrays, unpack_arrays
 from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import BundleError, ImageError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.challenge.parts import ChallengePart
 from edgefs_runtime.decision.judge import Seen
@@ -24,7 +24,7 @@ from edgefs_runtime.images import content_digest
 from edgefs_runtime.images.usable import sight_of
 
 _KINDS = {"digests": "U", "vectors": "f", "reasons": "U"}
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 class Vectors:

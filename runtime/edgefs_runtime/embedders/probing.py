@@ -8,7 +8,6 @@ profiler on, which writes down where each operator ran.
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefs_runtime.base.errors import BundleError, ProviderError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.protocol import CPU
 
 if TYPE_CHECKING:
     import onnxruntime
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def probed(load: Callable[[], Any], options: onnxruntime.SessionOptions, name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import sqlite3
 import threading
@@ -19,6 +18,7 @@ import numpy as np
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Snapshot
 from edgefs_runtime.gallery.blobs import BlobDamagedError, StoredBlobs
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.decision.held import Fit
     from edgefs_runtime.gallery.fitted_file import Fitted
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 Guard = Callable[[Snapshot, Snapshot], None]  # is shown what counts and what would, and raises where that must not be
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from edgefs_runtime.base.durable import sweep, swept_folder
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.gallery.compacting import Freed, let_go
 from edgefs_runtime.gallery.ledger import Ledger
@@ -18,7 +18,7 @@ from edgefs_runtime.gallery.records import Meta, Record, Shot, seal
 from edgefs_runtime.gallery.schema import SCHEMA_VERSION, insert_rows, replace_meta, upgrade, version_of
 from edgefs_runtime.gallery.snapshot_file import snapshot_path
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 _ACTS_AHEAD = 20  # acts like the latest one that the disk should have room for
 _EVERY = 64  # acts after which an owner that never closes lets go of what was forgotten long ago

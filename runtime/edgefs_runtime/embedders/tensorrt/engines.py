@@ -7,7 +7,6 @@ and is looked at before anything is loaded: a new bundle, JetPack or GPU means a
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgefs_runtime.base.durable import locked_folder
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.bundle.golden import GoldenAgreement
 from edgefs_runtime.bundle.members import MODEL
@@ -25,7 +25,7 @@ from edgefs_runtime.embedders.tensorrt.sealed import private_folder, read_sealed
 if TYPE_CHECKING:
     from edgefs_runtime.embedders.tensorrt.executing import TensorRtEmbedder
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 Test = Callable[[Bundle, Backend], GoldenAgreement]  # raises BundleError or ProviderError
 LARGEST_BATCH = 8  # images
 WORKSPACE = 1024  # MiB

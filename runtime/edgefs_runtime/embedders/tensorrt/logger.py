@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 import tensorrt
 
 from edgefs_runtime.base.errors import ProviderError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.wording import first_line
 
 Made = TypeVar("Made")
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 class Logger(tensorrt.ILogger):
