@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgefs_runtime.base.errors import ImageError
-from edgefs_runtime.images import MAX_PIXELS, Pixels, open_image, read_file
+from edgefs_runtime.images import Pixels, open_image, read_file
 
 CAMERA_SIZE = (1920, 1080)  # width, height in pixels of a usual inspection camera
 _MOST_FRAMES = 16
+_MOST_PIXELS = 50_000_000  # of a frame that is rendered
 _MOST_BYTES = 400_000_000  # of frames held in memory
 _RENDERED = 5
 _JPEG_QUALITY = 90
@@ -100,8 +101,8 @@ def render_frames(size: tuple[int, int] = CAMERA_SIZE, seed: int = 0) -> Frames:
         ImageError: the size is empty, or more than a frame may have.
     """
     width, height = size
-    if min(size) < 1 or width * height > MAX_PIXELS:
-        raise ImageError(f"a camera of {width} x {height} pixels: expected at least 1 x 1 and at most {MAX_PIXELS:,}")
+    if min(size) < 1 or width * height > _MOST_PIXELS:
+        raise ImageError(f"a camera of {width} x {height} pixels: expected at least 1 x 1 and at most {_MOST_PIXELS:,}")
     count = max(1, min(_RENDERED, _MOST_BYTES // (3 * width * height)))
     frames = []
     for number in range(count):

@@ -10,10 +10,9 @@
 
 from edgefs_runtime.images.decoding import Damaged, ImageSource, open_image
 from edgefs_runtime.images.files import content_digest, read_file
-from edgefs_runtime.images.picture import MAX_PIXELS, Picture, Pixels
+from edgefs_runtime.images.picture import Picture, Pixels
 
 __all__ = [
-    "MAX_PIXELS",
     "Damaged",
     "ImageSource",
     "Picture",

@@ -1,4 +1,8 @@
-"""What a decoded image is, and the two rules that hold for every container: how large, and which page."""
+"""What a decoded image is, and the two rules that hold for every container: how large, and which page.
+
+Every container has its `Limit`, which stands beside its decoder in `decoding.DECODERS`. It is checked against what the
+file's header claims, before anything is decoded: a file of 1 kB can claim 60,000 × 60,000 pixels.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,29 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
 
-MAX_PIXELS = 50_000_000  # pixels; a 1 kB file can claim 60,000 × 60,000
+MOST_PAGES = 10_000  # of one file that are counted
 _STRIP = 1 << 16  # pixels worked on at a time: they fit a core's cache, and stay small beside the picture
 
 Pixels = NDArray[Any]  # uint8 or uint16, [H,W] or [H,W,3]
+
+
+class Limit(NamedTuple):
+    """How large a picture in one kind of container may be.
+
+    A line-scan camera of 150 megapixels with 16 bits stays below the limits of the formats that hold such frames.
+
+    Attributes:
+        pixels: width times height.
+        nbytes: of what is decoded: pixels, times samples, times bytes of one; what a decoder needs besides is counted.
+        file_bytes: of the file; None where only the page that is wanted is read of it.
+    """
+
+    pixels: int = 200_000_000
+    nbytes: int = 450_000_000
+    file_bytes: int | None = None
+
+
+USUAL = Limit()
 
 
 @dataclass(frozen=True)
@@ -53,23 +76,38 @@ class Asked(NamedTuple):
         page: which of its pages or frames, from 1; None where there must be just one.
         keep_damaged: take what can be decoded of a JPEG whose scan is damaged.
         counts: whether whole numbers of 32 bits are raw counts, as where a window says what is black and white.
+        limit: how large the picture may be.
     """
 
     page: int | None = None
     keep_damaged: bool = False
     counts: bool = False
+    limit: Limit = USUAL
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, pixel_bytes: int = 1, limit: Limit = USUAL) -> None:
     """Refuse a size that a header claims, before anything is decoded.
 
+    Args:
+        width: pixels.
+        height: pixels.
+        pixel_bytes: that one pixel takes once it is decoded.
+        limit: of the container.
+
     Raises:
-        ImageError: no pixel, or more than `MAX_PIXELS`.
+        ImageError: no pixel, or more of them or of their bytes than the limit.
     """
     if min(width, height) < 1:
         raise ImageError(f"damaged image (its header claims {width} x {height} pixels)")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{width} x {height} is more than {MAX_PIXELS:,} pixels, refused before decoding")
+    if width * height > limit.pixels:
+        raise ImageError(
+            f"{width} x {height} is more than {limit.pixels:,} pixels, refused before decoding; cut it into parts"
+        )
+    if (decoded := width * height * pixel_bytes) > limit.nbytes:
+        raise ImageError(
+            f"{width} x {height} pixels of {pixel_bytes} bytes are {decoded:,} bytes, more than {limit.nbytes:,}, "
+            "refused before decoding; cut it into parts, or save it in grey, with fewer bits or without alpha"
+        )
 
 
 def choose_page(count: int, page: int | None) -> int:

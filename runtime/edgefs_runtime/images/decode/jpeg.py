@@ -19,18 +19,20 @@ from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.images.decode.jpeg_segments import (
     LOSSLESS_STANDARD,
     Header,
+    first_frame,
     places_of,
     read_header,
     without_metadata,
 )
 from edgefs_runtime.images.decode.orientation import of_metadata, upright
-from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, strips
+from edgefs_runtime.images.picture import Asked, Limit, Picture, check_size, choose_page, strips
 
 _COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _PROGRESSIVE = (0xC2, 0xCA)
 _ARITHMETIC = (0xC9, 0xCA)
 _MARKED = b"\xff\xd9"  # end of the picture
 _ANYTHING = bytes(range(1, 128)) * 8  # what no encoder writes behind a picture, and no marker
+_LOOKED_AT = 1 << 22  # bytes in which a frame that is too large is found before the whole file is read
 _PREFETCH = 8  # bytes that the decoder holds beyond the last that it needed
 _ODD_SUBSAMPLING = "Could not determine subsampling"
 
@@ -41,23 +43,25 @@ def read_jpeg(file: BinaryIO, asked: Asked) -> Picture:
     Raises:
         ImageError: damaged, too large, of a kind that is not read, or more than one picture.
     """
-    return jpeg_in(file.read(), asked.page, asked.keep_damaged)
+    if frame := first_frame(file.read(_LOOKED_AT)):
+        _check_frame(frame, asked.limit)
+    file.seek(0)
+    return jpeg_in(file.read(), asked)
 
 
-def jpeg_in(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
+def jpeg_in(data: bytes, asked: Asked) -> Picture:
     """The picture in the bytes of a JPEG file.
 
     Args:
         data: the file.
-        page: which of several pictures, from 1.
-        keep_damaged: take what can be decoded of a damaged scan.
+        asked: which of several pictures, how large, and whether damaged scans are kept.
 
     Raises:
         ImageError: damaged, too large, of a kind that is not read, or more than one picture.
     """
     header = read_header(data)
     places = places_of(data, header)
-    place = places[choose_page(len(places), page)]
+    place = places[choose_page(len(places), asked.page)]
     if place[0]:
         data = data[place[0] : sum(place)]
         header = read_header(data)
@@ -65,32 +69,42 @@ def jpeg_in(data: bytes, page: int | None, keep_damaged: bool) -> Picture:
         raise ImageError("a JPEG-LS image can't be read; save it as PNG or TIFF")
     if not header.height and header.width:
         raise ImageError("a JPEG that states its height behind its pixels can't be read; save it as PNG or TIFF")
-    check_size(header.width, header.height)
+    _check_frame(header, asked.limit)
     if header.components not in _COLOURS or header.bits != 8:
         raise ImageError(
             f"a JPEG of {header.components} components with {header.bits} bits can't be read; save it as PNG or TIFF"
         )
     colour = _COLOURS[header.components]
-    pixels = _lenient(data, header, colour) if keep_damaged else _strict(data, header, colour)
+    pixels = _lenient(data, header, colour) if asked.keep_damaged else _strict(data, header, colour)
     if colour == "CMYK":
         pixels = _rgb(pixels)
     return upright(Picture(pixels[:, :, 0] if colour == "GRAY" else pixels), of_metadata(header.exif, header.xmp))
 
 
-def check_jpeg(tables: bytes, part: bytes) -> None:
-    """Look for damage in one strip or tile of a TIFF.
+def _check_frame(header: Header, limit: Limit) -> None:
+    """Refuse a frame that is too large; the coefficients of a progressive one take two bytes beside each sample's."""
+    if header.height:  # without one it is refused as such
+        held = 3 if header.frame in _PROGRESSIVE else 1
+        check_size(header.width, header.height, header.components * held, limit)
+
+
+def check_jpeg(tables: bytes, part: bytes, asked: Asked) -> int:
+    """Look for damage in one strip or tile of a TIFF, and return its number of pixels.
 
     Args:
         tables: a JPEG file of what all parts have in common; empty where each has its own.
         part: a JPEG file.
+        asked: how large it may be, and whether damage is kept.
 
     Raises:
-        ImageError: damaged.
+        ImageError: damaged or too large.
     """
     data = part[:2] + tables[2:-2] + part[2:] if tables else part
     header = read_header(data)
-    if header.components in _COLOURS and header.bits == 8:
+    _check_frame(header, asked.limit)
+    if header.components in _COLOURS and header.bits == 8 and not asked.keep_damaged:
         _strict(data, header, _COLOURS[header.components])
+    return header.width * header.height
 
 
 def _strict(data: bytes, header: Header, colour: str) -> NDArray[np.uint8]:

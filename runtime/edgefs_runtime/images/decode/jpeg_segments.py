@@ -17,6 +17,8 @@ _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})  # markers without a length
 # Not an escaped 0xFF, nor a restart within a scan. One byte first is what `re` looks for at memory's speed.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_MOST_SEGMENTS = 100_000
+_MOST_SCANS = 200  # of one picture; encoders write ten, and each goes over the whole of it
 _PREVIEWS = (0x010001, 0x010002)  # MPF types of reduced copies
 
 
@@ -53,6 +55,21 @@ def read_header(data: bytes) -> Header:
     return header
 
 
+def first_frame(data: bytes) -> Header | None:
+    """What the first frame says, from the beginning of a file; None where it comes later, or is cut off."""
+    header = Header()
+    try:
+        for marker, at, segment in _segments(data):
+            if marker in (_SCAN, _END):
+                return None
+            _note(header, marker, at, segment)
+            if header.frame:
+                return header
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
 def _note(header: Header, marker: int, at: int, segment: bytes) -> None:
     if marker in _METADATA:
         header.metadata.append((at - 4, at + len(segment)))
@@ -63,6 +80,8 @@ def _note(header: Header, marker: int, at: int, segment: bytes) -> None:
     elif marker == _SCAN:
         _ = segment[1 + 2 * segment[0] + 2]  # whole
         header.scans.append(segment)
+        if len(header.scans) > _MOST_SCANS:
+            raise ImageError(f"a JPEG of more than {_MOST_SCANS} scans is not read; save it again")
     elif marker == _END:
         header.end = at
     elif marker == 0xE1 and segment.startswith(b"Exif\0\0"):
@@ -75,9 +94,11 @@ def _note(header: Header, marker: int, at: int, segment: bytes) -> None:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Marker, where what follows it begins, and the segment; scans are jumped over."""
-    at = 2
+    at, left = 2, _MOST_SEGMENTS
     while found := _MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
+        marker, at, left = found[1][0], found.end(), left - 1
+        if not left:
+            raise ImageError("damaged image (markers without end)")
         if marker in _ALONE:
             continue
         if marker == _END:

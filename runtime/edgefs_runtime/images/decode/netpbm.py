@@ -5,6 +5,7 @@ Pillow stretches them to 65535 first, after which a window of raw counts means s
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.depth import settle
-from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.picture import MOST_PAGES, Asked, Limit, Picture, check_size, choose_page, looked_up, strips
 
 _START = re.compile(rb"P[1-6Ff][ \t\n\v\f\r#]")
 _TOKEN = re.compile(rb"(?:[ \t\n\v\f\r]+|#[^\r\n]*[\r\n])*([^ \t\n\v\f\r#]{1,20})(?:[ \t\n\v\f\r]|(?=#))")
@@ -41,8 +42,12 @@ class _Header:
         """Bytes of a binary raster; how long a raster in text is, only reading it tells."""
         if self.kind == "4":
             return -(-self.width // 8) * self.height
-        width = 4 if self.kind in "fF" else 1 if self.maxval < 256 else 2
-        return self.width * self.height * self.channels * width
+        return self.width * self.height * self.pixel_bytes
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes that one pixel takes once it is decoded."""
+        return self.channels * (4 if self.kind in "fF" else 1 if self.maxval < 256 else 2)
 
 
 def read_netpbm(file: BinaryIO, asked: Asked) -> Picture:
@@ -55,7 +60,7 @@ def read_netpbm(file: BinaryIO, asked: Asked) -> Picture:
     Raises:
         ImageError: damaged, too large, or several pictures.
     """
-    headers = list(_headers(file))
+    headers = list(itertools.islice(_headers(file, asked.limit), MOST_PAGES))
     header = headers[choose_page(len(headers), asked.page)]
     if header.kind in "14":
         return Picture(_bilevel(file, header))
@@ -70,11 +75,11 @@ def read_netpbm(file: BinaryIO, asked: Asked) -> Picture:
     return Picture(looked_up(scaled, values) if white != 255 else values)
 
 
-def _headers(file: BinaryIO) -> Iterator[_Header]:
+def _headers(file: BinaryIO, limit: Limit) -> Iterator[_Header]:
     """Headers of the pictures in the file, one each; a picture in text ends a file."""
     at, size = 0, file.seek(0, 2)
     while at < size:
-        header = _header(file, at)
+        header = _header(file, at, limit)
         if header is None:
             return
         yield header
@@ -83,7 +88,7 @@ def _headers(file: BinaryIO) -> Iterator[_Header]:
             return
 
 
-def _header(file: BinaryIO, at: int) -> _Header | None:
+def _header(file: BinaryIO, at: int, limit: Limit) -> _Header | None:
     """Header of the picture that begins at a byte; None where, behind a first picture, none begins."""
     file.seek(at)
     head = file.read(_HEAD)
@@ -102,8 +107,9 @@ def _header(file: BinaryIO, at: int) -> _Header | None:
     maxval = numbers[2] if len(numbers) == 3 else 1
     if maxval == 0 or (kind not in "fF" and not 0 < maxval < 65536):
         raise ImageError(f"damaged image (its header states {maxval:g} as the greatest value)")
-    check_size(width, height)
-    return _Header(kind, width, height, maxval, at + end)
+    header = _Header(kind, width, height, maxval, at + end)
+    check_size(width, height, header.pixel_bytes, limit)
+    return header
 
 
 def _number(token: bytes, *, real: bool) -> float:

@@ -14,12 +14,14 @@ from PIL import Image
 
 from edgefs_runtime.images.decode.alpha import blended, hide_key
 from edgefs_runtime.images.decode.depth import settle
+from edgefs_runtime.images.decode.gif_frames import count_frames
 from edgefs_runtime.images.decode.orientation import of_info, upright
 from edgefs_runtime.images.formats import further_format
-from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, strips
+from edgefs_runtime.images.picture import USUAL, Asked, Limit, Picture, check_size, choose_page, strips
 
 _GREY = frozenset({"1", "L", "LA", "La"})
 _ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_PIXEL_BYTES = {"I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2, "I": 4, "F": 4}  # of modes with other than one a band
 _DEEP = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 
@@ -31,7 +33,7 @@ def read_bmp(file: BinaryIO, asked: Asked) -> Picture:
     """
     from PIL.BmpImagePlugin import BmpImageFile
 
-    return _picture_in(BmpImageFile(file), asked)
+    return _picture_in(BmpImageFile(file), 1, asked)
 
 
 def read_gif(file: BinaryIO, asked: Asked) -> Picture:
@@ -43,9 +45,12 @@ def read_gif(file: BinaryIO, asked: Asked) -> Picture:
     from PIL.GifImagePlugin import GifImageFile
 
     head = file.read(10)
-    check_size(*struct.unpack_from("<HH", head, 6))
+    width, height = struct.unpack_from("<HH", head, 6)
+    check_size(width, height, 4, asked.limit)
+    count = count_frames(file)
+    choose_page(count, asked.page)
     file.seek(0)
-    return _picture_in(GifImageFile(file), asked)
+    return _picture_in(GifImageFile(file), count, asked)
 
 
 def read_webp(file: BinaryIO, asked: Asked) -> Picture:
@@ -56,9 +61,10 @@ def read_webp(file: BinaryIO, asked: Asked) -> Picture:
     """
     from PIL.WebPImagePlugin import WebPImageFile
 
-    check_size(*_webp_size(file.read(30)))
+    check_size(*_webp_size(file.read(30)), 4, asked.limit)
     file.seek(0)
-    return _picture_in(WebPImageFile(file), asked)
+    image = WebPImageFile(file)
+    return _picture_in(image, image.n_frames, asked)
 
 
 def read_further(file: BinaryIO, asked: Asked) -> Picture:
@@ -71,30 +77,31 @@ def read_further(file: BinaryIO, asked: Asked) -> Picture:
     if name == "AVIF":
         from PIL import AvifImagePlugin  # noqa: F401 - which Pillow knows from then on
     file.seek(0)
-    return _picture_in(Image.OPEN[name][0](file, ""), asked)
+    image = Image.OPEN[name][0](file, "")
+    return _picture_in(image, getattr(image, "n_frames", 1), asked)
 
 
-def _picture_in(opened: Image.Image, asked: Asked) -> Picture:
-    """The picture in a file that Pillow decodes."""
+def _picture_in(opened: Image.Image, count: int, asked: Asked) -> Picture:
+    """The picture in a file of `count` frames that Pillow decodes."""
     with opened as image:
-        check_size(*image.size)
-        number = choose_page(getattr(image, "n_frames", 1), asked.page)
+        number = choose_page(count, asked.page)
         if number:
             image.seek(number)
-        return upright(picture_of(image), of_info(image.info))
+        return upright(picture_of(image, limit=asked.limit), of_info(image.info))
 
 
-def picture_of(image: Image.Image, counts: bool = False) -> Picture:
+def picture_of(image: Image.Image, counts: bool = False, limit: Limit = USUAL) -> Picture:
     """A picture from Pillow's image, as it lies there.
 
     Args:
         image: decoded or not yet.
         counts: whether whole numbers of 32 bits are raw counts.
+        limit: how large it may be.
 
     Raises:
-        ImageError: more pixels than are read, or values of 32 bits that are no picture's.
+        ImageError: larger than the limit, or values of 32 bits that are no picture's.
     """
-    check_size(*image.size)
+    check_size(*image.size, _PIXEL_BYTES.get(image.mode, len(image.getbands())), limit)
     image.load()
     if image.mode in _DEEP:
         picture = Picture(_copied(image, np.uint16), 65535)

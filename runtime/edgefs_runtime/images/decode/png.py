@@ -30,7 +30,7 @@ def read_png(file: BinaryIO, asked: Asked) -> Picture:
     Raises:
         ImageError: damaged, too large, or an animation of which no frame was chosen.
     """
-    chunks = scan(file)
+    chunks = scan(file, asked.limit)
     number = choose_page(max(1, chunks.frames + chunks.shown_apart), asked.page)
     with PngImagePlugin.PngImageFile(chunks.alone(file)) as image:
         if chunks.frames and chunks.bits == 16:
@@ -65,6 +65,7 @@ def _deep(image: PngImagePlugin.PngImageFile, file: BinaryIO, chunks: Chunks) ->
         return Picture(pixels, 65535)
     high, low = _RAW[chunks.colour]
     values = _high_bytes(_loaded(image, high))
+    image.im = None  # type: ignore[assignment]  # half as large as what was read of it
     with PngImagePlugin.PngImageFile(chunks.alone(file)) as again:
         _add_low_bytes(values, _loaded(again, low))
     if chunks.colour == 2:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.orientation import unhex
-from edgefs_runtime.images.picture import check_size
+from edgefs_runtime.images.picture import Limit, check_size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY_ALPHA, PALETTE = 4, 3  # colour types
@@ -24,6 +24,9 @@ _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _MOST_TEXT = 1 << 20  # bytes of metadata that are looked at
 _COPIED = 1 << 20  # bytes checked at a time
+_MOST_CHUNKS = 200_000
+_MOST_INFLATED = 1032  # bytes that one of deflate's can become
+_SAMPLES = {0: 1, 2: 3, PALETTE: 1, GREY_ALPHA: 2, 6: 4}  # of a pixel, by colour type
 
 
 @dataclass
@@ -45,6 +48,9 @@ class Chunks:
     xmp: bytes = b""
     frames: int = 0
     shown_apart: bool = False
+    has_xmp: bool = False
+    has_profile: bool = False
+    packed: int = 0  # bytes that the pixels are packed in
     spans: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, place: int, length: int) -> None:
@@ -63,8 +69,12 @@ class Chunks:
         return file
 
 
-def scan(file: BinaryIO) -> Chunks:
-    """Look through the chunks and verify what makes the picture."""
+def scan(file: BinaryIO, limit: Limit) -> Chunks:
+    """Look through the chunks and verify what makes the picture.
+
+    Raises:
+        ImageError: damaged, or larger than the limit.
+    """
     chunks = Chunks(spans=[(0, len(SIGNATURE))])
     file.seek(len(SIGNATURE))
     seen: set[bytes] = set()
@@ -74,11 +84,16 @@ def scan(file: BinaryIO) -> Chunks:
         if kind == b"IDAT" and b"IDAT" not in seen:
             chunks.shown_apart = chunks.frames > 0 and b"fcTL" not in seen
         _note(chunks, kind, _content(file, at, length) if kind not in (b"IDAT", b"fdAT") else b"")
+        if kind == b"IHDR":
+            _check_size(chunks, limit)
+        chunks.packed += length if kind == b"IDAT" else 0
         if kind in _NEEDED or (kind in _ANIMATION and chunks.frames):
             chunks.add(at - 8, length + 12)
         seen.add(kind)
     if not {b"IHDR", b"IDAT"} <= seen:
         raise ImageError("damaged image (it ends before its pixels)")
+    if chunks.packed * _MOST_INFLATED < chunks.width * chunks.height * _bits(chunks) // 8:
+        raise ImageError("damaged image (it has fewer pixels than its header claims)")
     if chunks.colour in (GREY_ALPHA, 6):  # these have alpha; a key means nothing to them
         chunks.key = b""
     return chunks
@@ -87,15 +102,27 @@ def scan(file: BinaryIO) -> Chunks:
 def _each(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Kind, place of the content and its length, of each chunk up to the end."""
     size = file.seek(0, io.SEEK_END)
-    at = len(SIGNATURE)
+    at, left = len(SIGNATURE), _MOST_CHUNKS
     kind = b""
     while at + 8 <= size and kind != b"IEND":
         file.seek(at)
         length, kind = struct.unpack(">I4s", file.read(8))
-        if at + 8 + length > size and (kind in _NEEDED or not kind.isalpha()):
+        left -= 1
+        if not left or not kind.isalpha():
+            raise ImageError("damaged image (what stands between its pixels is no PNG)")
+        if at + 8 + length > size and kind in _NEEDED:
             raise ImageError("damaged image (the file is cut off)")
         yield kind, at + 8, length
         at += length + 12
+
+
+def _check_size(chunks: Chunks, limit: Limit) -> None:
+    check_size(chunks.width, chunks.height, max(1, _bits(chunks) // 8), limit)
+
+
+def _bits(chunks: Chunks) -> int:
+    """Bits of one pixel; 1 of a kind that there is not."""
+    return _SAMPLES.get(chunks.colour, 0) * chunks.bits or 1
 
 
 def _note(chunks: Chunks, kind: bytes, content: bytes) -> None:
@@ -103,7 +130,6 @@ def _note(chunks: Chunks, kind: bytes, content: bytes) -> None:
         if len(content) < 13:
             raise ImageError("damaged image (its header is cut off)")
         chunks.width, chunks.height, chunks.bits, chunks.colour = struct.unpack_from(">IIBB", content)
-        check_size(chunks.width, chunks.height)
     elif kind == b"tRNS":
         if len(content) < {0: 2, 2: 6}.get(chunks.colour, 0):
             raise ImageError("damaged image (its transparent colour is cut off)")
@@ -119,11 +145,13 @@ def _note(chunks: Chunks, kind: bytes, content: bytes) -> None:
 def _note_text(chunks: Chunks, kind: bytes, content: bytes) -> None:
     """The two texts that may say which way is up."""
     name, _, text = content.partition(b"\0")
-    if name == b"XML:com.adobe.xmp" and kind == b"iTXt":
+    if name == b"XML:com.adobe.xmp" and kind == b"iTXt" and not chunks.has_xmp:
+        chunks.has_xmp = True  # a second one is not inflated
         text = text[2:].split(b"\0", 2)[-1] if text[:1] == b"\0" else _inflated(text[2:].split(b"\0", 2)[-1])
         chunks.xmp = text
-    elif name == b"Raw profile type exif" and not chunks.exif:
-        chunks.exif = unhex(_inflated(text[1:]) if kind == b"zTXt" else text)
+    elif name == b"Raw profile type exif" and not chunks.has_profile:
+        chunks.has_profile = True
+        chunks.exif = chunks.exif or unhex(_inflated(text[1:]) if kind == b"zTXt" else text)
 
 
 def _inflated(text: bytes) -> bytes:

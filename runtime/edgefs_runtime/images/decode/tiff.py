@@ -20,7 +20,7 @@ from edgefs_runtime.images.decode.tiff_layout import TiffLayout
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag, read_pages
 from edgefs_runtime.images.decode.tiff_rows import read_samples
 from edgefs_runtime.images.decode.tiff_whole import read_whole
-from edgefs_runtime.images.picture import Asked, Picture, check_size, choose_page, looked_up, strips
+from edgefs_runtime.images.picture import Asked, Limit, Picture, check_size, choose_page, looked_up, strips
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = range(4)
 _ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
@@ -40,15 +40,15 @@ def read_tiff(file: BinaryIO, asked: Asked) -> Picture:
     """
     pages = _pictures(read_pages(file))
     chosen = pages[choose_page(len(pages), asked.page)]
-    check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0))
+    check_size(chosen.one(Tag.WIDTH, 0), chosen.one(Tag.HEIGHT, 0), 1, asked.limit)
     slices = chosen.one(Tag.DEPTH, 1)
     if slices > 1:
         raise ImageError(f"a TIFF of {slices} slices in one page can't be read; save the one that is meant by itself")
     photometric = chosen.one(Tag.PHOTOMETRIC, _RGB if chosen.one(Tag.SAMPLES, 1) >= 3 else _MIN_IS_BLACK)
     if chosen.one(Tag.COMPRESSION, 1) in _ROWS and photometric <= _PALETTE:
-        picture = _from_rows(file, chosen, photometric, asked.counts)
+        picture = _from_rows(file, chosen, photometric, asked)
     else:
-        picture = read_whole(file, chosen, photometric, asked.keep_damaged)
+        picture = read_whole(file, chosen, photometric, asked)
     turn = chosen.one(Tag.ORIENTATION, 0) or of_metadata(b"", chosen.block(Tag.XMP))
     return upright(picture, turn)
 
@@ -64,8 +64,9 @@ def _pictures(pages: list[Page]) -> list[Page]:
     return own or pages
 
 
-def _from_rows(file: BinaryIO, page: Page, photometric: int, counts: bool) -> Picture:
-    layout = TiffLayout.of(page)
+def _from_rows(file: BinaryIO, page: Page, photometric: int, asked: Asked) -> Picture:
+    layout, counts = TiffLayout.of(page), asked.counts
+    _check_layout(layout, asked.limit)
     colours = 3 if photometric == _RGB else 1
     if layout.samples < colours:
         raise ImageError(f"damaged image ({layout.samples} samples of a pixel where colour has 3)")
@@ -88,6 +89,13 @@ def _from_rows(file: BinaryIO, page: Page, photometric: int, counts: bool) -> Pi
     seen = np.array(picture.pixels)
     lay_on_black(seen, cover)
     return Picture(seen, picture.white)
+
+
+def _check_layout(layout: TiffLayout, limit: Limit) -> None:
+    """Refuse samples, strips and tiles that are too large; tiles are whole also where the page ends."""
+    check_size(layout.width, layout.height, layout.samples * layout.dtype.itemsize, limit)
+    if layout.down * layout.row_bytes > limit.nbytes:
+        raise ImageError(f"damaged image (its parts are {layout.across} x {layout.down} pixels)")
 
 
 def _cover(alpha: NDArray[Any], picture: Picture) -> NDArray[Any]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from edgefs_runtime.base.errors import ImageError
 from edgefs_runtime.images.decode.tiff_pages import Page, Tag
-from edgefs_runtime.images.picture import MAX_PIXELS
 
 _DTYPES = {(1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (1, 64): "u8", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"}
 _FLOATS = {(3, 16): "f2", (3, 32): "f4", (3, 64): "f8"}
@@ -62,7 +61,7 @@ class TiffLayout:
                 f"a TIFF of {samples} samples with {', '.join(map(str, sorted(set(bits))[:4]))} bits of format "
                 f"{formats[0]} can't be read; save it with 8 or 16 bits"
             )
-        if min(across, down) < 1 or across * down > 4 * MAX_PIXELS:
+        if min(across, down) < 1:
             raise ImageError(f"damaged image (its parts are {across} x {down} pixels)")
         planes = page.one(Tag.PLANAR, 1) == 2 and samples > 1
         return cls(width, height, samples, bits[0], kind, planes, across, down, tiled)

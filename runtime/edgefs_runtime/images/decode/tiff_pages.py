@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import BinaryIO
 from edgefs_runtime.base.errors import ImageError
 
 _MOST_PAGES = 100_000
+_MOST_TAGS = 1_000_000  # of all pages together
 _SIZES = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "c", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _RATIONAL = 5
 _MOST_METADATA = 1 << 20  # bytes of XMP that are looked at
@@ -84,8 +86,10 @@ class Page:
         return struct.unpack(f"{self.order}{count}{form}", self._read(tag, struct.calcsize(f"={form}") * count))
 
     def one(self, tag: Tag, default: int) -> int:
-        """The first number of a tag."""
-        return next(iter(self.all(tag)), default)
+        """The first number of a tag, without the others: a file may claim millions."""
+        kind, count, place = self.entries.get(tag, (0, 0, 0))
+        first = dataclasses.replace(self, entries={tag: (kind, min(count, 1), place)}) if count else self
+        return next(iter(first.all(tag)), default)
 
     def block(self, tag: Tag) -> bytes:
         """The bytes of a tag, of metadata at most a MiB; empty where it is missing or lies outside the file."""
@@ -126,10 +130,14 @@ def read_pages(file: BinaryIO) -> list[Page]:
         (at,) = struct.unpack_from(f"{order}Q", head, 8) if big else struct.unpack_from(f"{order}I", head, 4)
         pages: list[Page] = []
         seen: set[int] = set()
+        tags = 0
         while at and at not in seen and len(pages) < _MOST_PAGES:
             seen.add(at)
             page, at = _directory(file, order, big, at)
             pages.append(page)
+            tags += len(page.entries)
+            if tags > _MOST_TAGS:
+                raise ImageError("damaged image (directories of tags without end)")
     except (struct.error, OverflowError, OSError) as error:
         raise ImageError("damaged image (the file is cut off)") from error
     if not pages:

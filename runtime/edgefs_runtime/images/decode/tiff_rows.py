@@ -22,6 +22,8 @@ from edgefs_runtime.images.decode.tiff_pages import Page, Tag
 from edgefs_runtime.images.decode.tiff_single import single_page
 
 _BLOCK = 1 << 22  # bytes unpacked at a time
+_MOST_PARTS = 500_000  # strips of one row, or tiles; each takes tens of microseconds
+_MOST_STORED = 1_000_000_000  # bytes of all parts; they may overlap, and be more than the file
 _DEFLATE = (8, 32946)
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
 
@@ -63,6 +65,8 @@ def _places(page: Page, layout: TiffLayout) -> list[tuple[int, int]]:
     expected *= layout.samples if layout.planes else 1
     if len(offsets) < expected:
         raise ImageError(f"damaged image ({len(offsets)} parts where {expected} make the picture)")
+    if expected > _MOST_PARTS or sum(sizes[:expected]) > _MOST_STORED:
+        raise ImageError(f"damaged image ({expected} parts of {sum(sizes[:expected]):,} bytes are no picture)")
     return [(offset, sizes[n] if n < len(sizes) else 0) for n, offset in enumerate(offsets)]
 
 

@@ -91,4 +91,4 @@ def test_what_is_cut_off_or_no_number_is_damage(data):
 
 def test_a_size_that_is_claimed_is_refused_before_decoding():
     with pytest.raises(ImageError, match="refused before decoding"):
-        open_image(b"P5 10000 10000 255\n...")
+        open_image(b"P5 15000 15000 255\n...")
