@@ -22,6 +22,7 @@ PARTS = (
     "cache_flips",
     "bundles",
     "galleries",
+    "pictures",
     "parsers",
     "soak",
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from edgefs_runtime.gallery import Gallery
 from faults import forking
 from faults.acts import BUNDLE, GALLERY, enrolment, photograph, whole_line
-from faults.attacks import BUNDLES, GALLERIES
+from faults.attacks import BUNDLES, GALLERIES, PICTURES
 from faults.attacks.making import Attack
 from faults.commands import edgefs_command
 from faults.places import scratch
@@ -40,6 +40,11 @@ def malformed_galleries(count: int, seed: int) -> list[Row]:
     return _row("malformed galleries", GALLERIES, count, seed, _of_gallery)
 
 
+def malformed_pictures(count: int, seed: int) -> list[Row]:
+    """`predict` about each picture; small ones among them may be decided about."""
+    return _row("malformed pictures", PICTURES, count, seed, _of_picture)
+
+
 def _row(
     name: str, attacks: dict[str, Attack], count: int, seed: int, of: Callable[[str, Path, Path], Iterator[str]]
 ) -> list[Row]:
@@ -61,6 +66,10 @@ def _of_bundle(_attack: str, bundle: Path, place: Path) -> Iterator[str]:
     picture = place / "picture.png"
     picture.write_bytes(photograph(5))
     yield from _run(place, "predict", bundle, picture)
+
+
+def _of_picture(_attack: str, picture: Path, place: Path) -> Iterator[str]:
+    yield from _run(place, "predict", BUNDLE, picture, may_work=True)
 
 
 def _of_gallery(attack: str, other: Path, place: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from faults.flips_files import cache_flips, parts_flips, run_flips
 from faults.flips_gallery import gallery_flips, wal_flips
 from faults.full_disk import full_disk
 from faults.kills import kills
-from faults.malformed import malformed_bundles, malformed_galleries
+from faults.malformed import malformed_bundles, malformed_galleries, malformed_pictures
 from faults.parsers import parsers
 from faults.power_cuts import power_cuts
 from faults.soak import soak
@@ -30,6 +30,7 @@ PARTS = {  # what takes longest first, for whoever runs several side by side
     "gallery_flips": Part(gallery_flips, 24, 1000),
     "soak": Part(soak, 3, 300),
     "galleries": Part(malformed_galleries, 15, 1000),
+    "pictures": Part(malformed_pictures, 15, 1000),
     "bundles": Part(malformed_bundles, 40, 1000),
     "power_cuts": Part(power_cuts, 120, 2600),
     "kills": Part(kills, 40, 520),

@@ -7,10 +7,18 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import ImageError
 
+_BLOCK = 1 << 20  # bytes
+
 
 def content_digest(source: bytes | Path) -> str:
     """Lower-case hex SHA-256 of an image file's bytes: its identity in caches, galleries and RUN folders."""
-    return hashlib.sha256(source if isinstance(source, bytes) else source.read_bytes()).hexdigest()
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_file(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from edgefs_runtime.base.errors import BundleError, ImageError
 from edgefs_runtime.images import Damaged, ImageSource, Picture, open_image
-from edgefs_runtime.images.picture import looked_up
+from edgefs_runtime.images.picture import USUAL, looked_up
 
 Resize = Literal["stretch", "pad", "crop"]
 
@@ -154,7 +154,11 @@ class Preprocess:
         return (width, height) if self.rotation in (90, 270) else (height, width)
 
     def placement(self, size: tuple[int, int]) -> Placement:
-        """Where a cut and turned frame of (height, width) pixels lies on the input."""
+        """Where a cut and turned frame of (height, width) pixels lies on the input.
+
+        Raises:
+            ImageError: it is so long and thin that what is cut away would be larger than any picture.
+        """
         height, width = self.size
         if self.resize == "stretch":
             return Placement(0, 0, width, height)
@@ -162,6 +166,8 @@ class Preprocess:
         pick = min if self.resize == "pad" else max
         scale = pick(width / size[1], height / size[0])
         across, down = max(1, round(size[1] * scale)), max(1, round(size[0] * scale))
+        if across * down > USUAL.pixels:
+            raise ImageError(f"{size[1]} x {size[0]} is too long and thin to be cut to {width} x {height}")
         return Placement((width - across) // 2, (height - down) // 2, across, down)
 
     @property

@@ -41,7 +41,8 @@ def _socket(path: Path) -> None:
         os.chdir(here)
 
 
-def _special(name: str, start: bytes) -> dict[str, Attack]:
+def special(name: str, start: bytes) -> dict[str, Attack]:
+    """What may lie in the place of the file `name`, by what it is; some of it begins with `start`."""
     return {
         "a pipe": _made(name, os.mkfifo),
         "a folder": _made(name, Path.mkdir),
@@ -54,5 +55,5 @@ def _special(name: str, start: bytes) -> dict[str, Attack]:
     }
 
 
-FILES = {f"file: {name}": attack for name, attack in _special("attack.edgefs", BUNDLE.read_bytes()[:200]).items()}
-SPECIAL = {f"gallery file: {name}": attack for name, attack in _special("other.gallery", b"SQLite format 3\0").items()}
+FILES = {f"file: {name}": attack for name, attack in special("attack.edgefs", BUNDLE.read_bytes()[:200]).items()}
+SPECIAL = {f"gallery file: {name}": attack for name, attack in special("other.gallery", b"SQLite format 3\0").items()}

@@ -33,7 +33,10 @@ def read_bmp(file: BinaryIO, asked: Asked) -> Picture:
     """
     from PIL.BmpImagePlugin import BmpImageFile
 
-    return _picture_in(BmpImageFile(file), 1, asked)
+    image = BmpImageFile(file)
+    if image.tile[0].codec_name == "bmp_rle":  # which Pillow unpacks beside the picture, twice
+        check_size(*image.size, 3, asked.limit)
+    return _picture_in(image, 1, asked)
 
 
 def read_gif(file: BinaryIO, asked: Asked) -> Picture:

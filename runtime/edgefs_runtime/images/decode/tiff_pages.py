@@ -57,6 +57,9 @@ class Tag(IntEnum):
     DEPTH = 32997
 
 
+_KNOWN = frozenset(map(int, Tag))
+
+
 @dataclass(frozen=True)
 class Page:
     """One directory.
@@ -133,9 +136,9 @@ def read_pages(file: BinaryIO) -> list[Page]:
         tags = 0
         while at and at not in seen and len(pages) < _MOST_PAGES:
             seen.add(at)
-            page, at = _directory(file, order, big, at)
+            page, following, count = _directory(file, order, big, at)
             pages.append(page)
-            tags += len(page.entries)
+            at, tags = following, tags + count
             if tags > _MOST_TAGS:
                 raise ImageError("damaged image (directories of tags without end)")
     except (struct.error, OverflowError, OSError) as error:
@@ -145,8 +148,8 @@ def read_pages(file: BinaryIO) -> list[Page]:
     return pages
 
 
-def _directory(file: BinaryIO, order: str, big: bool, at: int) -> tuple[Page, int]:
-    """A page, and where the next one stands; 0 behind the last."""
+def _directory(file: BinaryIO, order: str, big: bool, at: int) -> tuple[Page, int, int]:
+    """A page; where the next one stands, 0 behind the last; and the number of tags."""
     wide = "Q" if big else "I"
     form, width, count_form = f"{order}HH{wide}", (20 if big else 12), f"{order}{'Q' if big else 'H'}"
     file.seek(at)
@@ -159,6 +162,8 @@ def _directory(file: BinaryIO, order: str, big: bool, at: int) -> tuple[Page, in
     entries: dict[int, tuple[int, int, int]] = {}
     for start in range(0, count * width, width):
         tag, kind, number = struct.unpack_from(form, table, start)
+        if tag not in _KNOWN:
+            continue
         inside = start + struct.calcsize(form)
         size = number * (8 if kind in (5, 10, 12) else struct.calcsize(f"={_SIZES.get(kind, 'c')}"))
         (place,) = (
@@ -167,4 +172,4 @@ def _directory(file: BinaryIO, order: str, big: bool, at: int) -> tuple[Page, in
             else struct.unpack_from(f"{order}{wide}", table, inside)
         )
         entries.setdefault(tag, (kind, number, place))
-    return Page(file, order, entries), following
+    return Page(file, order, entries), following, count
