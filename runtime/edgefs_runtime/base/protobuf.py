@@ -45,14 +45,20 @@ def fields_of(data: Buffer, start: int, end: int) -> Iterator[Field]:
         WireError: a field is of a wire type that is no more, or ends behind the message.
     """
     while start < end:
-        tag, start = varint(data, start, end)
+        if (tag := data[start]) < 128:  # as nearly all are; a call would take longer than the rest
+            start += 1
+        else:
+            tag, start = varint(data, start, end)
         wire = tag & 7
         value = start
-        if wire == VARINT:
-            value, start = varint(data, start, end)
-        elif wire == LENGTH:
-            size, value = varint(data, start, end)
+        if wire == LENGTH:
+            if start < end and (size := data[start]) < 128:
+                value = start + 1
+            else:
+                size, value = varint(data, start, end)
             start = value + size
+        elif wire == VARINT:
+            value, start = varint(data, start, end)
         elif wire in _FIXED:
             start += _FIXED[wire]
         else:

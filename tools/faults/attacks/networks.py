@@ -131,8 +131,99 @@ def _nested(onnx: object, model: object) -> None:
     model.graph.node.append(onnx.helper.make_node("If", ["c"], [], then_branch=inner))
 
 
+def _ending(*steps: tuple[str, tuple[str, ...], str]) -> Callable[..., list]:
+    """Nodes (kind, inputs, output), and a last one by which the greatest number of `grown` is added to `inner`."""
+
+    def nodes(helper: object) -> list:
+        made = [helper.make_node(kind, inputs, [output]) for kind, inputs, output in steps]
+        return [
+            *made,
+            helper.make_node("ReduceMax", ["grown"], ["greatest"], keepdims=0),
+            helper.make_node("Cast", ["greatest"], ["added"], to=1),
+            helper.make_node("Add", ["inner", "added"], ["embeddings"]),
+        ]
+
+    return nodes
+
+
+def _doubled(start: str) -> Callable[..., list]:
+    names = [start, *(f"v{number}" for number in range(39)), "grown"]
+    return _ending(*(("Concat", (one, one), two) for one, two in itertools.pairwise(names)))
+
+
+def _with_axis(nodes: Callable[..., list], kind: str, **attributes: object) -> Callable[..., list]:
+    """The same with attributes of the operators of one kind."""
+
+    def changed(helper: object) -> list:
+        made = nodes(helper)
+        for node in made:
+            if node.op_type == kind:
+                node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        return made
+
+    return changed
+
+
+def _of_the_image(kind: str, weights: tuple[int, ...], **attributes: object) -> Attack:
+    """An operator with a kernel, on the image as numbers."""
+    cast = [("Cast", ("images",), "numbers"), (kind, ("numbers", "kernel"), "grown")]
+    nodes = _with_axis(_with_axis(_ending(*cast), "Cast", to=1), kind, **attributes)
+    return _behind(nodes, kernel=np.ones(weights, np.float32))
+
+
+_COMPUTED = (  # a size that grows with the image: 96^6
+    ("Shape", ("inner",), "two"),
+    ("Gather", ("two", "second"), "width"),
+    ("Mul", ("width", "width"), "square"),
+    ("Mul", ("square", "square"), "fourth"),
+    ("Mul", ("fourth", "square"), "sixth"),
+    ("Concat", ("sixth", "sixth"), "size"),
+)
+_BY_THE_BATCH = (
+    ("Shape", ("inner",), "two"),
+    ("Gather", ("two", "first"), "count"),
+    *(("Concat", ("count",) * 7, "size"),),
+)
+_READ = (("ReduceMax", ("inner",), "number"), ("Exp", ("number",), "more"), ("Cast", ("more",), "size"))
+_FLAT = {"first": np.array([0]), "second": np.array([1]), "one": np.ones(1)}
+_ROWS = {"rows": np.ones((100_000, 1), np.float32), "columns": np.ones((1, 100_000), np.float32)}
+_WIDE = {"rows": np.ones((2, 100_000), np.float32), "which": np.zeros(100_000, np.int64)}
+_RANGE = {"zero": np.array(0), "last": np.array(2**40), "step": np.array(1)}
+_CLASSES = {"which": np.zeros(8, np.int64), "depth": np.array(10**10), "both": np.array([0, 1], np.float32)}
+
+
+def _growing(*steps: tuple[str, tuple[str, ...], str], **initial: np.ndarray) -> Attack:
+    return _behind(_with_axis(_with_axis(_ending(*steps), "Concat", axis=0), "Cast", to=7), **initial)
+
+
+def _grown(kind: str, *inputs: str, before: tuple = (), **initial: np.ndarray) -> Attack:
+    return _growing(*before, (kind, inputs, "grown"), **initial)
+
+
 _YES = {"yes": np.array(True)}
+GROWING: dict[str, Attack] = {
+    "onnx: 40 doublings": _behind(_with_axis(_doubled("inner"), "Concat", axis=0)),
+    "onnx: 40 doublings of a weight": _behind(
+        _with_axis(_doubled("weight"), "Concat", axis=0), weight=np.ones(4, np.float32)
+    ),
+    "onnx: weights added to 10^10 numbers": _grown("Add", "rows", "columns", **_ROWS),
+    "onnx: weights multiplied to 10^10 numbers": _grown("MatMul", "rows", "columns", **_ROWS),
+    "onnx: 10^10 rows of a weight": _grown("Gather", "rows", "which", **_WIDE),
+    "onnx: an Expand to a computed size": _grown("Expand", "one", "size", before=_COMPUTED, **_FLAT),
+    "onnx: a ConstantOfShape of a computed size": _grown("ConstantOfShape", "size", before=_COMPUTED, **_FLAT),
+    "onnx: a Tile of a computed size": _grown("Tile", "inner", "size", before=_COMPUTED, **_FLAT),
+    "onnx: the batch to the seventh": _grown("ConstantOfShape", "size", before=_BY_THE_BATCH, **_FLAT),
+    "onnx: a Range to what it reads": _grown("Range", "zero", "size", "step", before=_READ, **_RANGE),
+    "onnx: a Range without end": _grown("Range", "zero", "last", "step", **_RANGE),
+    "onnx: a Resize by 100,000": _grown("Resize", "inner", "", "by", by=np.array([1, 100_000], np.float32)),
+    "onnx: a Pad of 10^10": _grown("Pad", "inner", "pads", pads=np.array([0, 0, 0, 10**10])),
+    "onnx: a OneHot of 10^10": _grown("OneHot", "which", "depth", "both", **_CLASSES),
+    "onnx: a convolution with a border of 10^6": _of_the_image("Conv", (1, 32, 1, 1), pads=[10**6] * 4),
+    "onnx: a convolution turned round by 10^6": _of_the_image("ConvTranspose", (32, 1, 1, 1), strides=[10**6] * 2),
+    "onnx: an operator of which nobody knows": _grown("NonZero", "inner"),
+}
 NETWORKS: dict[str, Attack] = {
+    **GROWING,
     "onnx: nothing": lambda folder: with_members(folder, embedder=b""),
     "onnx: text": lambda folder: with_members(folder, embedder=b"hello"),
     "onnx: the first half": lambda folder: with_members(folder, embedder=members()["embedder.onnx"][:20_000]),
