@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from math import prod
 from typing import NamedTuple
 
-from edgefs_runtime.base.onnx_shapes import MOST_VALUES, RULES, VALUES, Given, Shape, UnknownSizeError, Values
+from edgefs_runtime.base.graph.given import MOST_VALUES, Given, RefusedError, Shape, Values
+from edgefs_runtime.base.graph.rules import RULES
+from edgefs_runtime.base.graph.values import VALUES
 
 BATCH = 16  # images
 # Of one array and of all together, as multiples of the input's numbers; small inputs may have more by far.
@@ -70,22 +72,22 @@ class Sizes:
         """Let the shapes go through nodes in the order in which they are computed.
 
         Raises:
-            UnknownSizeError: an array is too large, or of a size that can't be told; the end of a sentence.
+            RefusedError: an array is too large, or of a size that can't be told; the end of a sentence.
         """
         for node in nodes:
             self._follow(node)
 
     def _follow(self, node: Node) -> None:
         if node.kind not in RULES:
-            raise UnknownSizeError(f"holds the operator {node.kind[:40]!r}, the size of whose result can't be told")
+            raise RefusedError(f"holds the operator {node.kind[:40]!r}, the size of whose result can't be told")
         try:
             given = self._given(node)
             shapes = RULES[node.kind](given)
             values = VALUES[node.kind](given) if node.kind in VALUES else None
-        except UnknownSizeError as error:
-            raise UnknownSizeError(f"{error} (at the operator {node.kind!r})") from error
+        except RefusedError as error:
+            raise RefusedError(f"{error} (at the operator {node.kind!r})") from error
         except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
-            raise UnknownSizeError(f"computes arrays that don't fit together (at {node.kind!r})") from error
+            raise RefusedError(f"computes arrays that don't fit together (at {node.kind!r})") from error
         for name, shape in zip(node.outputs, shapes, strict=False):
             self._note(name, shape)
         if values is not None and 0 < len(values) <= MOST_VALUES and all(abs(one) < _MOST_NUMBER for one in values):
@@ -93,7 +95,7 @@ class Sizes:
 
     def _given(self, node: Node) -> Given:
         if unknown := [name for name in node.inputs if name and name not in self._shapes]:
-            raise UnknownSizeError(f"uses {unknown[0][:40].decode('utf-8', 'replace')!r} before it is made")
+            raise RefusedError(f"uses {unknown[0][:40].decode('utf-8', 'replace')!r} before it is made")
         return Given(
             [self._shapes[name] if name else None for name in node.inputs],
             [self._values.get(name) for name in node.inputs],
@@ -107,11 +109,11 @@ class Sizes:
     def _note(self, name: bytes, shape: Shape) -> None:
         size = prod(shape)
         if min(shape, default=0) < 0 or len(shape) > _MOST_RANK:
-            raise UnknownSizeError("makes an array of an impossible shape")
+            raise RefusedError("makes an array of an impossible shape")
         self._total += size
         for what, found, most in (("an array", size, self._each), ("arrays", self._total, self._together)):
             if found > most:
-                raise UnknownSizeError(
+                raise RefusedError(
                     f"makes {what} of {found // BATCH:,} numbers for one image, at most {most // BATCH:,} are allowed"
                 )
         if name:
