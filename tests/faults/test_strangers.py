@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from edgefs_runtime import Bundle, EdgefsError
 from edgefs_runtime.bundle.golden import Golden
+from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.gallery import Gallery, read_snapshot
 from faults.acts import enrolment, whole_line
 from faults.attacks.arrays import ARRAYS
@@ -14,6 +17,7 @@ from faults.attacks.files import FILES, SPECIAL
 from faults.attacks.galleries import ROWS, foreign
 from faults.attacks.making import Attack
 from faults.attacks.manifests import MANIFESTS
+from faults.attacks.networks import GROWING
 from faults.attacks.schemas import SCHEMAS
 from faults.attacks.zips import ZIPS
 from faults.malformed import MAY_BE_MERGED
@@ -91,6 +95,12 @@ def test_no_bundle_of_a_stranger_is_opened(tmp_path: Path) -> None:
         assert not told or is_one_line(told), name
         opened += [] if told else [name]
     assert opened == list(OF_THE_NETWORK)
+
+
+def test_no_network_whose_arrays_grow_is_loaded(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="attacks on networks are made by onnx")
+    for name, path in refused(GROWING, tmp_path).items():
+        assert is_one_line(refusal(lambda path=path: OnnxEmbedder(Bundle.open(path).model))), name
 
 
 def read_whole(path: Path) -> None:

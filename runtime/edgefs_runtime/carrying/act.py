@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgefs_runtime.gallery import Gallery
     from edgefs_runtime.gallery.owned import Guard
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def carry(
