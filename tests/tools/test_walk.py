@@ -34,9 +34,9 @@ def walks(
 
 def test_the_walk_is_printed_and_no_longer_than_it_was(walks: dict[str, list[str]]) -> None:
     cold, frame = walks["a cold"], walks["one frame"]
-    assert len(cold) <= 49  # three of them look at a stranger's network and JSON, one at what is printed of it
+    assert len(cold) <= 49  # one of them looks at a stranger's JSON, one at what is printed of it
     assert len(frame) <= 13
     assert cold[0] == "edgefs/cli/group.py"
     assert frame[0] == "runtime/edgefs_runtime/classifier.py"
     assert "runtime/edgefs_runtime/answering.py" in {*cold} & {*frame}
-    assert not [path for path in cold if "/gallery/store" in path or "/teach/" in path or "golden" in path]
+    assert not [path for path in cold if re.search("/gallery/store|/teach/|golden|onnx_gate", path)]

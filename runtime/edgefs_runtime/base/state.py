@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.version import __version__
 
 _LONGEST_PREFIX = 80  # bytes of UTF-8; with digests and every sibling's suffix it stays far below 255
 _LONGEST_NAME = 220  # bytes: longer ones leave no room for the hidden names of a `<name>.gallery`'s siblings
@@ -120,3 +121,35 @@ def _named(name: str) -> str:
     if len(name.encode()) <= _LONGEST_NAME:
         return name
     return f"{_prefix(name)}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def has_passed(digest: str, software: str) -> bool:
+    """Whether this bundle was looked at, and has passed its self-test, on this machine.
+
+    It is noted under everything that the outcome depends on.
+
+    Args:
+        digest: of the bundle.
+        software: what embeds here, with its version: `Backend.software`.
+    """
+    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
+
+
+def note_passed(digest: str, software: str) -> None:
+    """Remember that the self-test passed; where the state folder can't be written the test just runs again."""
+    note = _note(digest, software)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError:
+        return
+
+
+def _note(digest: str, software: str) -> Path:
+    import platform  # whoever asks has both loaded, and other commands do without
+
+    import numpy as np
+
+    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
+    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+    return state_folder() / "passed" / name

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.errors import BundleError, GalleryError, ImageError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.base.state import challenge_folder
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.carrying.decisions import Decisions

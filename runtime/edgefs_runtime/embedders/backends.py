@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from edgefs_runtime.base.errors import MissingExtraError, ProviderError
+from edgefs_runtime.base.state import has_passed
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.embedders.onnx import OnnxEmbedder
 from edgefs_runtime.embedders.protocol import CPU, Backend, Execution
@@ -38,10 +39,12 @@ def by_onnxruntime(bundle: Bundle, provider: str, threads: int) -> Backend:
     """
     import onnxruntime
 
-    embedder = OnnxEmbedder(bundle.model_file, threads, _execution(bundle, provider))
+    software = f"onnxruntime {onnxruntime.__version__} ({provider})"
+    known = has_passed(bundle.digest, software)
+    embedder = OnnxEmbedder(bundle.model_file, threads, _execution(bundle, provider), known=known)
     # Where a value lies between two steps of int8, another version or processor may take the other step.
     is_exact = provider == "cpu" and _precision(bundle) == "fp32"
-    return Backend(embedder, provider, f"onnxruntime {onnxruntime.__version__} ({provider})", is_exact)
+    return Backend(embedder, provider, software, is_exact)
 
 
 def by_tensorrt(bundle: Bundle, provider: str, _threads: int) -> Backend:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import BundleError
 from edgefs_runtime.base.memory_file import MemoryFile
-from edgefs_runtime.base.onnx_gate import refuse_strange_network
 from edgefs_runtime.base.wording import first_line
 from edgefs_runtime.embedders.protocol import CPU, Execution
 
@@ -26,6 +25,7 @@ class OnnxEmbedder:
         threads: threads of one inference on the CPU; 0 leaves it to onnxruntime (one for each core).
         execution: onnxruntime's execution providers in the order of preference, with their options. Any other than the
             CPU's is tried by a real inference (`embedders.probing`), since onnxruntime falls back in silence.
+        known: whether these very bytes were looked at on this machine before, and passed: they are not looked at again.
 
     Raises:
         BundleError: the file holds what no exported network does (`base.onnx_gate`), onnxruntime can't load it, or it
@@ -33,8 +33,19 @@ class OnnxEmbedder:
         ProviderError: the first execution provider is not in this onnxruntime, fails, or runs nothing of the model.
     """
 
-    def __init__(self, model: bytes | MemoryFile, threads: int = 0, execution: Sequence[Execution] = (CPU,)) -> None:
-        self.dim = refuse_strange_network(model, "embedder.onnx")
+    def __init__(
+        self,
+        model: bytes | MemoryFile,
+        threads: int = 0,
+        execution: Sequence[Execution] = (CPU,),
+        *,
+        known: bool = False,
+    ) -> None:
+        width = None
+        if not known:
+            from edgefs_runtime.base.onnx_gate import refuse_strange_network  # once in a bundle's life on a machine
+
+            width = refuse_strange_network(model, "embedder.onnx")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -59,6 +70,7 @@ class OnnxEmbedder:
             raise BundleError("embedder.onnx: expected one input, uint8 [N,H,W,3]")
         if len(outputs) != 1 or outputs[0].type != "tensor(float)" or len(outputs[0].shape) != 2:
             raise BundleError("embedder.onnx: expected one output, float32 [N,D]")
+        self.dim = int(outputs[0].shape[1] if width is None else width)  # what onnxruntime infers may be another
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 `[N,H,W,3]` to float32 `[N,D]`.

@@ -1,22 +1,15 @@
 """The self-test of a bundle on this machine: run at the first meeting, and noted once it has passed.
 
-What it is stands in `bundle.golden`. Which bundles passed is noted in the state folder under everything the outcome
-depends on, so that a cold `edgefs predict` does not run it again.
+What it is stands in `bundle.golden`. Which bundles passed is noted (`base.state`), so that a cold `edgefs predict` does
+not run it again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgefs_runtime.base.errors import BundleError, EdgefsError, ProviderError
-from edgefs_runtime.base.state import state_folder
-from edgefs_runtime.base.version import __version__
+from edgefs_runtime.base.state import has_passed, note_passed
 from edgefs_runtime.bundle.bundle import Bundle
 from edgefs_runtime.embedders.backends import warnings_of
 from edgefs_runtime.embedders.protocol import Backend, embed_each
@@ -57,29 +50,3 @@ def run_self_test(bundle: Bundle, backend: Backend) -> GoldenAgreement:
         raise ProviderError(f"{bundle.path}: {error} ({backend.software})") from error
     note_passed(bundle.digest, backend.software)
     return agreement
-
-
-def has_passed(digest: str, software: str) -> bool:
-    """Whether this bundle has passed its self-test on this machine.
-
-    Args:
-        digest: of the bundle.
-        software: what embeds here, with its version: `Backend.software`.
-    """
-    return os.path.isfile(_note(digest, software))  # noqa: PTH113 - where nobody may look, it has not
-
-
-def note_passed(digest: str, software: str) -> None:
-    """Remember that the self-test passed; where the state folder can't be written the test just runs again."""
-    note = _note(digest, software)
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.touch()
-    except OSError:
-        return
-
-
-def _note(digest: str, software: str) -> Path:
-    machine = f"{__version__} {software} {np.__version__} {platform.machine()} {platform.node()}"
-    name = f"{digest[:32]}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
-    return state_folder() / "passed" / name
