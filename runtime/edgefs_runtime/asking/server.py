@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import selectors
 import socket
@@ -27,6 +26,7 @@ from edgefs_runtime.asking.messages import UNKNOWN, Answer
 from edgefs_runtime.asking.performing import Owner, perform
 from edgefs_runtime.asking.place import is_offered, leave, listen, may_ask
 from edgefs_runtime.base.errors import EdgefsError
+from edgefs_runtime.base.logs import logger_of
 
 if TYPE_CHECKING:
     from edgefs_runtime.gallery import Gallery
@@ -36,7 +36,7 @@ _SECONDS = 10.0  # in which a request must have arrived, or its answer been take
 _PAUSE = 0.05  # seconds between two looks at who waits for the lock
 _LAST = 1.0  # seconds for answers that have not left when the owner stops
 _BEGAN = {"began": True}
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def serve(gallery: Path, owner: Owner) -> Server | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,6 +10,7 @@ from edgefs_runtime.asking.line import LostError, PassedOverError, SilentError
 from edgefs_runtime.asking.messages import UNKNOWN, Position
 from edgefs_runtime.asking.remote import Remote
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.base.logs import logger_of
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.gallery.database import GalleryBusyError
 from edgefs_runtime.gallery.owner import owner_of
@@ -19,7 +19,7 @@ from edgefs_runtime.gallery.seed import Seed
 T = TypeVar("T")
 
 _MOST = 100  # tries; each time that another act comes first, one of another process is done
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 class Asker(Protocol):
