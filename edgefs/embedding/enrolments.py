@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,20 +44,20 @@ def enrolments_of(
     pictures: Mapping[str, bytes] = {},
 ) -> list[Enrolment]:
     """One enrolment for each class, classes in order, images in the order given."""
-    found = []
-    for label in sorted({sample.label for sample in samples}):
-        own = [sample for sample in samples if sample.label == label]
-        found.append(
-            Enrolment(
-                label=label,
-                disposition=dispositions[label],
-                vectors=np.stack([embedded.taught[sample.digest] for sample in own]),
-                digests=tuple(sample.digest for sample in own),
-                groups=tuple(sample.group for sample in own),
-                thumbnails=tuple(pictures.get(sample.digest, b"") for sample in own),
-            )
+    by_label: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_label[sample.label].append(sample)
+    return [
+        Enrolment(
+            label=label,
+            disposition=dispositions[label],
+            vectors=np.stack([embedded.taught[sample.digest] for sample in own]),
+            digests=tuple(sample.digest for sample in own),
+            groups=tuple(sample.group for sample in own),
+            thumbnails=tuple(pictures.get(sample.digest, b"") for sample in own),
         )
-    return found
+        for label, own in sorted(by_label.items())
+    ]
 
 
 def snapshot_of(samples: Sequence[Sample], embedded: Embedded, dispositions: Mapping[str, Disposition]) -> Snapshot:

@@ -10,6 +10,8 @@ from typing import Any
 from edgefs_calibration.statistics.rates import is_refused
 from edgefs_runtime.decision.decision import Decision
 
+WIDEST_MATRIX = 500  # classes; beyond, nearly all of what is written would be zeros, which grow with their square
+
 
 @dataclass(frozen=True)
 class Confusion:
@@ -18,12 +20,13 @@ class Confusion:
     Attributes:
         rows: true classes: those the gallery knows, sorted, then the strangers, sorted.
         labels: the C classes that can be answered.
-        counts: one row for each of `rows`: C counts for `labels`, then refused as unknown, then no decision.
+        cells: images of (row, column), where there are any: columns are C of `labels`, then refused as unknown, then
+            no decision. Sorted: of 2,000 classes all but a thousandth of the cells are empty.
     """
 
     rows: tuple[str, ...]
     labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
+    cells: tuple[tuple[int, int, int], ...]
 
     @classmethod
     def of(
@@ -31,31 +34,43 @@ class Confusion:
     ) -> Confusion:
         """Count the decisions; `labels` are the classes of the gallery, `strangers` the other true classes."""
         rows = (*sorted(labels), *sorted(strangers))
-        cells = Counter(zip(truths, map(_answer, decisions), strict=True))
+        row_of = {label: number for number, label in enumerate(rows)}
         answers = [*((True, label) for label in sorted(labels)), _REFUSED, _UNJUDGED]
+        column_of = {answer: number for number, answer in enumerate(answers)}
+        places = Counter(
+            (row_of[truth], column_of[_answer(decision)]) for truth, decision in zip(truths, decisions, strict=True)
+        )
         return cls(
             rows=rows,
             labels=tuple(sorted(labels)),
-            counts=tuple(tuple(cells[row, answer] for answer in answers) for row in rows),
+            cells=tuple((row, column, images) for (row, column), images in sorted(places.items())),
         )
+
+    @property
+    def counts(self) -> tuple[tuple[int, ...], ...]:
+        """One row for each of `rows`, with all its columns."""
+        full = [[0] * (len(self.labels) + 2) for _ in self.rows]
+        for row, column, images in self.cells:
+            full[row][column] = images
+        return tuple(map(tuple, full))
 
     def worst_pairs(self, limit: int) -> list[tuple[str, str, int]]:
         """The most frequent (true class, answered class, images) off the diagonal, largest first."""
         pairs = [
-            (row, label, count)
-            for row, counts in zip(self.rows, self.counts, strict=True)
-            for label, count in zip(self.labels, counts, strict=False)  # the last two columns are no classes
-            if count and label != row
+            (self.rows[row], self.labels[column], images)
+            for row, column, images in self.cells
+            if column < len(self.labels) and self.rows[row] != self.labels[column]
         ]
         return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))[:limit]
 
     def to_json(self) -> dict[str, Any]:
-        """Rows, columns and counts as plain JSON values."""
-        return {
-            "rows": list(self.rows),
-            "columns": [*self.labels, "unknown", "no decision"],
-            "counts": [list(counts) for counts in self.counts],
-        }
+        """Rows, columns and counts as plain JSON values; of more than 500 classes the cells that hold an image."""
+        counts = (
+            {"counts": [list(counts) for counts in self.counts]}
+            if len(self.labels) <= WIDEST_MATRIX
+            else {"cells": [list(cell) for cell in self.cells]}
+        )
+        return {"rows": list(self.rows), "columns": [*self.labels, "unknown", "no decision"], **counts}
 
 
 # A class may be called "no decision"; a pair with False can't be mistaken for one.

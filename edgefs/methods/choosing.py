@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,14 +26,16 @@ def choosing_support(task: Task, *, of_some_classes: bool = False) -> tuple[Samp
     """
     if len(task.split.train) <= _LARGEST:
         return task.split.train
-    labels = sorted({sample.label for sample in task.split.train})
+    images: dict[str, set[str]] = defaultdict(set)
+    for sample in task.split.train:
+        images[sample.label].add(sample.digest)
+    labels = sorted(images)
     if of_some_classes and len(labels) > _LARGEST // 2:  # what it costs grows with the cube of the classes
         labels = sorted(labels, key=lambda label: draw_key(task.seed, "choose", label))[: _LARGEST // 2]
     share = max(2, _LARGEST // len(labels))
     kept: set[str] = set()
     for label in labels:
-        own = sorted({sample.digest for sample in task.split.train if sample.label == label})
-        kept.update(sorted(own, key=lambda digest: draw_key(task.seed, "choose", digest))[:share])
+        kept.update(sorted(images[label], key=lambda digest: draw_key(task.seed, "choose", digest))[:share])
     return tuple(sample for sample in task.split.train if sample.digest in kept)
 
 

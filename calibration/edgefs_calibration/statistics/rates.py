@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from edgefs_runtime.base.stats import clopper_pearson
@@ -38,7 +39,7 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """Clopper–Pearson interval of 95 % confidence; (0, 1) without any trial."""
-        return clopper_pearson(self.events, self.trials)
+        return _interval(self.events, self.trials)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `value` is None without any trial."""
@@ -156,6 +157,12 @@ def measure_rates(decisions: Sequence[Decision], truths: Sequence[Truth]) -> Rat
         caught=rate(lambda truth: not truth.known, is_refused),
         unjudged=Rate(len(pairs) - len(judged), len(pairs)),
     )
+
+
+@lru_cache(maxsize=4096)
+def _interval(events: int, trials: int) -> tuple[float, float]:
+    """The interval of a rate; thousands of classes have as many images, and so the same few rates."""
+    return clopper_pearson(events, trials)
 
 
 def _others(rate: Rate) -> Rate:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edgefs.data.samples import Sample
 from edgefs.data.splits.allocation import allocate
-from edgefs.data.splits.parts import Part, find_parts, part_counts, parts_of_class
+from edgefs.data.splits.parts import Part, find_parts, part_counts, parts_by_class
 
 
 def folds(samples: Sequence[Sample], n_folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
@@ -41,15 +41,12 @@ def _keep_every_class_learned(
     dealt: Sequence[Part], fold_of: Sequence[int], n_folds: int, numbers: Counter[str]
 ) -> list[list[Part]]:
     """Parts held out in each fold; where all of a class fell into one fold, one of its parts is never held out."""
-    held_out = [
-        [part for part, fold in zip(dealt, fold_of, strict=True) if fold == number] for number in range(n_folds)
-    ]
-    for label in sorted(numbers):
-        for fold in held_out:
-            same = parts_of_class(fold, label)
-            if same and len(same) == numbers[label]:
-                fold.remove(min(same, key=lambda part: part.key))
-    return held_out
+    fold = {part.key: number for part, number in zip(dealt, fold_of, strict=True)}
+    for label, own in sorted(parts_by_class(dealt).items()):
+        together = {fold.get(part.key) for part in own}
+        if len(own) == numbers[label] and len(together) == 1 and together != {None}:
+            del fold[min(part.key for part in own)]
+    return [[part for part in dealt if fold.get(part.key) == number] for number in range(n_folds)]
 
 
 def _fold(n_samples: int, held_out: Sequence[Part]) -> tuple[list[int], list[int]]:

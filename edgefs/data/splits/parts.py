@@ -8,7 +8,7 @@ seed alone: not on where the folder lies, how files are listed, or which other c
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -52,9 +52,13 @@ def find_parts(samples: Sequence[Sample]) -> list[Part]:
     return [_part(samples, positions) for positions in members.values()]
 
 
-def parts_of_class(parts: Sequence[Part], label: str) -> list[Part]:
-    """Parts that hold at least one image of `label`."""
-    return [part for part in parts if label in part.counts]
+def parts_by_class(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    """Parts that hold at least one image of a class, in their order, for each class that has any."""
+    found: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        for label in part.counts:
+            found[label].append(part)
+    return dict(found)
 
 
 def part_counts(parts: Iterable[Part]) -> Counter[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgefs.data.samples import Sample
-from edgefs.data.splits.parts import Part, draw_key, find_parts, parts_of_class
+from edgefs.data.splits.parts import Part, draw_key, find_parts, parts_by_class
 from edgefs_runtime.base.errors import DataError
 from edgefs_runtime.base.wording import counted
 
@@ -42,15 +42,16 @@ def draw_shots(samples: Sequence[Sample], labels: Sequence[str], shots: int, see
     Raises:
         DataError: a class has too few images or parts.
     """
-    parts = find_parts(samples)
+    parts = parts_by_class(find_parts(samples))
     touched: dict[str, Part] = {}
     chosen: list[int] = []
     for label in labels:
-        taken = _take_parts(parts, label, shots, spare, seed, touched)
+        taken = _take_parts(parts.get(label, []), label, shots, spare, seed, touched)
         held = [_different_images(samples, part, label, seed) for part in taken]
         chosen += _in_turn(held, shots)
         touched |= {part.key: part for part in taken}
-    _check_spare(parts, labels, touched, spare, shots)
+    for label in labels:
+        _check_spare(parts.get(label, []), label, touched, spare, shots)
     members = {position for part in touched.values() for position in part.members}
     return Draw(
         shots=tuple(sorted(chosen)),
@@ -63,10 +64,9 @@ def _take_parts(
     parts: Sequence[Part], label: str, shots: int, spare: int, seed: int, touched: dict[str, Part]
 ) -> list[Part]:
     """The front of the seeded order, with parts that another class has already touched first: they test nothing."""
-    own = parts_of_class(parts, label)
-    images = {part.key: part.different[label] for part in own}
+    images = {part.key: part.different[label] for part in parts}
     _check_budget(label, sorted(images.values()), shots, spare)
-    own.sort(key=lambda part: (part.key not in touched, draw_key(seed, label, part.key)))
+    own = sorted(parts, key=lambda part: (part.key not in touched, draw_key(seed, label, part.key)))
     untouched_needed = own[len(own) - spare :]
     if sum(images.values()) - sum(images[part.key] for part in untouched_needed) < shots:
         smallest = min(own, key=lambda part: images[part.key])  # kept for the test, so that the others suffice
@@ -105,13 +105,9 @@ def _check_budget(label: str, images: list[int], shots: int, spare: int) -> None
         )
 
 
-def _check_spare(
-    parts: Sequence[Part], labels: Sequence[str], touched: dict[str, Part], spare: int, shots: int
-) -> None:
-    for label in labels:
-        own = parts_of_class(parts, label)
-        if sum(part.key not in touched for part in own) < spare:
-            raise DataError(
-                f"class {label!r} has {counted(len(own), 'part')}, shared with other classes, and --shots {shots} "
-                "touches all of them; nothing is left for the test: ask for fewer shots or add parts"
-            )
+def _check_spare(parts: Sequence[Part], label: str, touched: dict[str, Part], spare: int, shots: int) -> None:
+    if sum(part.key not in touched for part in parts) < spare:
+        raise DataError(
+            f"class {label!r} has {counted(len(parts), 'part')}, shared with other classes, and --shots {shots} "
+            "touches all of them; nothing is left for the test: ask for fewer shots or add parts"
+        )

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from edgefs.data.samples import Dataset
 from edgefs.data.splits.allocation import allocate
-from edgefs.data.splits.parts import find_parts, part_counts, parts_of_class
+from edgefs.data.splits.parts import find_parts, part_counts, parts_by_class
 from edgefs.data.splits.shots import draw_shots
 from edgefs.data.splits.sides import NO_TEST, Sides, Split
 from edgefs_runtime.base.errors import DataError
@@ -112,9 +112,7 @@ def _split_by_share(sides: Sides, seed: int) -> Split:
 
 def _too_small(sides: Sides) -> str:
     """Why the data can't be divided in three; empty when it can."""
-    parts = find_parts(sides.samples)
-    for label in sorted(part_counts(parts)):
-        own = parts_of_class(parts, label)
+    for label, own in sorted(parts_by_class(find_parts(sides.samples)).items()):
         images = sum(part.different[label] for part in own)
         if len(own) < sum(_LEAST_PARTS) or images < _LEAST_IMAGES:
             return (
@@ -193,8 +191,9 @@ def _halve_defects(sides: Sides, positions: list[int], defects: list[str], seed:
     side_of = allocate(parts, [0.5, 0.5], [1, 1], seed)
     moved = [part for part, side in zip(parts, side_of, strict=True) if side == 0]
     stay = [part for part, side in zip(parts, side_of, strict=True) if side == 1]
+    halves = (part_counts(moved), part_counts(stay))
     for label in defects:
-        if not (parts_of_class(moved, label) and parts_of_class(stay, label)):
+        if not all(half[label] for half in halves):
             raise DataError(
                 f"defect class {label!r} has {counted(part_counts(parts)[label], 'part')}, all in test/; it takes at "
                 "least 2 that no other class shares: one to learn from and one to test; --good-only learns from none"

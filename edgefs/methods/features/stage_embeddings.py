@@ -13,13 +13,17 @@ from edgefs.embedding.cache import EmbeddingCache, cache_path
 from edgefs.embedding.enrolments import Vectors
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
-from edgefs.embedding.torch_embedder import TorchEmbedder, embed_rendered, embed_samples
+from edgefs.embedding.rendered import Rendering, embed_rendered, missing_pictures
+from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
 from edgefs.methods.task import Task
 from edgefs_runtime.bundle.identity import canonical_json
 
 
 class StageEmbeddings:
-    """Embeddings with all stages, by torch, remembered between runs."""
+    """Embeddings with all stages, by torch, remembered between runs.
+
+    Where a projection is wanted its pictures are rendered meanwhile, but for those that are remembered.
+    """
 
     def __init__(self, task: Task, plan: EmbeddingPlan) -> None:
         space = (task.backbone.digest, canonical_json(plan.to_json()))
@@ -31,9 +35,12 @@ class StageEmbeddings:
         self._images, self._pictures = EmbeddingCache(of_images), EmbeddingCache(of_pictures)
 
     def __enter__(self) -> StageEmbeddings:
+        wanted = missing_pictures(self._pictures, self._embedder.dim) if self._task.dim else ()
+        self._rendering = Rendering(self._task.preprocess.size, wanted)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._rendering.__exit__()
         self._images.close()
         self._pictures.close()
 
@@ -47,7 +54,7 @@ class StageEmbeddings:
     def rendered(self) -> NDArray[np.float32]:
         """`[n,F]` of pictures that show nothing in particular."""
         step = self._task.steps("embed rendered pictures")
-        return embed_rendered(self._embedder, self._task.preprocess.size, self._pictures, step)
+        return embed_rendered(self._embedder, self._rendering, self._pictures, step)
 
 
 def shortened(
