@@ -7,6 +7,8 @@ costs its memory traffic, which int8 saves little of (EfficientNetV2, Tan and Le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,48 @@ class Student(nn.Module):
         """Normalised float images `[N,3,H,W]` to the average-pooled last block, `[N,256]` of `nano`."""
         features: Tensor = self.features(images)
         return features.mean((2, 3))
+
+
+class TappedStudent(nn.Module):
+    """The part of a student that some taps need, whose values it shares: images to a dict of the taps' maps.
+
+    What torchvision's `create_feature_extractor` makes of any network, under the same names, without the two seconds
+    that importing torchvision takes: a student is a plain chain.
+
+    Args:
+        student: the network.
+        taps: names of blocks, in the order they are computed.
+    """
+
+    def __init__(self, student: Student, taps: Sequence[str]) -> None:
+        super().__init__()
+        self._taps = frozenset(taps)
+        self.features = _up_to(student.features, "features", taps[-1])
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Normalised float images `[N,3,H,W]` to the maps `[N,C,H',W']` of each tap."""
+        found: dict[str, Tensor] = {}
+        self._follow(self.features, "features", images, found)
+        return found
+
+    def _follow(self, chain: nn.Sequential, path: str, maps: Tensor, found: dict[str, Tensor]) -> Tensor:
+        for name, block in chain.named_children():
+            place = f"{path}.{name}"
+            maps = self._follow(block, place, maps, found) if type(block) is nn.Sequential else block(maps)
+            if place in self._taps:
+                found[place] = maps
+        return maps
+
+
+def _up_to(chain: nn.Sequential, path: str, last: str) -> nn.Sequential:
+    """The blocks of a chain as far as one of them, which may lie in a chain of its own."""
+    kept = nn.Sequential()
+    for name, block in chain.named_children():
+        place = f"{path}.{name}"
+        kept.add_module(name, _up_to(block, place, last) if type(block) is nn.Sequential else block)
+        if f"{last}.".startswith(f"{place}."):
+            break
+    return kept
 
 
 class Inverted(nn.Module):

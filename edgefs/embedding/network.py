@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from edgefs.backbones import Backbone, Stage, find_stages
 from edgefs.backbones.stages import MAX_STAGES
+from edgefs.backbones.students import Student, TappedStudent
 from edgefs.embedding.projection import Projection
 from edgefs_runtime.base.errors import WeightsError
 from edgefs_runtime.base.wording import first_line
@@ -180,6 +181,8 @@ def _unit(rows: Tensor) -> Tensor:
 
 def _tapped(network: nn.Module, taps: Sequence[str]) -> nn.Module:
     """The part of a network that the taps need, as a module that maps `[N,3,H,W]` to a dict of their outputs."""
+    if isinstance(network, Student):
+        return TappedStudent(network, taps).eval()
     from torchvision.models.feature_extraction import create_feature_extractor
 
     extractor: nn.Module = create_feature_extractor(network, list(taps), suppress_diff_warning=True)

@@ -1,17 +1,22 @@
-"""Rendered pictures that show nothing in particular, and their embeddings, which projections are fitted to."""
+"""Rendered pictures that show nothing in particular, and their embeddings, which projections are fitted to.
+
+with Rendering(size, missing_pictures(cache, dim)) as rendering:   # another process begins
+    …
+    rows = embed_rendered(embedder, rendering, cache, progress)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.torch_embedder import embed_missing
 from edgefs.progress import Progress
-from edgefs.render import render_training_image
+from edgefs.render.aside import RenderedAside
 from edgefs_runtime.embedders.protocol import Embedder
 
 _PICTURES = 1024  # a projection to 512 numbers needs more than that
@@ -20,9 +25,7 @@ _KEYS = tuple(f"rendered:{number}" for number in range(_PICTURES))
 
 
 class Rendering:
-    """Renders, in a thread of its own, what will be embedded: always the same pictures.
-
-    Rendering takes twice as long as embedding with a small network, and hardly holds up another thread's.
+    """Pictures that will be embedded, always the same ones; where there is a second processor they are rendered ahead.
 
     Args:
         size: (height, width) of a picture, pixels.
@@ -31,20 +34,19 @@ class Rendering:
 
     def __init__(self, size: tuple[int, int], keys: Iterable[str] = _KEYS) -> None:
         self._size = size
-        self._thread = ThreadPoolExecutor(1)
-        begun = list(keys)[: _AHEAD // (3 * max(size) ** 2)]
-        self._begun = {key: self._thread.submit(_picture, key, size) for key in begun}
+        most = _AHEAD // (3 * max(size) ** 2) if torch.get_num_threads() > 1 else 0
+        self._aside = RenderedAside([_seed_of(key) for key in list(keys)[:most]], max(size))
 
     def __enter__(self) -> Rendering:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self._aside.__exit__()
 
     def picture(self, key: str) -> NDArray[np.uint8]:
-        """uint8 `[H,W,3]`, once it is there; it is let go."""
-        begun = self._begun.pop(key, None)
-        return _picture(key, self._size) if begun is None else begun.result()
+        """uint8 `[H,W,3]`; it is let go."""
+        height, width = self._size
+        return self._aside.take(_seed_of(key))[:height, :width]
 
 
 def missing_pictures(cache: EmbeddingCache, dim: int) -> list[str]:
@@ -68,7 +70,5 @@ def embed_rendered(
     return np.stack([found[key] for key in _KEYS])
 
 
-def _picture(key: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    height, width = size
-    rng = np.random.default_rng(int(key.partition(":")[2]))
-    return render_training_image(rng, max(size))[:height, :width]
+def _seed_of(key: str) -> int:
+    return int(key.partition(":")[2])
