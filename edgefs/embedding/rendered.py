@@ -1,13 +1,12 @@
 """Rendered pictures that show nothing in particular, and their embeddings, which projections are fitted to.
 
-with Rendering(size, missing_pictures(cache, dim)) as rendering:   # another process begins
+with Rendering() as rendering:
+    rendering.begin(size, cache, dim)                                   # in another process
     …
-    rows = embed_rendered(embedder, rendering, cache, progress)
+    rows = embed_rendered(embedder, size, rendering, cache, progress)   # [n,F]
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.torch_embedder import embed_missing
 from edgefs.progress import Progress
+from edgefs.render import render_training_image
 from edgefs.render.aside import RenderedAside
 from edgefs_runtime.embedders.protocol import Embedder
 
@@ -25,48 +25,53 @@ _KEYS = tuple(f"rendered:{number}" for number in range(_PICTURES))
 
 
 class Rendering:
-    """Pictures that will be embedded, always the same ones; where there is a second processor they are rendered ahead.
+    """Pictures that will be embedded, always the same ones; rendered ahead where there is a second processor."""
 
-    Args:
-        size: (height, width) of a picture, pixels.
-        keys: of the pictures that will be asked for; as many as memory allows are begun.
-    """
-
-    def __init__(self, size: tuple[int, int], keys: Iterable[str] = _KEYS) -> None:
-        self._size = size
-        most = _AHEAD // (3 * max(size) ** 2) if torch.get_num_threads() > 1 else 0
-        self._aside = RenderedAside([_seed_of(key) for key in list(keys)[:most]], max(size))
+    def __init__(self) -> None:
+        self._aside: RenderedAside | None = None
 
     def __enter__(self) -> Rendering:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._aside.__exit__()
+        if self._aside is not None:
+            self._aside.__exit__()
 
-    def picture(self, key: str) -> NDArray[np.uint8]:
-        """uint8 `[H,W,3]`; it is let go."""
-        height, width = self._size
-        return self._aside.take(_seed_of(key))[:height, :width]
+    def begin(self, size: tuple[int, int], cache: EmbeddingCache, dim: int) -> None:
+        """Render, once, what will be asked for; as many as memory allows.
 
+        Args:
+            size: (height, width) of a picture, pixels.
+            cache: of the network that will embed them; what it holds is not rendered.
+            dim: numbers of its embeddings.
+        """
+        if self._aside is not None or torch.get_num_threads() < 2:
+            return
+        known = cache.read(_KEYS, dim)
+        wanted = [_seed_of(key) for key in _KEYS if key not in known]
+        self._aside = RenderedAside(wanted[: _AHEAD // (3 * max(size) ** 2)], max(size))
 
-def missing_pictures(cache: EmbeddingCache, dim: int) -> list[str]:
-    """Keys of the pictures whose embeddings `[dim]` are not remembered."""
-    known = cache.read(_KEYS, dim)
-    return [key for key in _KEYS if key not in known]
+    def picture(self, key: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """uint8 `[H,W,3]` of (height, width); it is let go."""
+        side, seed = max(size), _seed_of(key)
+        ahead = None if self._aside is None else self._aside.take(seed, side)
+        picture = render_training_image(np.random.default_rng(seed), side) if ahead is None else ahead
+        return picture[: size[0], : size[1]]
 
 
 def embed_rendered(
-    embedder: Embedder, rendering: Rendering, cache: EmbeddingCache, progress: Progress
+    embedder: Embedder, size: tuple[int, int], rendering: Rendering, cache: EmbeddingCache, progress: Progress
 ) -> NDArray[np.float32]:
     """Embeddings `[n,F]` of rendered pictures, always the same ones.
 
     Args:
         embedder: network and device.
-        rendering: of pictures of its input's size.
+        size: (height, width) of its input, pixels.
+        rendering: whatever of them was begun.
         cache: of this network.
         progress: called with (pictures done, pictures in all).
     """
-    found = embed_missing(_KEYS, rendering.picture, embedder, cache, progress)
+    found = embed_missing(_KEYS, lambda key: rendering.picture(key, size), embedder, cache, progress)
     return np.stack([found[key] for key in _KEYS])
 
 

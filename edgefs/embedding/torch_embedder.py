@@ -102,7 +102,7 @@ def embed_missing(
     cache: EmbeddingCache,
     progress: Progress,
 ) -> dict[str, NDArray[np.float32]]:
-    """Embeddings `[D]` by key: from the cache, else of `pixels(key)`, uint8 `[H,W,3]`, which several threads may ask."""
+    """Embeddings `[D]` by key: from the cache, else of `pixels(key)`, uint8 `[H,W,3]`, which several threads call."""
     wanted = list(keys)
     found = cache.read(wanted, embedder.dim)
     missing = [key for key in wanted if key not in found]

@@ -61,6 +61,7 @@ class Method:
         read: reads and divides DATA, for a method that does so in its own way.
         check: refuses what can be refused in a moment; imports no torch.
         chooses: whether it chooses among the others, whose settings then apply as well.
+        projects: whether all stages of the backbone as it is are projected, so that rendering can begin at once.
     """
 
     title: str
@@ -77,6 +78,7 @@ class Method:
     read: Callable[[Path, AdaptSettings, Preprocess, Steps], Read] | None = None
     check: Callable[[AdaptSettings], None] | None = None
     chooses: bool = False
+    projects: bool = False
 
     @property
     def heads(self) -> tuple[str, ...]:

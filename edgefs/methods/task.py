@@ -19,6 +19,7 @@ from edgefs.data.domains import TwoDomains
 from edgefs.embedding.enrolments import Embedded
 from edgefs.embedding.gallery_network import GalleryNetwork
 from edgefs.embedding.network import EmbeddingNetwork
+from edgefs.embedding.rendered import Rendering
 from edgefs.progress import Steps
 from edgefs.report import Candidate
 from edgefs.settings.adapt import AdaptSettings
@@ -49,6 +50,7 @@ class Task:
         steps: told what is being done.
         settings: all that was asked for, the method's own too.
         checkpoints: where trainings are taken up from.
+        rendering: pictures that projections are fitted to, rendered while images are read.
         domains: what the domain method learns from; None for the others.
     """
 
@@ -66,6 +68,7 @@ class Task:
     steps: Steps
     settings: AdaptSettings
     checkpoints: Checkpoints
+    rendering: Rendering
     domains: TwoDomains | None = None
 
     def in_views(self, symmetries: tuple[str, ...]) -> Preprocess:

@@ -17,6 +17,7 @@ from torch import nn
 
 from edgefs.data.layouts.folders import TABLE_SUFFIXES
 from edgefs.embedding.enrolments import enrolments_of
+from edgefs.embedding.rendered import Rendering
 from edgefs.methods import METHODS
 from edgefs.methods.task import Adapted, Task
 from edgefs.pipelines.checking import check_adapt
@@ -63,8 +64,9 @@ def adapt(
     check_adapt(data, out, settings, overwrite=overwrite)
     name = settings.name or _name_from(data)
     succeeds = predecessor(Path(settings.succeeds)) if settings.succeeds else ""
-    task, dataset = prepare_task(data, out, settings, steps, tell)
-    adapted = METHODS[settings.method].adapt(task)
+    with Rendering() as rendering:
+        task, dataset = prepare_task(data, out, settings, rendering, steps, tell)
+        adapted = METHODS[settings.method].adapt(task)
     for note in adapted.notes:
         tell(note)
     measured = measure(task, adapted, dataset)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from edgefs.backbones import Backbone, default_backbone, load_backbone
 from edgefs.data import Dataset, Split, load_dataset, split_dataset, with_blank
 from edgefs.data.dispositions import dispositions_of
 from edgefs.data.domains import TwoDomains
 from edgefs.data.windows import window_note
+from edgefs.embedding.network import EmbeddingPlan
+from edgefs.embedding.rendered import Rendering
 from edgefs.embedding.torch_embedder import choose_device
 from edgefs.methods import METHODS, settings_by_method
+from edgefs.methods.features.stage_embeddings import pictures_cache
 from edgefs.methods.sklearn_classifiers import TRAINED_HEADS
 from edgefs.methods.sklearn_heads import check_classes
 from edgefs.methods.task import Task
@@ -31,7 +37,12 @@ _FALLBACK = "blend"
 
 
 def prepare_task(
-    data: Path, out: Path, settings: AdaptSettings, steps: Steps, tell: Callable[[str], None]
+    data: Path,
+    out: Path,
+    settings: AdaptSettings,
+    rendering: Rendering,
+    steps: Steps,
+    tell: Callable[[str], None],
 ) -> tuple[Task, Dataset]:
     """Read everything that a method needs: what can fail in a second first, then the images.
 
@@ -39,6 +50,7 @@ def prepare_task(
         data: folder or CSV file.
         out: place of the RUN; checkpoints of a training lie beside it.
         settings: what `adapt` is told; `AdaptSettings` explains each.
+        rendering: is begun.
         steps: told how the work goes on.
         tell: given one sentence for each thing that was decided.
 
@@ -52,6 +64,8 @@ def prepare_task(
     device = choose_device(settings.device)
     backbone = _backbone(settings, tell)
     preprocess = _preprocess(settings, backbone)
+    if settings.dim and METHODS[settings.method].projects:
+        _begin(rendering, backbone, preprocess, device, use_cache=settings.use_cache)
     dataset, split, domains, dispositions = _read(data, settings, preprocess, steps)
     preprocess = dataclasses.replace(preprocess, window=dataset.window or preprocess.window)
     strangers = {label: d for label, d in dispositions.items() if settings.good_only and d == "defect"}
@@ -76,9 +90,19 @@ def prepare_task(
         steps=steps,
         settings=settings,
         checkpoints=Checkpoints.beside(out, _origin(settings, backbone, preprocess, dataset)),
+        rendering=rendering,
         domains=domains,
     )
     return task, dataset
+
+
+def _begin(
+    rendering: Rendering, backbone: Backbone, preprocess: Preprocess, device: torch.device, *, use_cache: bool
+) -> None:
+    """Begin to render pictures: the other processors have nothing to do while images are read."""
+    plan = EmbeddingPlan.all_stages(backbone, preprocess.size)
+    with contextlib.closing(pictures_cache(backbone, plan, device, use_cache=use_cache)) as cache:
+        rendering.begin(preprocess.size, cache, plan.dim)
 
 
 def _read(

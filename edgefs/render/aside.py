@@ -7,6 +7,8 @@ needs no `if __name__ == "__main__"`, as it would for `multiprocessing`.
 
 from __future__ import annotations
 
+import io
+import math
 import subprocess
 import sys
 import threading
@@ -32,14 +34,8 @@ class RenderedAside:
     def __init__(self, seeds: Sequence[int], side: int) -> None:
         self._side = side
         self._coming: dict[int, Future[NDArray[np.uint8] | None]] = {seed: Future() for seed in seeds}
-        self._process: subprocess.Popen[bytes] | None = None
-        if not seeds:
-            return
-        command = [sys.executable, "-I", "-c", _CHILD, ",".join(map(str, (side, *seeds))), *sys.path]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self._reader = threading.Thread(target=self._read, args=(tuple(seeds),), daemon=True)
+        self._process = _start(seeds, side) if seeds else None
+        self._reader = threading.Thread(target=self._read, args=(list(self._coming.values()),), daemon=True)
         self._reader.start()
 
     def __enter__(self) -> RenderedAside:
@@ -48,24 +44,37 @@ class RenderedAside:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.kill()
-            self._reader.join()
             self._process.wait()
+        self._reader.join()
 
-    def take(self, seed: int) -> NDArray[np.uint8]:
-        """The picture of a seed, uint8 `[side,side,3]`, once it is there; what nobody renders aside is rendered now."""
-        coming = self._coming.pop(seed, None)
-        picture = None if coming is None else coming.result()
-        return render_training_image(np.random.default_rng(seed), self._side) if picture is None else picture
+    def take(self, seed: int, side: int) -> NDArray[np.uint8] | None:
+        """The picture of a seed, uint8 `[side,side,3]`, once it is there; None for one that is not rendered here."""
+        coming = self._coming.pop(seed, None) if side == self._side else None
+        return None if coming is None else coming.result()
 
-    def _read(self, seeds: Sequence[int]) -> None:
-        """Hand on each picture as it comes; nothing in the place of those of a process that has ended."""
-        assert self._process is not None and self._process.stdout is not None
-        coming = [self._coming[seed] for seed in seeds]
-        with self._process.stdout as output:
+    def _read(self, coming: Sequence[Future[NDArray[np.uint8] | None]]) -> None:
+        """Hand on each picture as it comes; None for those of a process that has ended, or could not start."""
+        output = (self._process and self._process.stdout) or io.BytesIO()
+        shape = (self._side, self._side, 3)
+        with output:
             for one in coming:
-                pixels = output.read(3 * self._side**2)
-                whole = len(pixels) == 3 * self._side**2
-                one.set_result(np.frombuffer(pixels, np.uint8).reshape(self._side, self._side, 3) if whole else None)
+                pixels = output.read(math.prod(shape))
+                whole = len(pixels) == math.prod(shape)
+                one.set_result(np.frombuffer(pixels, np.uint8).reshape(shape) if whole else None)
+
+
+def _start(seeds: Sequence[int], side: int) -> subprocess.Popen[bytes] | None:
+    """Start the process; None where it can't be: then its pictures are rendered where they are asked for."""
+    order = ",".join(map(str, (side, *seeds)))
+    try:
+        return subprocess.Popen(  # noqa: S603  (this interpreter and numbers)
+            [sys.executable, "-I", "-c", _CHILD, order, *sys.path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
 
 
 def write_pictures(order: str) -> None:

@@ -23,4 +23,5 @@ AUTO = Method(
     adapt=_adapt,
     gallery_heads=False,
     chooses=True,
+    projects=True,
 )

@@ -32,4 +32,5 @@ FEATURES = Method(
     fits="Feature extraction fits where the line's images differ from what the network was trained on, or where "
     "there are few of them.",
     trials=_trials,
+    projects=True,
 )

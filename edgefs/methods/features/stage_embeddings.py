@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgefs.backbones import Backbone
 from edgefs.data import Sample
 from edgefs.embedding.cache import EmbeddingCache, cache_path
 from edgefs.embedding.enrolments import Vectors
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
-from edgefs.embedding.rendered import Rendering, embed_rendered, missing_pictures
+from edgefs.embedding.rendered import embed_rendered
 from edgefs.embedding.torch_embedder import TorchEmbedder, embed_samples
 from edgefs.methods.task import Task
 from edgefs_runtime.bundle.identity import canonical_json
@@ -22,25 +24,23 @@ from edgefs_runtime.bundle.identity import canonical_json
 class StageEmbeddings:
     """Embeddings with all stages, by torch, remembered between runs.
 
-    Where a projection is wanted its pictures are rendered meanwhile, but for those that are remembered.
+    Where a projection is wanted its pictures are rendered meanwhile.
     """
 
     def __init__(self, task: Task, plan: EmbeddingPlan) -> None:
-        space = (task.backbone.digest, canonical_json(plan.to_json()))
-        preprocess, software = canonical_json(task.preprocess.to_json()), (torch.__version__, task.device.type)
-        of_images = cache_path(*space, preprocess, *software) if task.use_cache else None
-        of_pictures = cache_path(*space, *software) if task.use_cache else None
+        preprocess = canonical_json(task.preprocess.to_json())
+        of_images = _path(task.backbone, plan, task.device, preprocess) if task.use_cache else None
         self._task = task
         self._embedder = TorchEmbedder(EmbeddingNetwork(task.backbone, plan), task.device)
-        self._images, self._pictures = EmbeddingCache(of_images), EmbeddingCache(of_pictures)
+        self._images = EmbeddingCache(of_images)
+        self._pictures = pictures_cache(task.backbone, plan, task.device, use_cache=task.use_cache)
 
     def __enter__(self) -> StageEmbeddings:
-        wanted = missing_pictures(self._pictures, self._embedder.dim) if self._task.dim else ()
-        self._rendering = Rendering(self._task.preprocess.size, wanted)
+        if self._task.dim:
+            self._task.rendering.begin(self._task.preprocess.size, self._pictures, self._embedder.dim)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._rendering.__exit__()
         self._images.close()
         self._pictures.close()
 
@@ -53,8 +53,18 @@ class StageEmbeddings:
 
     def rendered(self) -> NDArray[np.float32]:
         """`[n,F]` of pictures that show nothing in particular."""
-        step = self._task.steps("embed rendered pictures")
-        return embed_rendered(self._embedder, self._rendering, self._pictures, step)
+        task, step = self._task, self._task.steps("embed rendered pictures")
+        return embed_rendered(self._embedder, task.preprocess.size, task.rendering, self._pictures, step)
+
+
+def pictures_cache(backbone: Backbone, plan: EmbeddingPlan, device: torch.device, *, use_cache: bool) -> EmbeddingCache:
+    """Embeddings of rendered pictures by a network, which depend on no preprocessing."""
+    return EmbeddingCache(_path(backbone, plan, device) if use_cache else None)
+
+
+def _path(backbone: Backbone, plan: EmbeddingPlan, device: torch.device, *preprocess: str) -> Path:
+    space = (backbone.digest, canonical_json(plan.to_json()))
+    return cache_path(*space, *preprocess, torch.__version__, device.type)
 
 
 def shortened(

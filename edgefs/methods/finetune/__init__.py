@@ -77,4 +77,5 @@ FINETUNE = Method(
     fits="Fine-tuning fits where they are similar and there are more of them: the last stages learn the line.",
     trials=_trials,
     seconds=_seconds,
+    projects=True,
 )

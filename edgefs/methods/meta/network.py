@@ -13,7 +13,7 @@ from edgefs.backbones.stages import stage_of
 from edgefs.embedding.cache import EmbeddingCache
 from edgefs.embedding.network import EmbeddingNetwork, EmbeddingPlan
 from edgefs.embedding.projection import Projection
-from edgefs.embedding.rendered import Rendering, embed_rendered
+from edgefs.embedding.rendered import embed_rendered
 from edgefs.embedding.torch_embedder import TorchEmbedder
 from edgefs.methods.meta import MetaSettings
 from edgefs.methods.task import Task
@@ -46,9 +46,9 @@ def projected(task: Task, backbone: Backbone, network: EmbeddingNetwork) -> Embe
         return network
     embedder = TorchEmbedder(network, task.device)
     step = task.steps("embed rendered pictures")
-    with Rendering(task.preprocess.size) as rendering:
-        rows = embed_rendered(embedder, rendering, EmbeddingCache(None), step)
-    projection = Projection.fit(rows, task.dim)
+    size, nothing = task.preprocess.size, EmbeddingCache(None)
+    task.rendering.begin(size, nothing, embedder.dim)
+    projection = Projection.fit(embed_rendered(embedder, size, task.rendering, nothing, step), task.dim)
     plan = dataclasses.replace(network.plan, projected=len(projection.shift))
     return EmbeddingNetwork(backbone, plan, projection)
 
