@@ -8,6 +8,8 @@ with Rendering() as rendering:
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,11 +31,16 @@ class Rendering:
 
     def __init__(self) -> None:
         self._aside: RenderedAside | None = None
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Rendering:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Render no more ahead."""
         if self._aside is not None:
             self._aside.__exit__()
 
@@ -48,14 +55,17 @@ class Rendering:
         if self._aside is not None or torch.get_num_threads() < 2:
             return
         known = cache.read(_KEYS, dim)
-        wanted = [_seed_of(key) for key in _KEYS if key not in known]
+        # From the last on: whoever asks renders the first ones meanwhile, and nobody waits.
+        wanted = [_seed_of(key) for key in reversed(_KEYS) if key not in known]
         self._aside = RenderedAside(wanted[: _AHEAD // (3 * max(size) ** 2)], max(size))
 
     def picture(self, key: str, size: tuple[int, int]) -> NDArray[np.uint8]:
         """uint8 `[H,W,3]` of (height, width); it is let go."""
         side, seed = max(size), _seed_of(key)
-        ahead = None if self._aside is None else self._aside.take(seed, side)
-        picture = render_training_image(np.random.default_rng(seed), side) if ahead is None else ahead
+        picture = None if self._aside is None else self._aside.take(seed, side)
+        if picture is None:
+            with self._one_at_a_time:  # two threads that render hold each other up
+                picture = render_training_image(np.random.default_rng(seed), side)
         return picture[: size[0], : size[1]]
 
 
@@ -72,6 +82,7 @@ def embed_rendered(
         progress: called with (pictures done, pictures in all).
     """
     found = embed_missing(_KEYS, lambda key: rendering.picture(key, size), embedder, cache, progress)
+    rendering.end()
     return np.stack([found[key] for key in _KEYS])
 
 

@@ -48,9 +48,9 @@ class RenderedAside:
         self._reader.join()
 
     def take(self, seed: int, side: int) -> NDArray[np.uint8] | None:
-        """The picture of a seed, uint8 `[side,side,3]`, once it is there; None for one that is not rendered here."""
+        """The picture of a seed, uint8 `[side,side,3]`, if it is there; None for one that isn't, or won't be."""
         coming = self._coming.pop(seed, None) if side == self._side else None
-        return None if coming is None else coming.result()
+        return coming.result() if coming is not None and coming.done() else None
 
     def _read(self, coming: Sequence[Future[NDArray[np.uint8] | None]]) -> None:
         """Hand on each picture as it comes; None for those of a process that has ended, or could not start."""
