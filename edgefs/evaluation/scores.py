@@ -119,6 +119,11 @@ def class_figures(
     )
 
 
+def worst_classes(classes: Sequence[ClassFigures], limit: int) -> list[ClassFigures]:
+    """The classes of lowest F1, the lowest first; those without one, which were not shown or not taught, come last."""
+    return sorted(classes, key=lambda one: (one.f1 is None, one.f1 or 0.0, one.label))[:limit]
+
+
 @dataclass(frozen=True)
 class _ClassTally:
     """Images by true class, by answered class, and by class where the two agree."""

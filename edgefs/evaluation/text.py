@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from edgefs.evaluation.columns import in_columns
 from edgefs.evaluation.metrics import Evaluation
-from edgefs.evaluation.scores import ClassFigures
+from edgefs.evaluation.scores import ClassFigures, worst_classes
 from edgefs_calibration.statistics.rates import Rate, Rates, percent
 
 _WIDEST_MATRIX = 16  # classes; beyond, a terminal of 120 columns wraps and the commonest confusions say more
 _LONGEST_LABEL = 28  # terminal columns
 _CONFUSIONS = 15
+_LONGEST_LIST = 60  # classes; of more nobody reads a terminal's lines, and the worst are listed alone
+_WORST = 30
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -92,6 +94,13 @@ def _scores(evaluation: Evaluation) -> str:
 
 
 def _classes(classes: Sequence[ClassFigures]) -> str:
+    if len(classes) > _LONGEST_LIST:
+        said = f"The {_WORST} of {len(classes):,} classes with the lowest F1; --json tells of all."
+        return f"{said}\n{_table_of(worst_classes(classes, _WORST))}"
+    return _table_of(classes)
+
+
+def _table_of(classes: Sequence[ClassFigures]) -> str:
     rows = [["class", "", "images", "recall", "precision", "F1", "refused"]]
     rows += [
         [

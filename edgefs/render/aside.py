@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, TimeoutError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,22 @@ class RenderedAside:
             self._process.wait()
         self._reader.join()
 
-    def take(self, seed: int, side: int) -> NDArray[np.uint8] | None:
-        """The picture of a seed, uint8 `[side,side,3]`, if it is there; None for one that isn't, or won't be."""
+    def take(self, seed: int, side: int, patience: float = 0.0) -> NDArray[np.uint8] | None:
+        """The picture of a seed, which is let go; None where it isn't there, or won't be.
+
+        Args:
+            seed: of the picture.
+            side: its height and width, pixels.
+            patience: seconds to wait for it.
+
+        Returns:
+            uint8 `[side,side,3]`.
+        """
         coming = self._coming.pop(seed, None) if side == self._side else None
-        return coming.result() if coming is not None and coming.done() else None
+        try:
+            return None if coming is None else coming.result(patience)
+        except TimeoutError:
+            return None
 
     def _read(self, coming: Sequence[Future[NDArray[np.uint8] | None]]) -> None:
         """Hand on each picture as it comes; None for those of a process that has ended, or could not start."""

@@ -8,8 +8,9 @@ import re
 from pathlib import PureWindowsPath
 from typing import Any
 
-from edgefs.evaluation import headline
+from edgefs.evaluation import Evaluation, headline
 from edgefs.evaluation.confusion import Confusion
+from edgefs.evaluation.scores import ClassFigures, worst_classes
 from edgefs.report.charts import WIDTH, course, curve, histograms
 from edgefs.report.content import Report, is_absolute
 from edgefs_calibration.statistics.rates import Rate, percent
@@ -20,6 +21,7 @@ _LONG_LIST = 10  # files; from here on the reasons are counted first
 _LONGEST_LIST = 200  # files; a list nobody reads to its end only makes the file heavy
 _WIDEST_MATRIX = 100  # classes; beyond, no eye finds anything in it, and it grows with their square
 _CONFUSIONS = 50  # pairs of classes, listed in its place
+_WORST_CLASSES = 50  # listed before all others of as many classes, which are folded away
 _FAINT = (0.18, 0.45)  # opacity of a cell with none to half of its row; never 0, so that one escape is seen
 _STRONG = (0.82, 0.95)  # and with half to all of it; between the two neither dark nor light text can be read
 _ABSOLUTE = re.compile(r"(?<![\w.\\/])(?:[A-Za-z]:[\\/]|\\\\|/(?=[^\s/]+/))[^\s\"'<>|:*?,;)]+")
@@ -67,6 +69,7 @@ def _context(report: Report) -> dict[str, Any]:
         "evaluation": evaluation,
         "heat": evaluation and _heat_rows(evaluation.confusion),
         "worst": evaluation.confusion.worst_pairs(_CONFUSIONS) if evaluation and _is_wide(evaluation.confusion) else (),
+        "worst_classes": _worst_classes(evaluation),
         "curve": curve(shown.learning_curve) if shown.learning_curve else None,
         "course": course(shown.training) if len(shown.training) > 1 else None,
         "histograms": histograms(shown.distribution) if shown.distribution else None,
@@ -86,6 +89,13 @@ class _Cell:
 
 def _is_wide(confusion: Confusion) -> bool:
     return len(confusion.labels) > _WIDEST_MATRIX
+
+
+def _worst_classes(evaluation: Evaluation | None) -> list[ClassFigures]:
+    """The classes to look at first; none where all can be looked at."""
+    if evaluation is None or len(evaluation.classes) <= _WIDEST_MATRIX:
+        return []
+    return worst_classes(evaluation.classes, _WORST_CLASSES)
 
 
 def _heat_rows(confusion: Confusion) -> list[list[_Cell]]:

@@ -10,7 +10,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from edgefs.backbones import load_backbone
 from edgefs.backbones.nano import NANO_WEIGHTS, load_nano, pack_nano
-from edgefs.backbones.students import STUDENTS, Student
+from edgefs.backbones.students import STUDENTS, Student, TappedStudent
 from edgefs.render import PART_KINDS, render_part
 from edgefs.settings.choices import STUDENT_SIZE
 
@@ -33,6 +33,16 @@ def test_stages_are_tapped_by_name(nano):
     taps = create_feature_extractor(nano, list(STAGES))(torch.zeros(2, 3, STUDENT_SIZE, STUDENT_SIZE))
     shapes = [tuple(taps[name].shape) for name in STAGES]
     assert shapes == [(2, 32, 32, 32), (2, 64, 16, 16), (2, 128, 8, 8), (2, 256, 4, 4)]
+
+
+@pytest.mark.parametrize("taps", [STAGES, ("features.0.2", "features.2.2", "features.4"), ("features.1",)])
+def test_a_tapped_student_is_what_torchvision_would_extract(nano, taps):
+    ours, theirs = TappedStudent(nano, taps).eval(), create_feature_extractor(nano, list(taps)).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    images = torch.randn(2, 3, STUDENT_SIZE, STUDENT_SIZE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found, expected = ours(images), theirs(images)
+    assert all(torch.equal(found[tap], expected[tap]) for tap in taps)
 
 
 def test_other_sizes_are_accepted(nano):

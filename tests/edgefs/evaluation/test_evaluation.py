@@ -177,6 +177,31 @@ def test_text_of_many_classes_lists_the_commonest_confusions() -> None:
     assert max(map(len, text.splitlines())) <= 130
 
 
+def test_text_of_very_many_classes_lists_the_worst() -> None:
+    labels = [f"class {number:04d}" for number in range(600)]
+    wrong = set(labels[400:407])
+    decisions = [decide("class 0000" if label in wrong else label) for label in labels]
+    text = evaluation_text(Evaluation.of(labels, decisions, dict.fromkeys(labels, "defect")))
+    block = next(block for block in text.split("\n\n") if block.startswith("The 30 of 600 classes"))
+    assert [line[:10] for line in block.splitlines()[2:9]] == sorted(wrong)
+    assert len(block.splitlines()) == 2 + 30
+
+
+@pytest.mark.parametrize("classes", [500, 501])
+def test_the_confusions_of_more_than_500_classes_are_told_by_the_cells_that_hold_an_image(classes: int) -> None:
+    labels = [f"class {number:04d}" for number in range(classes)]
+    decisions = [decide(labels[3]), decide(labels[3]), decide(None), *map(decide, labels[3:])]
+    confusion = Evaluation.of(labels, decisions, dict.fromkeys(labels, "defect")).confusion
+    told = json.loads(json.dumps(confusion.to_json()))
+    assert ("counts" in told) == (classes <= 500)
+    assert ("cells" in told) == (classes > 500)
+    counts = told.get("counts") or np.zeros((classes, classes + 2), int).tolist()
+    for row, column, images in told.get("cells", ()):
+        counts[row][column] = images
+    assert tuple(map(tuple, counts)) == confusion.counts
+    assert (counts[0][3], counts[2][classes + 1], counts[3][3], sum(map(sum, counts))) == (1, 1, 1, classes)
+
+
 def test_without_a_class_of_good_parts_no_escape_rate_is_boasted_of() -> None:
     evaluation = Evaluation.of(["scratch"], [decide("scratch")], {"scratch": "defect"})
     assert not evaluation.can_pass

@@ -109,6 +109,8 @@ def test_of_very_many_classes_confusions_are_listed_and_no_matrix_drawn(wrong: i
     assert ("class", "heat dense") not in page.attributes
     assert ("The 2 commonest confusions of 120 classes." in page.text) == bool(wrong)
     assert ("No image was taken for one of another class." in page.text) != bool(wrong)
+    assert "The 50 of 120 classes with the lowest F1." in page.text
+    assert page.text.index("class 119") > page.text.index("All 120 classes") > page.text.index("class 001")
 
 
 def test_hostile_texts_are_shown_and_never_run() -> None:
