@@ -8,6 +8,12 @@ from pathlib import Path
 import torch
 from killing import Launcher, Stop
 
+# What each start would load anew: seconds that have nothing to do with resuming.
+LOADED = (
+    *("edgefs.pipelines.distill", "edgefs.pipelines.adapt", "edgefs.methods.features.method", "lightning_fabric"),
+    *("torchvision.models.feature_extraction", "jinja2"),
+)
+
 
 def trained_at_once_and_in_two_goes(folder: Path, *arguments: object, epochs: int) -> tuple[Path, Path]:
     """Run a command of edgefs twice, the second time with a kill -9 after `epochs` epochs of its first training.
@@ -21,7 +27,7 @@ def trained_at_once_and_in_two_goes(folder: Path, *arguments: object, epochs: in
         What the undisturbed one wrote, and what the other did.
     """
     whole, killed = folder / "whole", folder / "killed"
-    with Launcher("tiny", f"edgefs.cli.{arguments[0]}", "edgefs.pipelines.distill") as launcher:
+    with Launcher("tiny", f"edgefs.cli.{arguments[0]}", *LOADED) as launcher:
         assert launcher.run(*arguments, "-o", whole).status == 0
         next_checkpoint = Stop(epochs + 1, at=".pt.")  # one that is about to get its name
         assert launcher.run(*arguments, "-o", killed, stop=next_checkpoint).status == -signal.SIGKILL

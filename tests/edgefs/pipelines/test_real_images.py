@@ -20,6 +20,8 @@ from edgefs_runtime import Classifier
 from edgefs_runtime.images.listing import find_images
 
 PER_CLASS = 30
+# Pixels. The backbone's own 224 make the rendered pictures cost three times as much, and steel is 200 x 200.
+SIZES = [128, pytest.param(224, marks=pytest.mark.slow)]
 
 
 def table_of(shared: Path, table: Path, counts: dict[str, int], others: int) -> Path:
@@ -44,8 +46,9 @@ def steel(shared: Path, tmp_path: Path) -> Path:
     return table_of(shared, tmp_path / "steel.csv", {}, PER_CLASS)
 
 
-def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path) -> None:
-    run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=5))
+@pytest.mark.parametrize("size", SIZES)
+def test_five_shots_of_steel_through_the_bundle(steel: Path, tmp_path: Path, size: int) -> None:
+    run, _ = adapt(steel, tmp_path / "run", AdaptSettings(shots=5, size=(size, size)))
     assert run.record.backbone.name == "mobilenet_v2"
     exported = export(tmp_path / "run", tmp_path / "steel.edgefs")
     assert exported.parity.worst <= 1e-4
@@ -69,9 +72,10 @@ def test_embeddings_of_real_images_agree_one_by_one(steel: Path, tmp_path: Path)
     assert relative.max() <= 1e-4
 
 
-def test_a_class_held_out_is_learned_on_the_device(shared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_a_class_held_out_is_learned_on_the_device(shared: Path, tmp_path: Path, size: int) -> None:
     steel = table_of(shared, tmp_path / "steel.csv", {"patches": PER_CLASS}, 6)
-    adapt(steel, tmp_path / "run", AdaptSettings(shots=5, without=("patches",)))
+    adapt(steel, tmp_path / "run", AdaptSettings(shots=5, size=(size, size), without=("patches",)))
     export(tmp_path / "run", tmp_path / "steel.edgefs")
     rows = [(Path(row["path"]), row["label"]) for row in csv.DictReader(steel.open())]
     own = [path for path, label in rows if label == "patches"]
