@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,32 @@ def allocate(parts: Sequence[Part], shares: Sequence[float], least: Sequence[int
             impossible; whoever needs it checks the outcome.
         seed: picks the outcome.
     """
+    held, images = _held(parts)
+    target = np.outer(shares, images)  # [sides,classes]
+    orders = (_order(parts, seed, attempt) for attempt in range(_ATTEMPTS))
+    attempts = [_deal(parts, held, 1 / images, target, least, order) for order in orders]
+    return min(attempts, key=lambda sides: _imbalance(sides, held, target))
+
+
+class _Held(NamedTuple):
+    """Classes `[c]` that a part holds, by their number, and its images of each `[c]`; c is nearly always 1."""
+
+    classes: NDArray[np.int64]
+    images: NDArray[np.float64]
+
+
+def _held(parts: Sequence[Part]) -> tuple[list[_Held], NDArray[np.float64]]:
+    """What each part holds, and the images of every class, sorted by label."""
     labels = sorted({label for part in parts for label in part.counts})
-    images = np.array([[part.counts.get(label, 0) for label in labels] for part in parts], float)  # [parts,classes]
-    target = np.outer(shares, images.sum(axis=0))  # [sides,classes]
-    attempts = [_deal(parts, images, target, least, _order(parts, seed, attempt)) for attempt in range(_ATTEMPTS)]
-    return min(attempts, key=lambda sides: _imbalance(sides, images, target))
+    number = {label: place for place, label in enumerate(labels)}
+    held = [
+        _Held(np.array([number[label] for label in part.counts], np.int64), np.array([*part.counts.values()], float))
+        for part in parts
+    ]
+    images = np.zeros(len(labels))
+    for part in held:
+        images[part.classes] += part.images
+    return held, images
 
 
 def _order(parts: Sequence[Part], seed: int, attempt: int) -> list[int]:
@@ -36,24 +58,25 @@ def _order(parts: Sequence[Part], seed: int, attempt: int) -> list[int]:
 
 def _deal(
     parts: Sequence[Part],
-    images: NDArray[np.float64],
+    held: Sequence[_Held],
+    weight: NDArray[np.float64],
     target: NDArray[np.float64],
     least: Sequence[int],
     order: Sequence[int],
 ) -> list[int]:
-    """Give each part, in `order`, to the side that lacks most of its classes."""
+    """Give each part, in `order`, to the side that lacks most of its classes, by `weight` `[classes]`."""
     sides = [0] * len(parts)
     lacking = target.copy()
     owed = [dict.fromkeys(part_counts(parts), number) for number in least]
     left = part_counts(parts)
-    weight = 1 / images.sum(axis=0)
     for row in order:
         allowed = _allowed(parts[row], owed, left) or list(range(len(target)))
-        need = (lacking * weight) @ images[row]  # [sides]
+        classes, images = held[row]
+        need = (lacking[:, classes] * weight[classes]) @ images  # [sides]
         # Between equals the emptiest side, else every class would put its remainder on the first one.
         side = max(allowed, key=lambda side: (round(float(need[side]), 9), float(lacking[side].sum())))
         sides[row] = side
-        lacking[side] -= images[row]
+        lacking[side, classes] -= images
         for label in parts[row].counts:
             owed[side][label] -= 1
             left[label] -= 1
@@ -69,7 +92,8 @@ def _allowed(part: Part, owed: list[dict[str, int]], left: Counter[str]) -> list
     return sorted(allowed)
 
 
-def _imbalance(sides: Sequence[int], images: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+def _imbalance(sides: Sequence[int], held: Sequence[_Held], target: NDArray[np.float64]) -> float:
     dealt = np.zeros_like(target)
-    np.add.at(dealt, np.array(sides), images)
+    for side, (classes, images) in zip(sides, held, strict=True):
+        dealt[side, classes] += images
     return round(float((((dealt - target) / target.sum(axis=0)) ** 2).sum()), 9)
