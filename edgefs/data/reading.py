@@ -29,9 +29,11 @@ from edgefs_runtime.images.preprocess import Preprocess
 from edgefs_runtime.images.usable import Window, sight_of, unusable
 
 Progress = Callable[[int, int], None]  # (images done, images in all), called in the caller's thread
-Item = TypeVar("Item")
+Item = TypeVar("Item", Listed, Sample)
 Done = TypeVar("Done")
 _THREADS = 2  # Pillow decodes outside the interpreter's lock; more gain little and hold more images in memory
+_SMALL = 16_000  # bytes of a file, below which so little is decoded that two threads hold each other up
+_LOOKED_AT = 32  # files that tell how large they are
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _through(samples: Sequence[Sample], preprocess: Preprocess, progress: Progre
 def _each(items: Sequence[Item], work: Callable[[Item], Done], progress: Progress | None) -> list[Done]:
     """Do `work` to each sample, and give the results in their order."""
     results: list[Done] = []
-    pool = ThreadPoolExecutor(_THREADS)
+    pool = ThreadPoolExecutor(1 if _are_small([item.path for item in items]) else _THREADS)
     try:
         for done, result in enumerate(pool.map(work, items), start=1):
             results.append(result)
@@ -98,6 +100,14 @@ def _each(items: Sequence[Item], work: Callable[[Item], Done], progress: Progres
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for thousands of images
     return results
+
+
+def _are_small(paths: Sequence[Path]) -> bool:
+    chosen = paths[:: max(1, len(paths) // _LOOKED_AT)]
+    try:
+        return sum(path.stat().st_size for path in chosen) < _SMALL * len(chosen)
+    except OSError:
+        return False
 
 
 def read_unlabelled(
