@@ -6,7 +6,8 @@
 Embeddings are random around each class's centre, straight into a gallery by its API. Each figure is one fresh process
 on one core: opening after the first opening, which is what a cached fit serves, and without it; teaching five images;
 deciding one image, compared with what was decided before. `--adapt` times `edgefs adapt` on two shots a class of
-Omniglot (../shared/data) instead, with two cores: 100 classes first, for the ratio to linear.
+Omniglot (../shared/data) instead, with two cores and an empty cache: 100 classes first, for the ratio to linear.
+Seconds of the processor are of all cores; the peak is that of the largest so far.
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ def asked_of(dim: int) -> NDArray[np.float32]:
 def time_adapt(classes: list[int]) -> None:
     each = {}
     for count in sorted({100, *classes}):
+        spent = -_spent()
         with tempfile.TemporaryDirectory() as folder:
             draw(Path(folder) / "data", count)
             words = ["adapt", "data", "-o", "run", "--backbone", "nano", "--shots", "2"]
@@ -138,8 +140,16 @@ def time_adapt(classes: list[int]) -> None:
             each[count] = time.perf_counter() - started
         if ended.returncode:
             sys.exit(f"adapt of {count} classes: {ended.stderr.strip()[-300:]}")
-        ratio = each[count] / each[100] / (count / 100)
-        print(f"adapt {count:5} classes x 2 shots: {each[count]:6.1f} s, {ratio:.2f} x linear from 100 on", flush=True)
+        ratio, spent = each[count] / each[100] / (count / 100), spent + _spent()
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"adapt {count:5} classes x 2 shots: {each[count]:6.1f} s ({spent:.1f} s of the processor), ", end="")
+        print(f"{ratio:.2f} x linear from 100 on, peak {peak:,.0f} MB", flush=True)
+
+
+def _spent() -> float:
+    """Seconds of the processor that processes which have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def draw(root: Path, classes: int) -> None:
