@@ -17,6 +17,7 @@ from edgefs.report import CurvePoint, LeftOut, Report
 from edgefs.settings.adapt import AdaptSettings
 from edgefs_runtime.base.wording import counted
 from edgefs_runtime.decision.judge import budget_in_words, said_thresholds
+from edgefs_runtime.decision.judged import MOST
 
 _FOLDS = 5
 _CAUSES = 3  # examples named in a note
@@ -97,7 +98,7 @@ def adapt_report(
     """The report of `adapt`."""
     headline = measured.headline
     side = headline[1] if headline else None
-    refused = [said_thresholds(side.thresholds)] if side else []
+    refused = [said_thresholds(side.thresholds), *_sampled(len(task.split.train))] if side else []
     return Report(
         title=name,
         notes=(
@@ -116,6 +117,15 @@ def adapt_report(
         candidates=adapted.candidates,
         distribution=distribution_of(side) if side else None,
     )
+
+
+def _sampled(images: int) -> list[str]:
+    """What thresholds and temperature are read off, where that is not every image learned from."""
+    if images <= MOST:
+        return []
+    return [
+        f"That and probabilities are read off about {MOST:,} of the {images:,} images learned from, of all classes."
+    ]
 
 
 def _decided(samples: Sequence[Sample], blank: Sequence[Sample], task: Task, adapted: Adapted) -> Side | None:

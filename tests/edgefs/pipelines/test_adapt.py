@@ -54,6 +54,24 @@ def test_a_run_holds_what_was_promised_and_no_image(textures: Path, tmp_path: Pa
     assert Run.open(tmp_path / "run").metrics["test"]["nearest"]["accuracy"]["trials"] == 21
 
 
+@pytest.mark.slow
+def test_of_very_many_classes_the_report_tells_the_worst_and_what_was_sampled(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in range(510):
+        (tmp_path / "data" / f"{label:03d}").mkdir(parents=True)
+        for number in range(5):
+            pixels = np.clip(40 * rng.standard_normal((8, 8, 3)) + 80 + label % 97, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / f"{label:03d}" / f"{number}.png")
+    run, measured = adapt(tmp_path / "data", tmp_path / "run", tiny(shots=4))
+    report = (run.folder / "report.html").read_text()
+    assert "read off about 2,000 of the 2,040 images learned from" in report
+    assert "The 50 of 510 classes with the lowest F1." in report
+    assert measured.curve == ()
+    confusion = run.metrics["test"]["confusion"]
+    assert "counts" not in confusion
+    assert sum(images for _, _, images in confusion["cells"]) == 510
+
+
 def test_enough_images_without_shots_are_divided_in_three(tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", 20)
     run, measured = adapt(data, tmp_path / "run", TINY)
