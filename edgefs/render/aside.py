@@ -12,6 +12,7 @@ import math
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
 
@@ -35,7 +36,7 @@ class RenderedAside:
         self._side = side
         self._coming: dict[int, Future[NDArray[np.uint8] | None]] = {seed: Future() for seed in seeds}
         self._process = _start(seeds, side) if seeds else None
-        self._reader = threading.Thread(target=self._read, args=(list(self._coming.values()),), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(deque(self._coming.values()),), daemon=True)
         self._reader.start()
 
     def __enter__(self) -> RenderedAside:
@@ -64,15 +65,15 @@ class RenderedAside:
         except TimeoutError:
             return None
 
-    def _read(self, coming: Sequence[Future[NDArray[np.uint8] | None]]) -> None:
+    def _read(self, coming: deque[Future[NDArray[np.uint8] | None]]) -> None:
         """Hand on each picture as it comes; None for those of a process that has ended, or could not start."""
         output = (self._process and self._process.stdout) or io.BytesIO()
         shape = (self._side, self._side, 3)
         with output:
-            for one in coming:
+            while coming:
                 pixels = output.read(math.prod(shape))
                 whole = len(pixels) == math.prod(shape)
-                one.set_result(np.frombuffer(pixels, np.uint8).reshape(shape) if whole else None)
+                coming.popleft().set_result(np.frombuffer(pixels, np.uint8).reshape(shape) if whole else None)
 
 
 def _start(seeds: Sequence[int], side: int) -> subprocess.Popen[bytes] | None:
