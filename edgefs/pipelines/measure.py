@@ -124,7 +124,8 @@ def _sampled(images: int) -> list[str]:
     if images <= MOST:
         return []
     return [
-        f"Thresholds and probabilities are read off about {MOST:,} of the {images:,} images learned from, of all classes."
+        f"Thresholds and probabilities are read off about {MOST:,} of the {images:,} images learned from, evenly from "
+        "all classes."
     ]
 
 
