@@ -63,21 +63,22 @@ def unpack_gallery(data: bytes, name: str = "gallery.npz") -> tuple[Enrolment, .
         raise BundleError(f"{name}: the arrays don't describe the same number of images")
     if not (np.abs(vectors) <= _LARGEST).all():
         raise BundleError(f"{name} holds embeddings of NaN, infinity or numbers that no network makes")
-    ends = np.cumsum(lengths)
-    pictures = [arrays["thumbnails"][end - length : end].tobytes() for end, length in zip(ends, lengths, strict=True)]
+    ends, every = np.cumsum(lengths).tolist(), arrays["thumbnails"].data
     try:
-        _refuse_strange(pictures)
+        pictures = [_picture(every[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
         return tuple(_enrolments(arrays, pictures))
     except (GalleryError, ImageError) as error:
         raise BundleError(f"{name}: {error}") from error
 
 
-def _refuse_strange(pictures: Sequence[bytes]) -> None:
-    if any(pictures):
-        from edgefs_runtime.images.kept import refuse_strange_picture  # most bundles bring none
+def _picture(data: memoryview) -> bytes:
+    """One kept picture, looked at before it is copied; most bundles bring none."""
+    if not data:
+        return b""
+    from edgefs_runtime.images.kept import refuse_strange_picture
 
-        for picture in pictures:
-            refuse_strange_picture(picture)
+    refuse_strange_picture(data)
+    return data.tobytes()
 
 
 def _enrolments(arrays: dict[str, NDArray[Any]], pictures: list[bytes]) -> list[Enrolment]:

@@ -148,7 +148,7 @@ def media_of(data: bytes) -> str | None:
     return PNG_MEDIA if is_lossless(data) else None
 
 
-def refuse_strange_picture(data: bytes) -> None:
+def refuse_strange_picture(data: bytes | memoryview) -> None:
     """Refuse what nobody keeps, by its first bytes and before anything is decoded.
 
     Raises:
@@ -156,9 +156,10 @@ def refuse_strange_picture(data: bytes) -> None:
     """
     if len(data) > MOST_BYTES:
         raise ImageError(f"a kept picture of {len(data):,} bytes; at most {MOST_BYTES:,} are read")
-    if not is_lossless(data):
+    first = bytes(data[: len(_SIGNATURE) + 21])
+    if not is_lossless(first):
         return
-    head = data[len(_SIGNATURE) : len(_SIGNATURE) + 21]
+    head = first[len(_SIGNATURE) :]
     if len(head) < 21 or head[:8] != b"\0\0\0\rIHDR":
         raise ImageError("a kept picture is a PNG without a header")
     width, height, bits, colour, *ways = struct.unpack(">IIBBBBB", head[8:])
