@@ -161,7 +161,8 @@ class Ledger:
     @property
     def absent(self) -> set[Key]:
         """The rows that are lost, or can't be read."""
-        return self.lost.union(*(problem.keys for problem in self.problems))
+        lost = {key for key in self.lost if key not in self.events and key not in self.removals}
+        return lost.union(*(problem.keys for problem in self.problems))
 
     def set_apart(self, keys: Iterable[Key]) -> None:
         """Let events count no more, since what they taught can't be read."""

@@ -54,22 +54,29 @@ class Difference:
     Attributes:
         new: rows that are not in this file, in (device, seq) order.
         hidden: rows that are, and that an undone merge hides.
+        again: events that are, and whose embeddings a repair gave up and the other gallery has.
     """
 
     new: list[Record]
     hidden: list[Record]
+    again: list[Event] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Record]:
+        """Every row of it."""
+        return [*self.new, *self.hidden, *self.again]
 
     @property
     def counts(self) -> bool:
         """Whether any of it teaches or removes something; what only tells of other devices' merges does not."""
-        rows = [*self.new, *self.hidden]
+        rows = self.all
         deeds = {row.key for row in rows if is_deed(row)}
         return any(_counts(row, deeds) for row in rows)
 
     @property
     def rows(self) -> int:
         """How many there are that are no bundle's seed."""
-        return sum(not row.device.startswith(SEED_PREFIX) for row in (*self.new, *self.hidden))
+        return sum(not row.device.startswith(SEED_PREFIX) for row in self.all)
 
 
 def read_other(path: Path, seed: Seed) -> tuple[Ledger, list[Shot]]:
@@ -110,7 +117,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
         GalleryError: a file was copied and both copies went on under one device's name; their numbers now mean
             different things.
     """
-    hashes = {record.key: record.hash for record in mine.records}
+    hashes = {record.key: record.hash for record in (*mine.records, *mine.apart.values())}
     stored = {key for problem in mine.problems if problem.is_stored for key in problem.keys}
     shown = _without_gaps(theirs)
     for record in shown:
@@ -122,6 +129,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
     return Difference(
         [record for record in shown if record.key not in hashes and record.key not in stored],
         [record for record in shown if record.key in mine.hidden],
+        [event for event in map(theirs.events.get, mine.lost & mine.apart.keys()) if event and theirs.has_vectors(event)],
     )
 
 
@@ -150,8 +158,8 @@ def merge_rows(mine: Ledger, found: Difference, source: str, seed: Seed, act: Ac
         act: whose the merge is; the other gallery may know more of this device, from a lost file, so that it gets the
             next number behind that.
     """
-    after = mine.with_rows(found.new)
-    deed = Deed("merge", source, {}, {}, runs_of((*found.new, *found.hidden)))
+    after = mine.with_rows([*found.new, *found.again])
+    deed = Deed("merge", source, {}, {}, runs_of(found.all))
     if not found.counts:
         return found.new, deed
     last, previous = after.tip(act.device)

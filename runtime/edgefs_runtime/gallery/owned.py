@@ -311,7 +311,8 @@ class Owned:
         self._unwritten = []
         self._ledger.add(rows)
         self._ledger.blobs.update(blobs)
-        if self._ledger.problems:  # what was lost may have come with these rows
+        is_back = any(event.vectors_digest in blobs for event in self._ledger.apart.values())
+        if self._ledger.problems or is_back:  # what was lost may have come with these rows
             self._ledger, after = self._loaded(), None
         seq, digest = self._ledger.tip(self.device)
         self._writer.note(Mark(self.device, seq, digest, self._ledger.sequence, now()))

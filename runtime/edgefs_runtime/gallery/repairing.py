@@ -93,7 +93,7 @@ def repair(
     Args:
         path: its file.
         seed: of the bundle in use.
-        others: copies of it, or galleries that it was merged into.
+        others: copies of it, or galleries that it was merged into; what an earlier repair gave up comes back from them.
         embed: sees a kept picture; None where nothing is to be taught again.
         actor: who does it.
         reason: why.
@@ -109,11 +109,13 @@ def repair(
     check_space(path, salvaged.meta, seed.space_id, seed.dim)
     before = salvaged.ledger
     problems = [problem.sentence for problem in before.problems] or check_gallery(path)
-    if not problems:
+    if not problems and not (others and before.absent):
         return Repaired(None)
     unread = _unread(salvaged, before)
     _bring_seed(salvaged, seed)
     brought = sum(_bring(salvaged, other, seed) for other in others)
+    if not problems and not brought:
+        return Repaired(None)
     after = salvaged.ledger
     again = list(_taught_again(salvaged, after, unread, embed)) if embed is not None else []
     lost = sorted(after.absent - after.lost)

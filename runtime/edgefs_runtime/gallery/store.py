@@ -264,7 +264,8 @@ class Gallery(Owned):
             if not found.new and not found.counts:
                 return Merged()
             rows, deed = merge_rows(self._ledger, found, readable(other.name), self._seed, self._act(actor, reason))
-            blobs = blobs_of(self._ledger, theirs, rows)
-            after = self._asked(guard, rows, blobs)
+            known = [*found.again, *rows]
+            blobs = blobs_of(self._ledger, theirs, known)
+            after = self._asked(guard, known, blobs)
             self._write(rows, shots_of_rows(shots, rows), blobs, after)
             return Merged(found.rows, deed.added, deed.removed)

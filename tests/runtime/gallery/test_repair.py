@@ -153,3 +153,30 @@ def test_a_damaged_picture_is_named_and_after_the_repair_missed_no_more(taught, 
     assert check_gallery(taught) == []
     with Gallery.open(taught, seed) as gallery:
         assert gallery.thumbnails("scratch") == [b"x", b"z"]
+
+
+@pytest.mark.parametrize("is_repaired", [True, False], ids=["repair", "merge"])
+def test_what_a_repair_gave_up_comes_back_from_a_backup_that_is_found_later(
+    taught, tmp_path, seed, teach, is_repaired
+):
+    whole = read_snapshot(taught, seed)
+    back_up(taught, tmp_path / "copy")
+    spoiled(taught, embeddings_of(teach, "crack", number=1))
+    repair(taught, seed, [], None)
+    assert "crack" not in read_snapshot(taught, seed).counts
+    if is_repaired:
+        assert repair(taught, seed, [tmp_path / "copy"], None).brought == 1
+        assert repair(taught, seed, [tmp_path / "copy"], None).kept is None
+    else:
+        with Gallery.open(taught, seed) as gallery:
+            assert gallery.merge(tmp_path / "copy").added == {"crack": 3}
+            assert gallery.snapshot().counts == whole.counts
+            assert not gallery.merge(tmp_path / "copy").added
+    assert read_snapshot(taught, seed).vectors.tobytes() == whole.vectors.tobytes()
+    assert check_gallery(taught) == []
+    with Gallery.open(taught, seed) as gallery:
+        if not is_repaired:
+            gallery.undo()
+            assert "crack" not in gallery.snapshot().counts
+        gallery.enroll(teach("burr", number=5))
+    assert check_gallery(taught) == []
