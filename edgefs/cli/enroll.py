@@ -132,6 +132,8 @@ def _tell_advice(classifier: Classifier, advice: Advice, files: list[Path], show
 def _tell_taught(taught: Taught, kind: str, path: Path | None) -> None:
     number = counted(taught.images, "image")
     echo(f"Enrolled {number} of {taught.label} ({kind}, {taught.disposition}) in {path}")
+    if taught.pending:
+        echo("They don't decide until somebody else approves them (`edgefs gallery approve`).")
     for known_as, count in taught.again.items():
         echo(_taught_before(known_as, count, taught.images))
     if taught.head_note:

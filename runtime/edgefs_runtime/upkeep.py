@@ -133,6 +133,8 @@ class Upkeep:
 
         if not force:
             refuse_another_model(Path(backup), self.bundle)
+        if not lies(Path(backup)):  # before a challenge part is judged by what would be there: nothing
+            raise GalleryError(f"there is no file at {backup}; expected a copy, as `edgefs gallery backup` writes it")
         with self._session.lock:
             guard, judge = self._session.guard(force, "restored"), self._session.judge
             if gallery is None and guard is not None and judge is not None:

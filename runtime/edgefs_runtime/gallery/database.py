@@ -66,12 +66,20 @@ def _explain(path: Path, message: str) -> GalleryError:
     if "locked" in message:
         return GalleryBusyError(f"gallery {path} is owned by {owner_of(path)}; stop it, or let it do this")
     if "not a database" in message:
-        return GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
+        return _not_called_a_gallery(path)
     if "readonly" in message or "unable to open" in message:
         return GalleryError(f"gallery {path} can't be written ({message}); check the rights of the file and its folder")
     if "full" in message or "I/O" in message:
         return GalleryError(f"gallery {path} could not be written ({message}); nothing was changed; is the disk full?")
     return GalleryDamagedError(f"gallery {path} is damaged ({message}); {CURE}")
+
+
+def _not_called_a_gallery(path: Path) -> GalleryError:
+    """What to say of a file whose header names no gallery: of one that is damaged there not that it is another's."""
+    with suppress(OSError, sqlite3.Error), with_first_pages(path) as copy:
+        if copy is not None:
+            return GalleryDamagedError(f"gallery {path} is damaged (its first page); {CURE}")
+    return GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
 
 
 def connect_waiting(
@@ -277,7 +285,7 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
         GalleryError: not a gallery, of another schema, or damaged.
     """
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise GalleryError(f"{path} is not an edgefs gallery; give the path of another file")
+        raise _not_called_a_gallery(path)
     check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
     _refuse_views(connection, path)
     rows = [Meta._make(row) for row in connection.execute(select(Meta, version_of(connection)))]
@@ -350,7 +358,10 @@ def copied(path: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):  # the mark first: an owner writes it last
             shutil.copyfile(mark_path(path), mark_path(copy))
         _copy_files(path, copy)
-        yield copy
+        try:
+            yield copy
+        except GalleryError as error:  # a person knows the file that was copied
+            raise type(error)(str(error).replace(str(copy), str(path))) from error
 
 
 def copy_gallery(path: Path, copy: Path) -> None:

@@ -22,6 +22,7 @@ from edgefs_runtime.gallery.schema import (
     FIRST_SCHEMA,
     SCHEMA_VERSION,
     WITH_DEEDS,
+    is_plausible,
     schema_objects,
     select,
     version_of,
@@ -41,6 +42,8 @@ def is_as_made(connection: sqlite3.Connection) -> bool:
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             return False
         version = version_of(connection)
+        if not is_plausible(version):
+            return False
         if not FIRST_SCHEMA <= version <= SCHEMA_VERSION:  # what a newer edgefs wrote is no damage
             return True
         rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()  # triggers can be unreadable
@@ -87,10 +90,12 @@ def _made(path: Path, version: int) -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the number of the schema, if nothing else, is one that this edgefs knows."""
+    """Whether the number of the schema is one that this edgefs knows, or the kind of file where that is none at all."""
     with path.open("rb") as file:
         file.seek(60)
-        return FIRST_SCHEMA <= int.from_bytes(file.read(4), "big") <= SCHEMA_VERSION
+        head = file.read(12)
+    version, kind = (int.from_bytes(head[at : at + 4], "big") for at in (0, 8))
+    return FIRST_SCHEMA <= version <= SCHEMA_VERSION or (kind == APPLICATION_ID and not is_plausible(version))
 
 
 def _put_back(path: Path, copy: Path, new: bytes) -> bool:

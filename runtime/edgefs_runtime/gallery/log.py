@@ -24,7 +24,7 @@ class LogEntry:
         state: `approved` or `pending`; empty where nothing was taught.
         time: when, ISO 8601 in UTC.
         actor: who did it, as the caller named them.
-        approver: who approved it; empty when nobody had to.
+        approver: who approved it; empty when nobody had to, or nobody's word for it stands.
         reason: why, in their words.
         bundle: digest of the bundle the device ran.
         hash: of its last row, the link in its device's hash chain.
@@ -55,13 +55,15 @@ def log_entries(records: Iterable[Record]) -> list[LogEntry]:
     Args:
         records: every row, each device's in rising seq.
     """
+    records = list(records)
+    gone = {key for row in records if isinstance(row, Removed) and row.kind != "remove" for key in row.target_keys}
     acts: dict[Key, list[Record]] = {}
     approvers: dict[Key, str] = {}
     events: dict[Key, Event] = {}
     for record in records:
         if isinstance(record, Event):
             events[record.key] = record
-            if record.kind == APPROVE:
+            if record.kind == APPROVE and record.key not in gone:
                 approvers.update(dict.fromkeys(approved_by(record), record.actor))
         if not record.device.startswith(SEED_PREFIX):
             acts.setdefault((record.device, record.operation), []).append(record)

@@ -118,6 +118,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
             different things.
     """
     hashes = {record.key: record.hash for record in (*mine.records, *mine.apart.values())}
+    given_up = mine.lost & mine.apart.keys()
     stored = {key for problem in mine.problems if problem.is_stored for key in problem.keys}
     shown = _without_gaps(theirs)
     for record in shown:
@@ -129,7 +130,7 @@ def difference(mine: Ledger, theirs: Ledger) -> Difference:
     return Difference(
         [record for record in shown if record.key not in hashes and record.key not in stored],
         [record for record in shown if record.key in mine.hidden],
-        [event for event in map(theirs.events.get, mine.lost & mine.apart.keys()) if event and theirs.has_vectors(event)],
+        [event for key, event in theirs.events.items() if key in given_up and theirs.has_vectors(event)],
     )
 
 

@@ -202,6 +202,8 @@ def warnings_of(ledger: Ledger, most: int = 10) -> tuple[str, ...]:
         return ()
     more = [f"and {len(sentences) - most} more, which `edgefs gallery check` names"] if len(sentences) > most else []
     cure = "the rest decides and can be taught: `edgefs gallery repair` mends it"
+    if ledger.is_torn:
+        cure = "the rest decides, and can be taught once `edgefs gallery repair` mends it"
     return (*(f"the gallery is damaged: {sentence}" for sentence in sentences[:most]), *more, cure)
 
 

@@ -24,6 +24,7 @@ APPLICATION_ID = 0x45444746  # "EDGF": tells a gallery from every other SQLite f
 FIRST_SCHEMA = 1
 WITH_DEEDS = 2
 SCHEMA_VERSION = 3  # of new files; all of them are read and written
+_SCHEMAS = 256  # a number as high is damage: no edgefs will have had so many
 
 # Version that a file has -> the statements that bring it one version up, until it is of the first that is in use.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
@@ -85,6 +86,11 @@ def version_of(connection: sqlite3.Connection) -> int:
     """The schema of a file."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def is_plausible(version: int) -> bool:
+    """Whether a file can have this schema, by this edgefs or a newer one; else the number itself was damaged."""
+    return 0 <= version < _SCHEMAS
 
 
 def needed(records: Iterable[Record], shots: Iterable[Shot]) -> int:
@@ -172,6 +178,8 @@ def check_version(path: Path, version: int) -> None:
     Raises:
         GalleryError: the file's schema is newer, or older than the oldest that can be migrated.
     """
+    if not is_plausible(version):
+        raise GalleryError(f"gallery {path} is damaged (the number of its schema); `edgefs gallery repair` mends it")
     if version > SCHEMA_VERSION:
         raise GalleryError(
             f"gallery {path} has schema {version}, this edgefs knows up to {SCHEMA_VERSION}; update edgefs to open it"

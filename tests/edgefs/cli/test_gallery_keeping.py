@@ -68,17 +68,32 @@ def test_a_backup_is_put_back_where_nothing_can_be_read(bundle: Path, taught: Pa
     assert "restore" in run("gallery", "log", bundle, "--gallery", taught).stdout
 
 
+def test_a_backup_that_is_not_there_is_called_so_before_any_part_is_judged(
+    bundle: Path, taught: Path, tmp_path: Path, pictures: Pictures
+) -> None:
+    (part, *_) = pictures("checks", 1, 900)
+    kept = run("challenge", "add", bundle, part, "--expect", "NG", "--label", "checks", "--gallery", taught)
+    assert kept.exit_code == 0
+    refused = run("gallery", "restore", bundle, tmp_path / "none", "--gallery", taught)
+    assert refused.stderr == (
+        f"Error: there is no file at {tmp_path / 'none'}; expected a copy, as `edgefs gallery backup` writes it\n"
+    )
+
+
 def test_an_image_goes_and_what_is_pending_is_approved(bundle: Path, taught: Path, pictures: Pictures) -> None:
     (image, *_) = pictures("checks", 4)
     assert run("gallery", "remove", bundle, image, "--gallery", taught).stdout == "Removed 1 image of checks.\n"
     said = run("enroll", bundle, "rings", *pictures("checks", 3, 900), "--pending", "--force", "--gallery", taught)
     assert "(pending, defect)" in said.stdout
+    assert "`edgefs gallery approve`" in said.stdout
     assert "rings" not in run("gallery", "classes", bundle, "--gallery", taught).stdout
     assert "rings  pending" in run("gallery", "log", bundle, "--gallery", taught).stdout
     approving = ("gallery", "approve", bundle, "3", "--actor", "bo", "--reason", "seen", "--force", "--gallery", taught)
     assert run(*approving).stdout == "Approved 3 images of rings.\n"
     assert "     3  defect  rings" in run("gallery", "classes", bundle, "--gallery", taught).stdout
     assert "rings  approved by bo" in run("gallery", "log", bundle, "--gallery", taught).stdout
+    assert run("gallery", "undo", bundle, "--gallery", taught).exit_code == 0
+    assert "rings  pending" in run("gallery", "log", bundle, "--gallery", taught).stdout
 
 
 def test_compacting_says_what_went(bundle: Path, taught: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_flipped_bit_before_the_first_row_stops_nothing(path, seed):
     for number in range(FLIPS):
         page = chance.choice(pages)
         at = (page - 1) * 4096 + chance.randrange(4096) if number % 3 else chance.randrange(100)
-        if 60 <= at < 64:  # the schema's number: what a newer edgefs wrote is refused
+        if at == 63:  # the schema's number: what a newer edgefs wrote is refused
             continue
         spoilt = bytearray(data)
         spoilt[at] ^= 1 << chance.randrange(8)
@@ -55,14 +55,14 @@ def test_a_flipped_bit_before_the_first_row_stops_nothing(path, seed):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("at", [17, 69, 109], ids=["page size", "kind of file", "tree"])
+@pytest.mark.parametrize("at", [0, 17, 60, 69, 109], ids=["SQLite", "page size", "schema", "kind", "tree"])
 def test_it_is_told_of_and_repaired_by_one_command(path, seed, at):
     spoilt = bytearray(path.read_bytes())
     spoilt[at] ^= 0x41
     path.write_bytes(spoilt)
     found = read_snapshot(path, seed)
     assert "some of the file's pages can't be read" in found.warnings[0]
-    with pytest.raises(GalleryError):
+    with pytest.raises(GalleryError, match=r"is damaged .*edgefs gallery repair"):
         Gallery.open(path, seed)
     assert repair(path, seed, [], None).kept
     assert check_gallery(path) == []

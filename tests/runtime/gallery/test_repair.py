@@ -156,9 +156,7 @@ def test_a_damaged_picture_is_named_and_after_the_repair_missed_no_more(taught, 
 
 
 @pytest.mark.parametrize("is_repaired", [True, False], ids=["repair", "merge"])
-def test_what_a_repair_gave_up_comes_back_from_a_backup_that_is_found_later(
-    taught, tmp_path, seed, teach, is_repaired
-):
+def test_what_a_repair_gave_up_comes_back_from_a_backup_that_is_found_later(taught, tmp_path, seed, teach, is_repaired):
     whole = read_snapshot(taught, seed)
     back_up(taught, tmp_path / "copy")
     spoiled(taught, embeddings_of(teach, "crack", number=1))
