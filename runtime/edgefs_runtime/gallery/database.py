@@ -24,7 +24,7 @@ from pathlib import Path
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.wording import plain
-from edgefs_runtime.gallery.first_pages import is_as_made, with_first_pages
+from edgefs_runtime.gallery.first_pages import has_its_pages, is_as_made, with_first_pages
 from edgefs_runtime.gallery.mark import mark_path
 from edgefs_runtime.gallery.owner import owner_of
 from edgefs_runtime.gallery.records import Meta, is_intact
@@ -203,7 +203,7 @@ def _at_rest(path: Path, mends: bool) -> Iterator[sqlite3.Connection]:
     before = stamp(path)
     try:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
-            if not mends or is_as_made(connection):
+            if not mends or (is_as_made(connection) and has_its_pages(connection, path)):
                 yield connection
             else:
                 with with_first_pages(path) as copy:

@@ -53,6 +53,15 @@ def is_as_made(connection: sqlite3.Connection) -> bool:
     return tables.items() <= {name: sql for kind, name, sql in rows if kind == "table"}.items()
 
 
+def has_its_pages(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether a file at rest has as many pages as its header says.
+
+    SQLite believes the header: with fewer, rows behind them are not found, and what is written goes over them.
+    """
+    (pages,), (size,) = (connection.execute(f"PRAGMA page_{name}").fetchone() for name in ("count", "size"))
+    return bool(pages * size == path.stat().st_size)
+
+
 @contextmanager
 def with_first_pages(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection to a copy of a gallery at rest with other first pages; None where they don't fit it."""

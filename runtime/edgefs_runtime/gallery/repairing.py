@@ -37,7 +37,12 @@ from edgefs_runtime.gallery.database import (
     read_meta,
 )
 from edgefs_runtime.gallery.decrees import Picture
-from edgefs_runtime.gallery.first_pages import FirstPagesConnection, is_as_made, with_first_pages
+from edgefs_runtime.gallery.first_pages import (
+    FirstPagesConnection,
+    has_its_pages,
+    is_as_made,
+    with_first_pages,
+)
 from edgefs_runtime.gallery.foreign import parse_row, refuse_damaged, refuse_foreign
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import ledger_of, load_ledger
@@ -219,6 +224,8 @@ def _opened(copy: Path) -> Iterator[sqlite3.Connection]:
         is_sound = False
         with suppress(GalleryError, sqlite3.Error), closing(connect_owner(copy)) as connection:
             is_sound = is_as_made(connection)
+        with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as connection:  # the log came home
+            is_sound = is_sound and has_its_pages(connection, copy)
         mended = None if is_sound else stack.enter_context(with_first_pages(copy))
         yield mended or stack.enter_context(closing(connect_owner(copy)))
 

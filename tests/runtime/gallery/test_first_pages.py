@@ -55,12 +55,14 @@ def test_a_flipped_bit_before_the_first_row_stops_nothing(path, seed):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("at", [0, 17, 60, 69, 109], ids=["SQLite", "page size", "schema", "kind", "tree"])
+@pytest.mark.parametrize("at", [0, 17, 31, 60, 69, 109], ids=["SQLite", "page size", "pages", "schema", "kind", "tree"])
 def test_it_is_told_of_and_repaired_by_one_command(path, seed, at):
     spoilt = bytearray(path.read_bytes())
     spoilt[at] ^= 0x41
+    whole = read_snapshot(path, seed)
     path.write_bytes(spoilt)
     found = read_snapshot(path, seed)
+    assert found.counts == whole.counts
     assert "some of the file's pages can't be read" in found.warnings[0]
     with pytest.raises(GalleryError, match=r"is damaged .*edgefs gallery repair"):
         Gallery.open(path, seed)
