@@ -146,7 +146,8 @@ def compact(bundle: Path, keep: int | None, gallery: Path | None, wait: float, a
     if as_json:
         echo_json({"path": str(path), "images": freed.images, "bytes": freed.bytes, "size": after, "before": before})
     else:
+        latest = "" if freed.images else ", what the latest act took away can still be brought back"
         echo(
-            f"Compacted {path}: let go of {counted(freed.images, 'forgotten image')}; "
+            f"Compacted {path}: let go of {counted(freed.images, 'forgotten image')}{latest}; "
             f"{before:,} bytes before, {after:,} now"
         )
