@@ -22,6 +22,10 @@ import click
 
 from edgefs.cli import streams
 
+# The help where no command is given, which click 8.2 and later print as an error: words of ours, of many lines.
+_HELP: tuple[type[click.ClickException], ...] = (
+    (click.exceptions.NoArgsIsHelpError,) if hasattr(click.exceptions, "NoArgsIsHelpError") else ()
+)
 _MOST_SAID = 4000  # characters of an error
 INTERRUPTED, NO_READER = 130, 141
 # What the extra `workstation` brings and a command may miss.
@@ -68,6 +72,8 @@ def one_line() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
+        if isinstance(error, _HELP):
+            raise
         error.message = streams.shown(error.message)  # type: ignore[misc]  # what was typed stands in it as it came
         raise
     except (click.exceptions.Exit, click.Abort):

@@ -97,3 +97,10 @@ def test_a_command_of_the_workstation_says_how_to_get_it(tmp_path: Path) -> None
         assert line.startswith("Error: ")
         assert 'pip install "edgefs[workstation]"' in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("group", [(), ("gallery",), ("challenge",)])
+def test_without_a_command_the_help_has_its_lines(group):
+    run = CliRunner().invoke(main, list(group))
+    assert "\nOptions:\n" in run.output
+    assert "\\n" not in run.output
