@@ -58,7 +58,7 @@ def _echo_log(entries: Sequence[LogEntry]) -> None:
     for entry, number in zip(entries, numbers, strict=True):
         images = _moved(entry) if entry.classes else str(entry.images)
         state = _waiting(entry)
-        words = (entry.label, state, entry.actor and f"by {entry.actor}", entry.reason, entry.note)
+        words = (entry.label, state, entry.actor and f"by {entry.actor}", entry.reason)
         said = "".join(f"  {word}" for word in words if word)
         echo(f"{entry.time}  {number:>{wide}} {entry.kind:<7} {images:>6} {entry.classes:>7}{said}")
 

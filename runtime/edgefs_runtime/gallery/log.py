@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgefs_runtime.base.wording import counted, plain
-from edgefs_runtime.gallery.decrees import APPROVE, LASTING, RESTORE, approved_by
+from edgefs_runtime.gallery.decrees import APPROVE, approved_by
 from edgefs_runtime.gallery.deeds import deed_of, is_deed
 from edgefs_runtime.gallery.records import SEED_PREFIX, Event, Key, Record, Removed
 
@@ -32,7 +30,6 @@ class LogEntry:
         hash: of its last row, the link in its device's hash chain.
         classes: how many classes it touched.
         removed: how many of its images it took away: a merge may add some and take away others.
-        note: of a repair what it gave up and where the damaged file lies, of a restoring from which file.
     """
 
     device: str
@@ -50,7 +47,6 @@ class LogEntry:
     hash: str
     classes: int = 0
     removed: int = 0
-    note: str = ""
 
 
 def log_entries(records: Iterable[Record]) -> list[LogEntry]:
@@ -95,22 +91,7 @@ def _entry(rows: list[Record], events: dict[Key, Event], approvers: dict[Key, st
         hash=rows[-1].hash,
         classes=len(labels),
         removed=removed,
-        note=_note(first),
     )
-
-
-def _note(row: Record) -> str:
-    """What a repair gave up, or from which file a backup was put back."""
-    if not isinstance(row, Event) or row.kind not in LASTING:
-        return ""
-    said = json.loads(row.payload or "{}")
-    if row.kind == RESTORE:
-        return plain(f"from {said.get('source', '')!s:.200}")
-    lost, pictures = (
-        counted(len(said.get(name, ())), word) for name, word in (("lost", "row"), ("pictures", "picture"))
-    )
-    kept = f"; the damaged file: {said['kept']!s:.200}" if said.get("kept") else ""
-    return plain(f"{lost} and {pictures} given up{kept}")
 
 
 def _moved(rows: list[Record], events: dict[Key, Event]) -> tuple[int, int]:

@@ -56,9 +56,6 @@ def test_damage_is_told_by_every_command_and_mended_by_one(bundle: Path, taught:
     assert json.loads(mended)["taught"] == {"checks": 4}
     assert run("gallery", "check", bundle, "--gallery", taught).stdout == f"{taught}: whole\n"
     assert "     4  defect  checks" in run("gallery", "classes", bundle, "--gallery", taught).stdout
-    assert "1 row and 0 pictures given up; the damaged file: g.damaged-" in (
-        run("gallery", "log", bundle, "--gallery", taught).stdout
-    )
     assert run("gallery", "repair", bundle, "--gallery", taught).stdout == f"{taught}: whole, nothing was changed\n"
 
 
@@ -69,7 +66,6 @@ def test_a_backup_is_put_back_where_nothing_can_be_read(bundle: Path, taught: Pa
     assert restored.stdout.startswith(f"Restored {taught} from {tmp_path / 'copy'}; the gallery of before is kept as")
     assert "     4  defect  checks" in run("gallery", "classes", bundle, "--gallery", taught).stdout
     assert "restore" in run("gallery", "log", bundle, "--gallery", taught).stdout
-    assert "from copy" in run("gallery", "log", bundle, "--gallery", taught).stdout
 
 
 def test_a_backup_that_is_not_there_is_called_so_before_any_part_is_judged(
