@@ -78,6 +78,13 @@ class Session:
         if server is not None:  # not under the lock: its last answer may wait for that
             server.join()
 
+    def after_fork(self) -> None:
+        """Own nothing in a fork: it decides on, and asks the process that it was forked from for acts."""
+        self.lock = threading.RLock()
+        if self._server is not None:
+            self._server.after_fork()
+        self._owned = self._scrub = self._server = None
+
     def released(self) -> Path:
         """The gallery's file, which this process does not own any more.
 
@@ -137,8 +144,10 @@ class Session:
                 if self.path is None:
                     raise GalleryError("opened with the bundle's seed alone, which can't be taught; pass a gallery")
                 from edgefs_runtime.gallery import Gallery
+                from edgefs_runtime.gallery.forked import watch
 
                 self._owned = Gallery.open(self.path, self.seed, wait=self.wait, unless=unless)
+                watch(self)
                 before = self.judge.snapshot if self.judge is not None else None
                 if before is not None and (before.is_large or before.sequence != self._owned.sequence):
                     # Another process taught it something since it was read; or its rows lie in the file, of which this
@@ -266,7 +275,7 @@ class Session:
         self, gallery: Gallery, do: Callable[[Gallery | Remote, Guard | None], T], guard: Guard | None, is_new: bool
     ) -> T:
         try:
-            result = do(gallery, guard)
+            result = _without_damaged(gallery, lambda: do(gallery, guard))
         except GalleryError:
             self._asked = None
             if is_new:
@@ -327,6 +336,18 @@ class Session:
             return self.judge_of(gallery.snapshot())
         except GalleryError:  # the last class was forgotten
             return None
+
+
+def _without_damaged(gallery: Gallery, do: Callable[[], T]) -> T:
+    """Do an act, again where it was the first to read embeddings of a large gallery that turn out to be damaged."""
+    from edgefs_runtime.gallery.blobs import BlobDamagedError
+
+    while True:
+        try:
+            return do()
+        except BlobDamagedError as error:
+            if not gallery.look_at(error.digest):
+                raise
 
 
 def _head_note(before: Judge | None, after: Judge | None) -> str:

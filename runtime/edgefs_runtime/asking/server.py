@@ -89,6 +89,11 @@ class Server:
         with suppress(OSError):
             self._wake.send(b".")
 
+    def after_fork(self) -> None:
+        """Hold no connection open in a fork: who asks must see when the owner is gone."""
+        self._finalizer.detach()
+        self._close()
+
     def join(self) -> None:
         """Wait until the last answers have left, or can't."""
         if threading.current_thread() is not self._thread:
@@ -107,10 +112,13 @@ class Server:
         except Exception:
             _logger.exception("%s: other processes can't act through this one any more", self._gallery)
         finally:
-            for one in (self._selector, self._listener, self._woken, self._wake):
-                one.close()
-            for caller in self._callers.values():
-                caller.socket.close()
+            self._close()
+
+    def _close(self) -> None:
+        for one in (self._selector, self._listener, self._woken, self._wake):
+            one.close()
+        for caller in self._callers.values():
+            caller.socket.close()
 
     def _patience(self) -> float | None:
         """Seconds until somebody is late; None while nobody can be."""

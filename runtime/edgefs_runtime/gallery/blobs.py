@@ -24,7 +24,7 @@ class BlobDamagedError(GalleryDamagedError):
     """
 
     def __init__(self, digest: str) -> None:
-        super().__init__(f"embeddings {digest:.12} are not what was written; do that again: they are set apart; {CURE}")
+        super().__init__(f"embeddings {digest:.12} are not what was written; {CURE}")
         self.digest = digest
 
 
@@ -69,6 +69,8 @@ class StoredBlobs(MutableMapping[str, bytes]):
         with self.reading() as connection:
             try:
                 row = connection.execute("SELECT data FROM blob WHERE sha256 = ?", (digest,)).fetchone()
+            except sqlite3.ProgrammingError:
+                raise  # a fault of ours, and not the file's
             except sqlite3.DatabaseError as error:
                 raise BlobDamagedError(digest) from error
         if row is None or not isinstance(row[0], bytes) or hashlib.sha256(row[0]).hexdigest() != digest:
@@ -93,6 +95,6 @@ class StoredBlobs(MutableMapping[str, bytes]):
 
     def beside(self, further: Mapping[str, bytes]) -> StoredBlobs:
         """These and some more, which are in no file yet."""
-        both = StoredBlobs(self._sizes, self._opened)
+        both = StoredBlobs(dict(self._sizes), self._opened)  # what is found damaged there is not yet apart here
         both._further = {**self._further, **further}
         return both

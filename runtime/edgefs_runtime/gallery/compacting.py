@@ -50,7 +50,7 @@ def let_go(connection: sqlite3.Connection, ledger: Ledger, keep_days: int | None
         return Freed(0, 0)
     images = sum(event.n for event in ledger.events.values() if event.vectors_digest in blobs)
     query = "SELECT coalesce(sum(length(jpeg)), 0) FROM shot WHERE device = ? AND seq = ?"
-    size = sum(len(ledger.blobs[digest]) for digest in blobs)
+    size = sum(ledger.size_of(digest) for digest in blobs)
     connection.execute("BEGIN IMMEDIATE")
     try:
         size += sum(connection.execute(query, key).fetchone()[0] for key in shots)

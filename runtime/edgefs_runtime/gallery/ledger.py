@@ -280,6 +280,10 @@ class Ledger:
         """Whether the event's embeddings are here: what was forgotten long ago was let go."""
         return not event.vectors_digest or event.vectors_digest in self.blobs
 
+    def size_of(self, digest: str) -> int:
+        """Bytes of a blob, which is not read for it: it may be damaged."""
+        return self.blobs.size(digest) or 0 if isinstance(self.blobs, StoredBlobs) else len(self.blobs[digest])
+
     def pictures(self, event: Event) -> Key:
         """The key of the row whose thumbnails show what an event teaches: its origin, or a copy that has them."""
         if event.origin in self.events:

@@ -211,7 +211,8 @@ def set_damaged_apart(ledger: Ledger, digest: str) -> None:
         if event.vectors_digest == digest:
             ledger.problems.append(_of_blob(event, "damaged"))
             ledger.set_apart([event.key])
-    del ledger.blobs[digest]
+    if digest in ledger.blobs:  # `pop` would read it
+        del ledger.blobs[digest]
 
 
 def _without_blobs(ledger: Ledger) -> dict[Key, Problem]:

@@ -286,10 +286,12 @@ def _changed(before: Snapshot, old: Many, snapshot: Snapshot, new: Many) -> Sums
     sums = before.sums.of_classes(np.array([index[name] for name in before.labels]), len(both))
     dim = new.shape[1] // snapshot.views
     try:
-        with new.reading():
-            removed, added = _stacked(old, gone, index, dim), _stacked(new, come, index, dim)
-    except KeyError:  # what was forgotten was let go meanwhile
+        with old.reading():
+            removed = _stacked(old, gone, index, dim)
+    except (KeyError, BlobDamagedError):  # what was forgotten was let go meanwhile, or nobody needs to know
         return None
+    with new.reading():
+        added = _stacked(new, come, index, dim)
     if any(key not in new.peaks for key in are):
         return None
     changed = sums.changed(max(new.peaks[key] for key in are), added, removed)

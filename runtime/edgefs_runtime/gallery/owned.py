@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +29,14 @@ from edgefs_runtime.gallery.database import (
     CURE,
     GalleryDamagedError,
     check_space,
+    connect_looking,
     connect_waiting,
     gallery_errors,
+    has_pending_writes,
     read_meta,
     wal_of,
 )
+from edgefs_runtime.gallery.forked import never_close, watch
 from edgefs_runtime.gallery.ledger import Ledger
 from edgefs_runtime.gallery.loading import load_ledger, set_damaged_apart
 from edgefs_runtime.gallery.log import LogEntry, log_entries
@@ -82,6 +85,9 @@ class Owned:
         self._keep_days = read_meta(connection, path).keep_days
         self._is_closed = False
         note_owner(path)
+        if has_pending_writes(path):  # of an owner that was killed: its snapshot file may be of before its last act
+            self._writer.settle()
+        watch(self)
 
     @classmethod
     def open(
@@ -124,11 +130,17 @@ class Owned:
         """Let the gallery go; a second call does nothing."""
         with self._lock:
             if not self._is_closed:
-                self._is_closed = True
                 if self._writer.has_written:
                     self._let_go(at_once=True)
+                self._is_closed = True
                 forget_owner(self.path)
                 self._writer.close()
+
+    def after_fork(self) -> None:
+        """Leave the file to the process that this one was forked from."""
+        self._lock = threading.RLock()
+        self._is_closed = True
+        never_close(self._connection)
 
     def discard(self) -> None:
         """Close a gallery that holds nothing but a seed and remove its file, while nobody else can have written to it.
@@ -136,7 +148,7 @@ class Owned:
         One that was taught stays.
         """
         with self._lock:
-            if self.sequence:
+            if self.sequence or self._is_closed:
                 self.close()
                 return
             with suppress(OSError):  # Windows removes no open file
@@ -193,19 +205,33 @@ class Owned:
         with self._lock:
             return list(self._ledger.blobs) if isinstance(self._ledger.blobs, StoredBlobs) else []
 
-    def look_at(self, digest: str) -> None:
-        """Read some embeddings; where they are damaged, what they taught counts no more and `health` tells so."""
+    def look_at(self, digest: str) -> bool:
+        """Read some embeddings; where they are damaged, what they taught counts no more and `health` tells so.
+
+        Returns:
+            Whether they are damaged, and were not known to be.
+        """
         with self._lock:
             if self._is_closed:
-                return
+                return False
             try:
                 self._ledger.blobs.get(digest)
             except BlobDamagedError:
                 set_damaged_apart(self._ledger, digest)
                 self._snapshot = None
+                return True
+            return False
 
     def _loaded(self) -> Ledger:
-        return load_ledger(self._connection, self.path, later=lambda: nullcontext(self._connection))
+        return load_ledger(self._connection, self.path, later=self._reading)
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The file, to read what was left in it; snapshots outlive the ownership."""
+        return connect_looking(self.path) if self._is_closed else nullcontext(self._connection)
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise GalleryError(f"gallery {self.path} was let go, or is the parent process's; open it again")
 
     def _before(self) -> Snapshot | Fitted | None:
         """What counted before, or what an earlier owner kept of it."""
@@ -271,7 +297,11 @@ class Owned:
         if guard is None:
             return None
         self._view(self._ledger)
-        after = self._view(self._ledger.with_rows(rows, blobs))
+        further = self._ledger.with_rows(rows, blobs)
+        after = self._view(further)
+        for key in further.apart.keys() & self._ledger.events.keys():  # it was read for the first time
+            set_damaged_apart(self._ledger, self._ledger.events[key].vectors_digest)
+            self._snapshot = None
         guard(self._view(self._ledger), after)
         return after
 
@@ -303,6 +333,7 @@ class Owned:
         takes_away: bool = False,
     ) -> None:
         """Write rows; `after` is what counts then, where that is known already."""
+        self._refuse_closed()
         with gallery_errors(self.path):
             if not self._writer.has_written:  # no reader may take what an earlier owner left for what this one does
                 snapshot_path(self.path).unlink(missing_ok=True)

@@ -175,6 +175,7 @@ class Gallery(Owned):
             GalleryError: the file can't be written.
         """
         with self._lock, gallery_errors(self.path):
+            self._refuse_closed()
             if self._ledger.problems:
                 raise GalleryDamagedError(f"gallery {self.path} is damaged; mend it with `edgefs gallery repair` first")
             meta = read_meta(self._connection, self.path)._replace(keep_days=keep_days)

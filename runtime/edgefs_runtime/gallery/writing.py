@@ -45,6 +45,12 @@ class Writer:
         with suppress(OSError), swept_folder(challenge_folder(path)):
             pass  # what a process that was killed left among the parts that guard it
 
+    def settle(self) -> None:
+        """Bring the log of an owner that was killed home, so that readers see what it wrote last."""
+        if not self._brought_home():
+            with suppress(OSError):
+                snapshot_path(self._path).unlink()
+
     def write(
         self, rows: Sequence[Record], shots: Sequence[Shot], blobs: Mapping[str, bytes], *, takes_away: bool
     ) -> None:

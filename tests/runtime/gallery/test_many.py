@@ -18,6 +18,7 @@ from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
+from edgefs_runtime.gallery.blobs import BlobDamagedError
 from edgefs_runtime.gallery.scrub import Scrub
 
 CLASSES, IMAGES = 40, 60  # of each class
@@ -278,3 +279,93 @@ def test_all_classes_can_be_forgotten(path, seed):
             gallery.snapshot()
         gallery.undo()
         assert len(gallery.snapshot().labels) == 1
+
+
+def test_rows_can_be_read_after_the_gallery_was_let_go(path, seed):
+    with Gallery.open(path, seed) as gallery:
+        snapshot = gallery.snapshot()
+    assert snapshot.vectors.shape == (len(snapshot.classes), 8)
+
+
+def test_a_reader_beside_the_next_owner_sees_what_a_killed_one_wrote_last(path, seed):
+    in_gallery(path, seed, lambda _: None)
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, 'tests/runtime/gallery')\n"
+        "from conftest import make_enrolment\n"
+        "from edgefs_runtime.gallery import Gallery, Seed\n"
+        "seed = Seed('5eed' * 16, '0ace' * 16, 8, 'parts', (make_enrolment('good', 4, disposition='ok'),"
+        " make_enrolment('dent', 3, thumbnails=(b'a', b'b', b''))))\n"
+        "gallery = Gallery.open(Path(sys.argv[1]), seed)\n"
+        "gallery.enroll(make_enrolment('first', 3))\n"
+        "gallery.remember(None)\n"
+        "def die(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('.mark'):\n"
+        "        os._exit(9)\n"
+        "    if event == 'os.remove' and str(arguments[0]).endswith('.snapshot'):\n"
+        "        os._exit(9)\n"
+        "sys.addaudithook(die)\n"
+        "gallery.enroll(make_enrolment('last', 3))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
+    assert (path.parent / "g.snapshot").exists()
+    looking = code.partition("gallery = ")[0] + (
+        "from edgefs_runtime.gallery import read_snapshot\n"
+        "print({'first', 'last'} <= set(read_snapshot(Path(sys.argv[1]), seed).labels))\n"
+    )
+    with Gallery.open(path, seed):
+        found = subprocess.run([sys.executable, "-c", looking, str(path)], capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
+
+
+def refused(_: Snapshot, __: Snapshot) -> None:
+    raise GalleryError("not this")
+
+
+def damage(path: Path, label: str) -> None:
+    """Change one bit of the embeddings of a class's first act."""
+    connection = sqlite3.connect(path)
+    query = "SELECT data FROM blob, event WHERE label = ? AND sha256 = json_extract(content, '$.vectors.sha256')"
+    (blob,) = connection.execute(query, (label,)).fetchone()
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[data.index(blob[:64])] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_class_is_forgotten_brought_back_and_let_go(path, seed, teach):
+    in_gallery(path, seed, lambda _: None)
+    damage(path, "class 07")
+    with Gallery.open(path, seed) as gallery:
+        before = gallery.snapshot()
+        with pytest.raises(GalleryError, match="not this"):
+            gallery.forget("class 07", refused)
+        assert gallery.snapshot() is before
+        assert gallery.forget("class 07") == IMAGES
+        gallery.undo()
+        assert "are damaged, it does not count: 30 images of 'class 07'" in gallery.health[0]
+        assert gallery.snapshot().counts["class 07"] == IMAGES // 2
+
+
+def test_what_is_damaged_and_forgotten_is_let_go_unread(path, seed, teach):
+    in_gallery(path, seed, lambda _: None)
+    damage(path, "class 07")
+    with Gallery.open(path, seed) as gallery:
+        gallery.forget("class 07")
+        gallery.forget("class 08")
+        assert gallery.compact(0).images == IMAGES
+        assert gallery.check() == []
+
+
+def test_damage_that_was_not_looked_at_is_told_and_then_set_apart(path, seed):
+    in_gallery(path, seed, lambda _: None)
+    damage(path, "class 07")
+    with Gallery.open(path, seed) as gallery:
+        with pytest.raises(GalleryError, match="not this"):
+            gallery.forget("class 07", refused)
+        with pytest.raises(BlobDamagedError, match="repair") as told:
+            _ = gallery.snapshot().vectors
+        assert gallery.look_at(told.value.digest)
+        assert not gallery.look_at(told.value.digest)
+        assert len(gallery.snapshot().vectors) == len(gallery.snapshot().classes)
