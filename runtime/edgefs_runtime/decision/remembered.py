@@ -37,9 +37,12 @@ def recalled(snapshot: Snapshot, settings: DecisionSettings) -> tuple[Head, Meas
     if fit is None or fit.key != key_of(settings):
         return None
     options = dict(settings.head)
-    head = large(str(options.pop("kind")))(snapshot, **options, kept=fit.head)
-    rejection, of_ok = (_rejection(fit, name) for name in ("rejection", "of_ok"))
-    return head, Measured(fit.numbers["temperature"], rejection, of_ok, fit.numbers["overkill_left"])
+    try:
+        head = large(str(options.pop("kind")))(snapshot, **options, kept=fit.head)
+        rejection, of_ok = (_rejection(fit, name) for name in ("rejection", "of_ok"))
+        return head, Measured(fit.numbers["temperature"], rejection, of_ok, fit.numbers["overkill_left"])
+    except KeyError:  # something is not there: it is fitted anew
+        return None
 
 
 def to_remember(settings: DecisionSettings, head: Head, measured: Measured) -> Fit | None:

@@ -28,7 +28,14 @@ from edgefs_runtime.decision.held import Fit, Held
 from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.decision.sums import Grid, Sums
 from edgefs_runtime.gallery.seed import Seed
-from edgefs_runtime.gallery.snapshot_file import read_alignments, snapshot_data, snapshot_path
+from edgefs_runtime.gallery.snapshot_file import (
+    STRANGE,
+    checked,
+    read_alignments,
+    read_header,
+    snapshot_data,
+    snapshot_path,
+)
 
 MAGIC = b"EFSSNAP4"
 
@@ -120,16 +127,17 @@ def load_beside(gallery: Path, seed: Seed, beside: Callable[[str], Held]) -> tup
         seed: of the bundle.
         beside: gives the rows that are not in the file, by the digest of the content.
     """
-    return _read(snapshot_data(gallery), seed, beside)
+    try:
+        return _read(snapshot_data(gallery), seed, beside)
+    except STRANGE:
+        return None
 
 
 def _read(data: bytes, seed: Seed, beside: Callable[[str], Held]) -> tuple[Snapshot, Fitted] | None:
-    if len(data) < 20 or data[:8] != MAGIC or zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
+    found = read_header(data, MAGIC, seed)
+    if found is None:
         return None
-    start = 16 + int.from_bytes(data[8:16], "little")
-    header = json.loads(data[16:start])
-    if (header["space_id"], header["bundle"]) != (seed.space_id, seed.digest):
-        return None
+    header, start = found
     arrays: dict[str, NDArray[Any]] = {}
     for name, kind, shape in header["arrays"]:
         array = np.frombuffer(data, kind, int(np.prod(shape, dtype=np.int64)), start).reshape(shape)
@@ -156,7 +164,26 @@ def _read(data: bytes, seed: Seed, beside: Callable[[str], Held]) -> tuple[Snaps
         known_sums=sums,
         fit=fit,
     )
-    return snapshot, fitted
+    _refuse_others(fitted, len(snapshot.classes), len(snapshot.labels), seed)
+    return checked(snapshot, seed), fitted
+
+
+def _refuse_others(fitted: Fitted, n: int, classes: int, seed: Seed) -> None:
+    """Refuse arrays that are not those of so many images and classes with a ValueError."""
+    dim, sample = seed.dim // seed.views, len(fitted.places)
+    sums, places = fitted.sums, fitted.places
+    wanted = (
+        (sums.counts, np.int64, (classes,)),
+        (sums.rows, np.int64, (classes, dim)),
+        (sums.directions, np.int64, (classes, dim)),
+        (sums.products, np.float64, (dim, dim)),
+        (places, np.int64, (sample,)),
+        (fitted.rows, np.float32, (sample, seed.dim)),
+        (fitted.peaks, np.float64, (len(fitted.peaks),)),
+    )
+    are_ours = all(array.dtype == kind and array.shape == shape for array, kind, shape in wanted)
+    if not are_ours or (sample and not 0 <= places.min() <= places.max() < n) or int(sums.counts.sum()) % max(n, 1):
+        raise ValueError("arrays of something else")
 
 
 class Beside:
@@ -197,4 +224,4 @@ def _fit(header: Mapping[str, Any] | None, arrays: Arrays) -> Fit | None:
         {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
         for prefix in ("head", "fit")
     )
-    return Fit(header["key"], head, header["numbers"], others)
+    return Fit(str(header["key"]), head, dict(header["numbers"]), others)

@@ -233,7 +233,7 @@ def _snapshot(
         alignments=tuple(alignments),
         content=content,
     )
-    if isinstance(before, Fitted) and before.content == content:
+    if isinstance(before, Fitted) and before.content == content and len(before.peaks) == len(counted):
         held.recall(before)
         return dataclasses.replace(snapshot, known_sums=before.sums, fit=before.fit)
     wanted = np.flatnonzero(np.isin(snapshot.parts, snapshot.parts[snapshot.judged]))  # what thresholds are read off

@@ -19,11 +19,15 @@ from typing import Any
 import numpy as np
 
 from edgefs_runtime.base.durable import replace_file
+from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.snapshot import Snapshot
 from edgefs_runtime.gallery.seed import Seed
 
 MAGIC = b"EFSSNAP3"  # 1 knew no alignments, 2 no means
+
+# What reading a file raises whose checksum is right and whose content no edgefs wrote.
+STRANGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, GalleryError)
 
 
 def snapshot_path(gallery: Path) -> Path:
@@ -62,17 +66,57 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
 
 def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
     """The gallery's snapshot file as this bundle sees it; None when it is absent, damaged or of another bundle."""
-    data = snapshot_data(gallery)
-    if len(data) < 20 or data[:8] != MAGIC or zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
+    try:
+        return _read(snapshot_data(gallery), seed)
+    except STRANGE:
+        return None
+
+
+def read_header(data: bytes, magic: bytes, seed: Seed) -> tuple[dict[str, Any], int] | None:
+    """The header of a snapshot file and where it ends; None of another kind, damaged, or of another bundle.
+
+    Raises:
+        STRANGE: the checksum is right, and no edgefs wrote it.
+    """
+    if len(data) < 20 or data[:8] != magic or zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
         return None
     start = 16 + int.from_bytes(data[8:16], "little")
     header = json.loads(data[16:start])
-    if (header["space_id"], header["bundle"]) != (seed.space_id, seed.digest):
+    return (header, start) if (header["space_id"], header["bundle"]) == (seed.space_id, seed.digest) else None
+
+
+def checked(snapshot: Snapshot, seed: Seed) -> Snapshot:
+    """A snapshot that was read from a file, where its parts fit each other and the bundle.
+
+    Raises:
+        ValueError: they don't.
+    """
+    n, classes = len(snapshot.classes), len(snapshot.labels)
+    is_whole = (
+        tuple(snapshot.held.shape) == (n, seed.dim)
+        and snapshot.views == seed.views
+        and all(numbers.shape == (n,) and numbers.dtype == np.int64 for numbers in (snapshot.classes, snapshot.parts))
+        and (n == 0 or 0 <= snapshot.classes.min() <= snapshot.classes.max() < classes)
+        and all(isinstance(word, str) for word in (*snapshot.labels, *snapshot.warnings))
+        and len(snapshot.dispositions) == classes
+        and set(snapshot.dispositions) <= {"ok", "defect"}
+        and all(type(number) is int for number in (snapshot.sequence, *snapshot.means))
+    )
+    if not is_whole:
+        raise ValueError("of another gallery, or none")
+    return snapshot
+
+
+def _read(data: bytes, seed: Seed) -> Snapshot | None:
+    found = read_header(data, MAGIC, seed)
+    if found is None:
         return None
+    header, start = found
     n, dim = header["shape"]
     vectors = np.frombuffer(data, "<f4", n * dim, start)
     classes, parts = np.frombuffer(data, "<i8", 2 * n, start + vectors.nbytes).reshape(2, n)
-    return Snapshot(
+    end = start + vectors.nbytes + classes.nbytes + parts.nbytes
+    snapshot = Snapshot(
         held=vectors.reshape(n, dim).astype(np.float32, copy=False),
         labels=tuple(header["labels"]),
         dispositions=tuple(header["dispositions"]),
@@ -80,12 +124,11 @@ def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
         parts=parts.astype(np.int64, copy=False),
         sequence=header["sequence"],
         views=seed.views,
-        alignments=tuple(
-            read_alignments(data, header["alignments"], start + vectors.nbytes + classes.nbytes + parts.nbytes)
-        ),
+        alignments=tuple(read_alignments(data, header["alignments"], end)),
         means=tuple(header["means"]),
         warnings=tuple(header.get("warnings", ())),
     )
+    return checked(snapshot, seed)
 
 
 def snapshot_data(gallery: Path) -> bytes:

@@ -34,6 +34,7 @@ PNG_MEDIA, JPEG_MEDIA = "image/png", "image/jpeg"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEYWORD = b"edgefs"
 _MOST_NOTE = 8192  # bytes
+_MOST_CHUNKS = 64  # that are looked at for it
 _LEVEL = 6  # of Deflate: 9 takes up to eight times as long and saves 2 %
 _GREY, _RGB = 0, 2  # colour types
 
@@ -192,6 +193,8 @@ def _parsed(text: bytes) -> _Note:
         numbers = (height, width, fields["channels"], fields["white"])
         if any(not isinstance(number, int) or not 0 < number <= 1 << 24 for number in numbers):
             raise ValueError("out of range")
+        if fields["channels"] not in (1, 3):
+            raise ValueError("neither grey nor in colour")
         frame = Frame((height, width), fields["channels"], fields["white"])
         return _Note(Preprocess.from_json(fields["preprocess"]), frame)
     except (ValueError, KeyError, TypeError, AttributeError, BundleError) as error:
@@ -201,7 +204,9 @@ def _parsed(text: bytes) -> _Note:
 def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of small chunks whose checksum is right."""
     at = len(_SIGNATURE)
-    while at + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if at + 12 > len(data):
+            return
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"IDAT":
             return

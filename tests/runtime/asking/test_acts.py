@@ -222,11 +222,28 @@ def test_a_fork_of_the_owner_takes_nothing_away_when_it_ends(bundle: Path, galle
         owner.enroll("checks", pictures("checks", 1))
         child = os.fork()
         if child == 0:
-            owner._session._server.stop()  # as the end of the interpreter does
-            os._exit(0)
+            try:
+                owner.close()
+            finally:
+                os._exit(0)
         os.waitpid(child, 0)
         assert re.match("took back", other.undo())
         assert owner.gallery.sequence == 2
+    assert check_gallery(gallery) == []
+
+
+def test_a_fork_of_the_owner_asks_the_owner(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    with Classifier.open(bundle, gallery=gallery) as owner:
+        owner.enroll("checks", pictures("checks", 1))
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = 0 if owner.undo().startswith("took back") else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert [entry.kind for entry in owner.gallery.log()] == ["enroll", "undo"]
 
 
 def test_who_asks_is_told_where_another_head_decides_since(gallery: Path, pictures: Pictures, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from edgefs_runtime.decision.snapshot import Enrolment, Snapshot
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
 from edgefs_runtime.gallery.blobs import BlobDamagedError
 from edgefs_runtime.gallery.scrub import Scrub
+from edgefs_runtime.gallery.snapshot_file import load_snapshot
 
 CLASSES, IMAGES = 40, 60  # of each class
 KINDS = ["blend", "lda", "prototype"]
@@ -369,3 +372,61 @@ def test_damage_that_was_not_looked_at_is_told_and_then_set_apart(path, seed):
         assert gallery.look_at(told.value.digest)
         assert not gallery.look_at(told.value.digest)
         assert len(gallery.snapshot().vectors) == len(gallery.snapshot().classes)
+
+
+def rewritten(data: bytes, change: Callable[[dict], object]) -> bytes:
+    """A snapshot file with another header, or other bytes in its place, and a checksum that is right."""
+    length = int.from_bytes(data[8:16], "little")
+    header = json.loads(data[16 : 16 + length])
+    text = change(header)
+    text = text if isinstance(text, bytes) else json.dumps(header).encode()
+    text += b" " * (-len(text) % 16)
+    data = data[:8] + len(text).to_bytes(8, "little") + text + data[16 + length : -4]
+    return data + zlib.crc32(data).to_bytes(4, "little")
+
+
+STRANGE_HEADERS: dict[str, Callable[[dict], object]] = {
+    "deep": lambda _: b"[" * 100_000,
+    "no JSON": lambda _: b"{",
+    "a list": lambda _: b"[]",
+    "digits": lambda _: b'{"space_id": ' + b"9" * 5000 + b"}",
+    "a field missing": lambda header: header.pop("shape"),
+    "another shape": lambda header: header.update(shape=[1 << 40, 1 << 30]),
+    "fewer classes": lambda header: header.update(labels=header["labels"][:1], dispositions=header["dispositions"][:1]),
+    "labels that are numbers": lambda header: header.update(labels=[1] * len(header["labels"])),
+    "other dispositions": lambda header: header.update(dispositions=["x"] * len(header["labels"])),
+    "no number": lambda header: header.update(sequence=float("inf")),
+    "other views": lambda header: header.update(views=0),
+    "objects": lambda header: header.update(arrays=[[name, "|O", shape] for name, _, shape in header["arrays"]]),
+    "huge arrays": lambda header: header.update(
+        arrays=[[name, kind, [1 << 40] * 3] for name, kind, _ in header["arrays"]]
+    ),
+    "arrays missing": lambda header: header.update(arrays=header["arrays"][2:]),
+    "a fit without numbers": lambda header: header["fit"].update(numbers={}),
+    "a fit that is none": lambda header: header.update(fit=[1]),
+    "alignments": lambda header: header.update(alignments=[[1, 5]]),
+}
+
+
+def test_a_kept_fit_that_nobody_wrote_is_passed_over(path, seed):
+    before = bits(in_gallery(path, seed, lambda _: None))
+    beside = path.parent / "g.snapshot"
+    kept = beside.read_bytes()
+    for name, change in STRANGE_HEADERS.items():
+        beside.write_bytes(rewritten(kept, change))
+        found = read_snapshot(path, seed)
+        assert found.fit is None or name == "a fit without numbers", name
+    beside.write_bytes(rewritten(kept, STRANGE_HEADERS["a fit without numbers"]))
+    assert bits(judge_of(read_snapshot(path, seed))) == before
+
+
+def test_a_snapshot_file_that_nobody_wrote_does_not_decide_beside_an_owner(tmp_path, seed, teach):
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as gallery:
+        gallery.enroll(teach("beside"))
+        kept = (tmp_path / "g.snapshot").read_bytes()
+        assert "beside" in load_snapshot(path, seed).labels
+        for name, change in STRANGE_HEADERS.items():
+            if "arrays" not in name and "fit" not in name and name not in ("objects", "other views"):
+                (tmp_path / "g.snapshot").write_bytes(rewritten(kept, change))
+                assert load_snapshot(path, seed) is None, name

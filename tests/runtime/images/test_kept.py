@@ -106,6 +106,8 @@ UNTOLD = {
     "a note of a setting out of range": png(note=note(preprocess={"size": [4, 4], "rotation": 45})),
     "a note of no preprocessing": png(note=note(preprocess=5)),
     "a note whose checksum is wrong": png(note=note()).replace(b'"white"', b'"whitE"'),
+    "a note of five channels": png(note=note(channels=5)),
+    "behind a million chunks": (png()[:33] + chunk(b"aaAa", b"") * 1_000_000 + png(note=note())[33:]),
     "a long note": png(note=note(more="x" * 9000)),
 }
 DAMAGED = {
