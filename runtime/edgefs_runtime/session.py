@@ -8,6 +8,7 @@ for a new, immutable `Judge`. Where another process is the owner and lets others
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -180,10 +181,13 @@ class Session:
         with self.lock:
             while True:
                 is_new = self._owned is None and self.path is not None and not lies(self.path)
+                until = time.monotonic() + self.wait
                 try:
                     gallery = self.own(self._is_reachable)
                 except GalleryBusyError:
                     if not self._is_reachable():
+                        if time.monotonic() < until:  # it was, and is gone since
+                            continue
                         raise
                     turns = turns or self._turns(done, force)
                     if found := turns.attempt(do):

@@ -17,6 +17,7 @@ from kept_parts import flags, keep
 from owners import AFTER, BEFORE, OwnerProcess
 
 from edgefs_runtime import Classifier, GalleryError
+from edgefs_runtime.asking.place import listen
 from edgefs_runtime.base.state import socket_folder
 from edgefs_runtime.gallery import check_gallery
 
@@ -132,6 +133,21 @@ def test_an_owner_that_closes_hands_the_gallery_on(bundle: Path, gallery: Path, 
         other.enroll("third", shots, force=True)  # now it owns the gallery itself
         assert owner.enroll("fourth", shots, force=True).gallery == 4
         assert other.gallery.sequence == 4
+
+
+def test_an_owner_that_goes_as_it_is_found_is_not_blamed(bundle: Path, gallery: Path, pictures: Pictures) -> None:
+    shots = pictures("checks", 1)
+    owner = Classifier.open(bundle, gallery=gallery, share=False)
+    owner.enroll("checks", pictures("dots", 1), force=True)
+    listener = listen(gallery)
+    listener.listen(0)  # it is found once: the next who looks finds its queue full
+    going = threading.Timer(0.5, owner.close)
+    with Classifier.open(bundle, gallery=gallery) as other:
+        going.start()
+        other.enroll("later", shots, force=True)
+    going.join()
+    listener.close()
+    assert other.predict(shots)[0].label == "later"
 
 
 def test_an_owner_that_shares_nothing_is_waited_for(bundle: Path, gallery: Path, pictures: Pictures) -> None:
