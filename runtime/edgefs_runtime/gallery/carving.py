@@ -67,7 +67,7 @@ def carve(path: Path) -> Carved:
 
 def _page_size(data: bytes) -> int:
     size = int.from_bytes(data[16:18], "big")
-    return size if size >= 512 and size & (size - 1) == 0 and len(data) % size == 0 else 4096
+    return size if size >= 512 and size & (size - 1) == 0 else 4096
 
 
 def _sort_in(values: list[Any], found: Carved) -> bool:

@@ -77,9 +77,10 @@ def _structure_problems(connection: sqlite3.Connection, path: Path) -> Iterator[
             if part != "ok" and not part.startswith("***"):
                 yield plain(f"structure: {part}")
     found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    for name, sql in schema_objects(version_of(connection)).items():
-        if found.get(name) != sql:
-            yield f"schema: {name} is not what edgefs made"
+    made = schema_objects(version_of(connection))
+    for name in sorted({*made, *map(str, found)}):
+        if found.get(name) != made.get(name):
+            yield plain(f"schema: {name:.80} is not what edgefs made")
 
 
 def _content_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:

@@ -110,11 +110,13 @@ def _is_ours(path: Path) -> bool:
 def _put_back(path: Path, copy: Path, new: bytes) -> bool:
     """Copy a file with the first page of a new one and those that it leads to; False where it has fewer pages."""
     size = int.from_bytes(new[16:18], "big")
-    length, pages = path.stat().st_size, _pages_of_list(new, size)
-    if length % size or length < max(pages) * size:
+    pages = _pages_of_list(new, size)
+    length = path.stat().st_size // size * size  # a copy that was broken off ends in the middle of a page
+    if length < max(pages) * size:
         return False
     shutil.copyfile(path, copy)
     with copy.open("r+b") as file:
+        file.truncate(length)
         for page in pages:
             file.seek((page - 1) * size)
             file.write(new[(page - 1) * size : page * size])

@@ -152,7 +152,7 @@ def _parsed(slot: bytes) -> Mark | None:
             return None
         fields = json.loads(text)
         return Mark(*(kind(fields[name]) for name, kind in _TYPES.items()))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

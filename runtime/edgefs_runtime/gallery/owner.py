@@ -42,7 +42,7 @@ def owner_of(gallery: Path) -> str:
         fields = json.loads(owner_path(gallery).read_bytes())
         pid, host = int(fields["pid"]), str(fields["host"])
         command = f" (`{fields['command']}`)" if fields["command"] else ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return _locker(gallery)
     if host != platform.node():
         return f"process {pid}{command} on {host}"

@@ -183,7 +183,7 @@ def restore(path: Path, backup: Path, seed: Seed, *, actor: str = "", reason: st
 
 def _salvaged(path: Path, seed: Seed) -> _Salvaged:
     mark = read_mark(path)
-    with gallery_errors(path), copied(path) as copy, _opened(copy) as connection:
+    with gallery_errors(path), copied(path) as copy, _named(path, copy), _opened(copy) as connection:
         stored, shots = read_stored(connection), read_shots(connection)
         if isinstance(connection, FirstPagesConnection):
             stored = stored._replace(is_torn=True)
@@ -197,6 +197,15 @@ def _salvaged(path: Path, seed: Seed) -> _Salvaged:
         if salvaged.ledger.problems:
             _carve(salvaged, copy)
     return salvaged
+
+
+@contextmanager
+def _named(path: Path, copy: Path) -> Iterator[None]:
+    """Blame the file for what is wrong with its copy."""
+    try:
+        yield
+    except GalleryError as error:
+        raise type(error)(str(error).replace(str(copy), str(path))) from error
 
 
 def _carve(salvaged: _Salvaged, copy: Path) -> None:

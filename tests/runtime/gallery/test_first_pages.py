@@ -100,3 +100,31 @@ def test_rows_of_a_page_with_a_damaged_head_come_back_by_a_repair(tmp_path, seed
     mended = read_snapshot(path, seed)
     assert mended.counts == whole.counts
     assert mended.vectors.tobytes() == whole.vectors.tobytes()
+
+
+def test_a_copy_that_was_broken_off_decides_by_what_is_there_and_is_repaired(tmp_path, seed, teach):
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as gallery:
+        for number in range(60):
+            gallery.enroll(teach("scratch", 40, number=number))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4 // 4096 * 4096 + 100])
+    found = read_snapshot(path, seed)
+    assert "scratch" in found.labels
+    assert found.warnings
+    repair(path, seed, [], None)
+    assert check_gallery(path) == []
+    assert len(read_snapshot(path, seed).classes) >= len(found.classes)
+
+
+def test_what_stands_beside_our_tables_is_told_and_repaired(tmp_path, seed, teach):
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as gallery:
+        gallery.enroll(teach("scratch", 4))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TRIGGER more AFTER INSERT ON event BEGIN DELETE FROM tip; END")
+        connection.commit()
+    assert check_gallery(path) == ["schema: more is not what edgefs made"]
+    repair(path, seed, [], None)
+    assert check_gallery(path) == []
+    assert "scratch" in read_snapshot(path, seed).labels
