@@ -36,7 +36,7 @@ _BLOCK = 1024  # images
 Rows = NDArray[np.float32]
 Places = NDArray[np.int64]
 Image = tuple[Key, int]  # an event and a position in it
-Part = tuple[Key, tuple[int, ...], str]  # of the sums
+Part = tuple[Key, tuple[int, ...], str, Key | None]  # of the sums
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,18 @@ class Counted:
         event: the row.
         positions: of its images that nobody removed.
         name: of its class.
+        alignment: the row of the one that maps it; that may be lost, and come back by a merge.
     """
 
     event: Event
     positions: tuple[int, ...]
     name: str
+    alignment: Key | None
 
     @property
     def key(self) -> Part:
         """What its part of the sums depends on."""
-        return self.event.key, self.positions, self.name
+        return self.event.key, self.positions, self.name, self.alignment
 
     @property
     def label(self) -> str:
@@ -167,6 +169,12 @@ class Many:
             missing.setdefault(key, []).append(position)
         self._wanted = {one.key: missing[one.event.key] for one in self.counted if one.event.key in missing}
 
+    def still_right(self, counted: Iterable[Counted]) -> dict[Image, Rows]:
+        """The rows that are kept of events that are mapped as they were."""
+        were = {one.event.key: one.alignment for one in self.counted}
+        same = {one.event.key for one in counted if were.get(one.event.key, one.alignment) == one.alignment}
+        return {image: row for image, row in self.kept.items() if image[0] in same}
+
     def recall(self, fitted: Fitted) -> None:
         """Take what was kept of a gallery of the same content."""
         places = zip(fitted.places.tolist(), fitted.rows, strict=True)
@@ -223,8 +231,10 @@ def _snapshot(
 ) -> Snapshot:
     own = before.held if isinstance(before, Snapshot) and isinstance(before.held, Many) else None
     counted = counted_of(ledger, seed.device, own.counted if own is not None else ())
-    content = content_of(ledger, counted, alignments)
-    held = Many(ledger, counted, seed.dim, {} if own is None else own.kept, {} if own is None else own.peaks)
+    content = content_of(counted, alignments)
+    held = Many(
+        ledger, counted, seed.dim, {} if own is None else own.still_right(counted), {} if own is None else own.peaks
+    )
     snapshot = Snapshot(
         held=held,
         **described(counted),
@@ -259,16 +269,18 @@ def counted_of(ledger: Ledger, seed_device: str, known: Iterable[Counted] = ()) 
     """
     events, before = ledger.view(seed_device), {one.key: one for one in known}
     names = class_names({event.label for event in events})
-    found = (Counted(event, tuple(ledger.kept(event)), names[event.label]) for event in events)
+    found = (
+        Counted(event, tuple(ledger.kept(event)), names[event.label], ledger.alignment_key(event)) for event in events
+    )
     return [before.get(one.key, one) for one in found]
 
 
-def content_of(ledger: Ledger, counted: Iterable[Counted], alignments: Sequence[tuple[int, Alignment]]) -> str:
+def content_of(counted: Iterable[Counted], alignments: Sequence[tuple[int, Alignment]]) -> str:
     """Digest of what counts: of rows, and of how each is mapped."""
     digest = hashlib.sha256()
     for one in counted:
         positions = "" if len(one.positions) == one.event.n else json.dumps(one.positions)
-        digest.update(f"{one.event.hash} {ledger.alignment_key(one.event)} {positions} {one.name!r}\n".encode())
+        digest.update(f"{one.event.hash} {one.alignment} {positions} {one.name!r}\n".encode())
     for number, alignment in alignments:
         digest.update(f"{number} ".encode() + alignment.to_bytes())
     return digest.hexdigest()
@@ -277,6 +289,9 @@ def content_of(ledger: Ledger, counted: Iterable[Counted], alignments: Sequence[
 def _changed(before: Snapshot, old: Many, snapshot: Snapshot, new: Many) -> Sums | None:
     """The sums of what counts now, from those of before; None where they must be made anew."""
     were, are = {one.key: one for one in old.counted}, {one.key: one for one in new.counted}
+    mapped = {one.event.key: one.alignment for one in old.counted}
+    if any(mapped.get(one.event.key, one.alignment) != one.alignment for one in new.counted):
+        return None  # nobody can tell any more what was added
     gone = [one for key, one in were.items() if key not in are]
     come = [one for key, one in are.items() if key not in were]
     if 2 * sum(len(one.positions) for one in (*gone, *come)) > new.shape[0]:

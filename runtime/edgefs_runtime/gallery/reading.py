@@ -233,7 +233,7 @@ def _beside(path: Path, seed: Seed, content: str) -> Many:
         ledger = load_ledger(connection, path)
     add_seed(ledger, seed)
     counted = counted_of(ledger, seed.device)
-    if content_of(ledger, counted, ledger.alignments(meta.device)) != content:
+    if content_of(counted, ledger.alignments(meta.device)) != content:
         raise GalleryBusyError(f"gallery {path} was taught something while it was read; try again")
     return Many(ledger, counted, seed.dim, {}, {})
 

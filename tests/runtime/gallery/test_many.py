@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sqlite3
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 
 from edgefs_runtime.base.errors import GalleryError
+from edgefs_runtime.decision.alignment import Alignment
 from edgefs_runtime.decision.heads import HEADS
 from edgefs_runtime.decision.judge import Judge
 from edgefs_runtime.decision.settings import DecisionSettings
 from edgefs_runtime.decision.snapshot import Enrolment, Snapshot
 from edgefs_runtime.gallery import Gallery, Seed, read_snapshot
+from edgefs_runtime.gallery.aligned import Aligned
 from edgefs_runtime.gallery.blobs import BlobDamagedError
 from edgefs_runtime.gallery.scrub import Scrub
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
@@ -48,8 +51,6 @@ def path(many: Path, tmp_path: Path) -> Path:
 
 def around(teach: Callable[..., Enrolment], label: str, k: int, number: int) -> Enrolment:
     """Images around the centre of their class."""
-    import dataclasses
-
     rows = teach(label, k, number=number)
     centre = teach(label, 1).vectors * 2
     return dataclasses.replace(rows, vectors=(centre + 0.8 * rows.vectors).astype(np.float32))
@@ -147,8 +148,6 @@ def test_heads_of_many_answer_as_those_of_few(path, seed, kind):
 
 
 def test_as_many_of_each_class_are_judged_and_parts_stay_together(path, seed, teach):
-    import dataclasses
-
     rows = around(teach, "parts", 30, 3)
     with Gallery.open(path, seed) as gallery:
         gallery.enroll(dataclasses.replace(rows, groups=tuple(f"part {image // 3}" for image in range(30))))
@@ -262,8 +261,6 @@ def test_what_was_forgotten_and_let_go_at_once_leaves_sums_that_hold(path, seed)
 
 
 def test_a_row_that_is_larger_than_all_before_asks_for_other_steps_and_back(path, seed, teach):
-    import dataclasses
-
     before = bits(judge_of(read_snapshot(path, seed)))
     rows = around(teach, "bright", 4, 0)
     with Gallery.open(path, seed) as gallery:
@@ -430,3 +427,25 @@ def test_a_snapshot_file_that_nobody_wrote_does_not_decide_beside_an_owner(tmp_p
             if "arrays" not in name and "fit" not in name and name not in ("objects", "other views"):
                 (tmp_path / "g.snapshot").write_bytes(rewritten(kept, change))
                 assert load_snapshot(path, seed) is None, name
+
+
+def test_an_alignment_that_was_lost_and_comes_back_maps_what_is_kept_of_sums_and_sample(path, seed, teach, tmp_path):
+    shift = np.full(8, 0.3, np.float32)
+    with Gallery.open(path, seed) as gallery:
+        gallery.align(Aligned(dataclasses.replace(Alignment.identity(8), kind="mean", shift=shift), ("00" * 32,)))
+        gallery.enroll(around(teach, "seen otherwise", 30, 0))
+    shutil.copyfile(path, tmp_path / "copy")
+    connection = sqlite3.connect(path)
+    (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'event_no_DELETE'").fetchone()
+    for statement in ("DROP TRIGGER event_no_DELETE", "DELETE FROM event WHERE kind = 'align'", trigger):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+    def acts(gallery: Gallery) -> None:
+        gallery.merge(tmp_path / "copy")
+        assert gallery.health == ()
+
+    kept = in_gallery(path, seed, acts)
+    (tmp_path / "g.snapshot").unlink()
+    assert bits(judge_of(read_snapshot(path, seed))) == bits(kept)
