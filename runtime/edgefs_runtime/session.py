@@ -330,7 +330,7 @@ class Session:
         before = self.judge
         self.judge, self._asked = self._judge_now(gallery), None
         if self.judge is not None and self.judge.snapshot.is_large:
-            gallery.remember(self.judge.fit)
+            gallery.remember(self.judge.fit, self.judge.snapshot)
         self.head_note = _head_note(before, self.judge)
         if challenge := self.kept_parts:
             challenge.note(self.judge)

@@ -185,10 +185,16 @@ class Owned:
                 self._snapshot = self._latest = view_of(self._ledger, self._seed, self.device, self._before)
             return self._snapshot
 
-    def remember(self, fit: Fit | None) -> None:
-        """Keep what decides by a large gallery as it is now, for its readers and for whoever opens it next."""
+    def remember(self, fit: Fit | None, of: Snapshot | None = None) -> None:
+        """Keep what decides by a large gallery as it is now, for its readers and for whoever opens it next.
+
+        Args:
+            fit: what decides.
+            of: by which snapshot; damage that was found since takes something away from it.
+        """
         with self._lock:
             snapshot = self.snapshot()
+            fit = None if of is not None and of.content != snapshot.content else fit
             key = snapshot.content, fit and fit.key
             if not snapshot.is_large or isinstance(snapshot.held, np.ndarray) or key == self._remembered:
                 return

@@ -449,3 +449,15 @@ def test_an_alignment_that_was_lost_and_comes_back_maps_what_is_kept_of_sums_and
     kept = in_gallery(path, seed, acts)
     (tmp_path / "g.snapshot").unlink()
     assert bits(judge_of(read_snapshot(path, seed))) == bits(kept)
+
+
+def test_a_fit_is_not_kept_of_a_gallery_in_which_damage_was_found_since(path, seed):
+    in_gallery(path, seed, lambda _: None)
+    damage(path, "class 07")
+    with Gallery.open(path, seed) as gallery:
+        judge = judge_of(gallery.snapshot())
+        assert any(gallery.look_at(digest) for digest in gallery.unread())
+        gallery.remember(judge.fit, judge.snapshot)
+    found = read_snapshot(path, seed)
+    assert found.counts["class 07"] == IMAGES // 2
+    assert found.fit is None
