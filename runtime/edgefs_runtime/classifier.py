@@ -12,7 +12,8 @@
   the same user does meanwhile is done by this one, where the system can (`edgefs_runtime.asking`); elsewhere it waits,
   and is refused after some seconds.
 - Parts kept with `challenge.add` guard the gallery: see `edgefs_runtime.challenge`.
-- Methods may be called from several threads. A decision is made by one immutable `Judge`, which teaching swaps whole.
+- Methods may be called from several threads. A fork of the process owns nothing: it decides, and asks its parent for
+  acts. A decision is made by one immutable `Judge`, which teaching swaps whole.
 """
 
 from __future__ import annotations
