@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ WEIGHTS, GALLERY, HEAD, METRICS, REPORT = (
 STUDENT = "student.safetensors"  # the only weights of a RUN that `distill` made
 GALLERY_WEIGHTS = "gallery.safetensors"  # only where a gallery has a network of its own
 DIGEST_START = 16  # hex digits: enough to tell an image by
+_MOST_BYTES = 256 << 20  # of `run.json`, which lists every image
 
 
 Record = TypeVar("Record", AdaptedRecord, DistilledRecord)
@@ -172,7 +174,7 @@ def _check_files(folder: Path, files: Any) -> None:
 
 def _read_fields(folder: Path) -> dict[str, Any]:
     try:
-        fields = read_json((folder / RUN).read_bytes())
+        fields = read_json(_content(folder / RUN))
     except FileNotFoundError as error:
         what = "no such folder" if not folder.exists() else f"not a RUN ({RUN} is missing)"
         raise RunError(f"{folder}: {what}; `edgefs adapt DATA -o {folder}` makes one") from error
@@ -183,6 +185,21 @@ def _read_fields(folder: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise RunError(f"{folder}: {RUN} is not a JSON object")
     return fields
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; one that never ends, or a pipe, is not waited for.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is no plain file, or too large.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("no plain file")
+    if found.st_size > _MOST_BYTES:
+        raise ValueError(f"{found.st_size:,} bytes; at most {_MOST_BYTES:,} are read")
+    return path.read_bytes()
 
 
 def _read_record(folder: Path, fields: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Record]) -> Record:

@@ -151,7 +151,9 @@ def test_check_takes_a_bundle_or_a_gallerys_file(bundle: Path, pictures: Picture
     assert run("gallery", "check", bundle, "--gallery", tmp_path / "gone").exit_code == 1
     path.write_bytes(path.read_bytes()[:-5000])
     result = run("gallery", "check", bundle)
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, f"{path}: 1 problem")
+    *problems, last = result.stdout.splitlines()
+    assert (result.exit_code, last) == (1, f"{path}: {len(problems)} problems")
+    assert "some of the file's pages can't be read" in problems
 
 
 UNWRITABLE = {"below a file": None, "where no folder can be made": "/proc/edgefs"}

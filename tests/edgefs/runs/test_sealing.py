@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -72,3 +73,16 @@ def test_files_that_are_none_of_its_own_are_not_looked_at(golden: Path, files: o
 def test_json_that_has_no_end_is_refused_like_any_other(golden: Path, text: str | bytes) -> None:
     (golden / "run.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     assert "run.json can't be read" in refusal(golden)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_file_without_end_is_not_read(golden: Path) -> None:
+    (golden / "run.json").unlink()
+    os.mkfifo(golden / "run.json")
+    with pytest.raises(RunError, match="no plain file"):
+        Run.open(golden)
+    (golden / "run.json").unlink()
+    with (golden / "run.json").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(RunError, match="bytes; at most"):
+        Run.open(golden)
