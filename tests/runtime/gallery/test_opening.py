@@ -37,7 +37,6 @@ BAD_FILES = {
     "empty": (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
     "another SQLite file": (other_sqlite, "is not an edgefs gallery"),
     "cut in half": (lambda path: truncated(path, 0.5), "is damaged"),
-    "last page gone": (lambda path: truncated(path, 0.95), "is damaged"),
 }
 
 
@@ -59,6 +58,20 @@ def test_a_file_that_is_no_whole_gallery_is_refused_in_one_line(tmp_path, seed, 
         assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["g"]
+
+
+def test_a_file_whose_last_page_is_gone_decides_says_so_and_is_not_written_to(tmp_path, seed, teach):
+    path = tmp_path / "g"
+    with Gallery.open(path, seed) as gallery:
+        gallery.enroll(teach("scratch", 40))
+    truncated(path, 0.95)
+    before = path.read_bytes()
+    with pytest.raises(GalleryError, match="is damaged"):
+        Gallery.open(path, seed)
+    found = read_snapshot(path, seed)
+    assert found.labels[:2] == ("dent", "good")
+    assert "some of the file's pages can't be read" in found.warnings[0]
+    assert path.read_bytes() == before
 
 
 def test_another_embedding_space_is_refused_with_both_ids_and_the_cure(tmp_path, seed):
