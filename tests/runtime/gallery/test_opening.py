@@ -70,7 +70,7 @@ def test_a_file_whose_last_page_is_gone_decides_says_so_and_is_not_written_to(tm
         Gallery.open(path, seed)
     found = read_snapshot(path, seed)
     assert found.labels[:2] == ("dent", "good")
-    assert "some of the file's pages can't be read" in found.warnings[0]
+    assert "some of the file's pages can't be read" in " ".join(found.warnings)
     assert path.read_bytes() == before
 
 
