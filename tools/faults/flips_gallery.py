@@ -21,7 +21,7 @@ from faults.places import scratch
 from faults.table import Row, tally
 
 _TABLES = ("meta", "event", "removed", "shot", "tip")
-_REPAIRED = 20  # one flip in so many is repaired too: that copies the file
+_REPAIRED = 50  # one flip in so many is repaired too, beside those that SQLite itself sees: that copies the file
 _LOST_WITH_A_PAGE = 60  # events, at most, that damage of SQLite's own structure may hide until the repair
 _ACTS = 10  # of the killed owner
 
