@@ -13,6 +13,8 @@ from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.gallery import Gallery, check_gallery, read_snapshot
 from edgefs_runtime.gallery.repairing import repair
 
+pytestmark = pytest.mark.device
+
 FLIPS = 60
 
 

@@ -27,6 +27,8 @@ from edgefs_runtime.gallery.blobs import BlobDamagedError
 from edgefs_runtime.gallery.scrub import Scrub
 from edgefs_runtime.gallery.snapshot_file import load_snapshot
 
+pytestmark = pytest.mark.device
+
 CLASSES, IMAGES = 40, 60  # of each class
 KINDS = ["blend", "lda", "prototype"]
 
