@@ -287,7 +287,7 @@ def _crc(content: bytes, digest: str) -> int:
     return zlib.crc32(digest.encode("utf-8", "surrogatepass"), zlib.crc32(content))
 
 
-@lru_cache(maxsize=100_000)  # asked for several times of each row
+@lru_cache(maxsize=20_000)  # asked for several times of each row
 def _vectors_digest(content: str) -> str:
     return str(json.loads(content)["vectors"]["sha256"])
 
