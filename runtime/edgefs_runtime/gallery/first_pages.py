@@ -8,9 +8,7 @@ is written to the file itself.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -65,6 +63,8 @@ def has_its_pages(connection: sqlite3.Connection, path: Path) -> bool:
 @contextmanager
 def with_first_pages(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection to a copy of a gallery at rest with other first pages; None where they don't fit it."""
+    import tempfile  # rarely needed, and not free for `edgefs predict`
+
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
         for version in (SCHEMA_VERSION, WITH_DEEDS) if _is_ours(path) else ():
             copy = Path(folder) / f"{path.name}-{version}"
@@ -81,6 +81,8 @@ def with_first_pages(path: Path) -> Iterator[sqlite3.Connection | None]:
 @lru_cache
 def _new_file(version: int) -> bytes:
     """An empty gallery of a version, as `creation` and its ancestors made it."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="edgefs-") as folder:
         return _made(Path(folder) / "new", version)
 
@@ -114,6 +116,8 @@ def _put_back(path: Path, copy: Path, new: bytes) -> bool:
     length = path.stat().st_size // size * size  # a copy that was broken off ends in the middle of a page
     if length < max(pages) * size:
         return False
+    import shutil  # rarely needed, and not free for `edgefs predict`
+
     shutil.copyfile(path, copy)
     with copy.open("r+b") as file:
         file.truncate(length)
