@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefs_runtime.base.durable import replace_file
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.held import Fit, Held
 from edgefs_runtime.decision.snapshot import Snapshot
@@ -34,7 +32,7 @@ from edgefs_runtime.gallery.snapshot_file import (
     read_alignments,
     read_header,
     snapshot_data,
-    snapshot_path,
+    write_blocks,
 )
 
 MAGIC = b"EFSSNAP4"
@@ -104,13 +102,8 @@ def write_fitted(gallery: Path, snapshot: Snapshot, seed: Seed, fitted: Fitted) 
     header["arrays"] = [(name, array.dtype.str, array.shape) for name, array in plain.items()]
     text = json.dumps(header).encode("ascii")
     text += b" " * (-len(text) % 16)
-    blocks = [MAGIC, len(text).to_bytes(8, "little"), text]
-    blocks += [array.tobytes() for array in plain.values()]
-    blocks += [data for _, data in alignments]
-    crc = 0
-    for block in blocks:
-        crc = zlib.crc32(block, crc)
-    replace_file(snapshot_path(gallery), [*blocks, crc.to_bytes(4, "little")], synced=False)
+    blocks = [array.tobytes() for array in plain.values()]
+    write_blocks(gallery, MAGIC, text, [*blocks, *(data for _, data in alignments)])
 
 
 def load_fitted(gallery: Path, seed: Seed) -> Fitted | None:

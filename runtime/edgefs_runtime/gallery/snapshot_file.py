@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,22 @@ def write_snapshot(gallery: Path, snapshot: Snapshot, seed: Seed) -> None:
         "shape": (len(snapshot.vectors), seed.dim),
         "alignments": [(number, len(data)) for number, data in alignments],
     }
-    text = json.dumps(header).encode("ascii")
     arrays = ((snapshot.vectors, "<f4"), (snapshot.classes, "<i8"), (snapshot.parts, "<i8"))
-    blocks = [MAGIC, len(text).to_bytes(8, "little"), text]
-    blocks += [np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays]
-    blocks += [data for _, data in alignments]
+    blocks = [np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays]
+    write_blocks(gallery, MAGIC, json.dumps(header).encode("ascii"), [*blocks, *(data for _, data in alignments)])
+
+
+def write_blocks(gallery: Path, magic: bytes, header: bytes, blocks: Sequence[bytes]) -> None:
+    """Replace a gallery's snapshot file by a header and blocks, as both kinds of it are framed.
+
+    Raises:
+        OSError: the folder can't be written or the disk is full; the old file stands.
+    """
+    framed = [magic, len(header).to_bytes(8, "little"), header, *blocks]
     crc = 0
-    for block in blocks:
+    for block in framed:
         crc = zlib.crc32(block, crc)
-    replace_file(snapshot_path(gallery), [*blocks, crc.to_bytes(4, "little")], synced=False)
+    replace_file(snapshot_path(gallery), [*framed, crc.to_bytes(4, "little")], synced=False)
 
 
 def load_snapshot(gallery: Path, seed: Seed) -> Snapshot | None:
