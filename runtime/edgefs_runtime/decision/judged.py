@@ -17,6 +17,17 @@ MOST_OF_PART = 64  # images
 Places = NDArray[np.int64]
 
 
+def is_many(images: int, width: int, views: int) -> bool:
+    """Whether a gallery is fitted from its sums and judged by a sample: above MOST images, unless D is larger.
+
+    Args:
+        images: that count.
+        width: V·D, numbers of an image.
+        views: V.
+    """
+    return images > max(MOST, width // views**2)
+
+
 def judged(classes: Places, parts: Places, n_classes: int, means: tuple[int, ...] = ()) -> Places:
     """Places `[S]` of the images that are judged, ascending.
 

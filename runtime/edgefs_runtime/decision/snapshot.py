@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import check_label, class_names
 from edgefs_runtime.decision.decision import Disposition
-from edgefs_runtime.decision.judged import MOST, judged
+from edgefs_runtime.decision.judged import is_many, judged
 
 if TYPE_CHECKING:
     from edgefs_runtime.decision.alignment import Alignment
@@ -78,6 +78,18 @@ class Enrolment:
         if not len(self.digests) == len(self.groups) == len(self.thumbnails) == k:
             raise GalleryError(f"{k} embeddings of {self.label!r} need as many digests, groups and thumbnails")
 
+    def some(self, positions: Sequence[int]) -> Enrolment:
+        """The same act with some of its images alone."""
+        if len(positions) == len(self.vectors):
+            return self
+        return dataclasses.replace(
+            self,
+            vectors=self.vectors[list(positions)],
+            digests=tuple(self.digests[position] for position in positions),
+            groups=tuple(self.groups[position] for position in positions),
+            thumbnails=tuple(self.thumbnails[position] for position in positions),
+        )
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -134,8 +146,8 @@ class Snapshot:
 
     @property
     def is_large(self) -> bool:
-        """Whether heads are fitted from its sums and judged by a sample: above MOST images, unless D is larger."""
-        return len(self.classes) > max(MOST, int(self.held.shape[1]) // self.views**2)
+        """Whether heads are fitted from its sums and judged by a sample (`judged.is_many`)."""
+        return is_many(len(self.classes), int(self.held.shape[1]), self.views)
 
     @cached_property
     def sums(self) -> Sums:

@@ -87,3 +87,9 @@ def _of_digest(ledger: Ledger, events: list[Event], start: str) -> dict[Key, lis
     if len(whole) > 1:
         raise GalleryError(f"{start!r} begins the SHA-256 of {len(whole)} images; give more of its digits")
     return found
+
+
+def unknown_class(label: str, known: set[str]) -> GalleryError:
+    """The refusal of a class that the gallery does not hold."""
+    names = ", ".join(sorted(known)[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    return GalleryError(f"the gallery has no class {label!r}; it has {names or 'none'}")

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.decision.alignment import Alignment
+from edgefs_runtime.decision.judged import is_many
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.blobs import StoredBlobs
 from edgefs_runtime.gallery.decrees import APPROVE, LASTING, approved_by
@@ -235,11 +236,11 @@ class Ledger:
         """How many images of some events nobody removed."""
         return sum(len(self.kept(event)) for event in events)
 
-    def counts_more_than(self, most: int, seed_device: str) -> bool:
-        """Whether more images than so many decide."""
-        if sum(event.n for event in self.events.values()) <= most:
+    def counts_many(self, seed_device: str, width: int, views: int) -> bool:
+        """Whether so many images decide that they stay in the file; see `judged.is_many`."""
+        if not is_many(sum(event.n for event in self.events.values()), width, views):
             return False
-        return self.images(self.view(seed_device)) > most
+        return is_many(self.images(self.view(seed_device)), width, views)
 
     def digests(self, event: Event) -> list[str]:
         """The images of an event that nobody removed."""
@@ -261,7 +262,7 @@ class Ledger:
 
     def enrolment_of(self, event: Event, positions: Sequence[int]) -> Enrolment:
         """What an event teaches of some of its images, as its device's camera saw it; kept nowhere."""
-        return _only(self._aligned(event), positions)
+        return self._aligned(event).some(positions)
 
     def rows_of(self, event: Event, positions: Sequence[int]) -> NDArray[np.float32]:
         """Embeddings `[k,V·D]` of some of an event's images, as `enrolment_of` has them.
@@ -370,19 +371,6 @@ def _removed_images(rows: Iterable[Removed]) -> dict[Key, set[int]]:
         for origin, positions in row.positions.items():
             found.setdefault(origin, set()).update(positions)
     return found
-
-
-def _only(enrolment: Enrolment, positions: Sequence[int]) -> Enrolment:
-    """Some images of an enrolment."""
-    if len(positions) == len(enrolment.vectors):
-        return enrolment
-    return dataclasses.replace(
-        enrolment,
-        vectors=enrolment.vectors[list(positions)],
-        digests=tuple(enrolment.digests[position] for position in positions),
-        groups=tuple(enrolment.groups[position] for position in positions),
-        thumbnails=tuple(enrolment.thumbnails[position] for position in positions),
-    )
 
 
 def _with(blobs: MutableMapping[str, bytes], further: Mapping[str, bytes]) -> MutableMapping[str, bytes]:

@@ -23,6 +23,7 @@ from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import REFINED, Snapshot
 from edgefs_runtime.gallery.blobs import BlobDamagedError, StoredBlobs
 from edgefs_runtime.gallery.check import check_connection
+from edgefs_runtime.gallery.choosing import unknown_class
 from edgefs_runtime.gallery.contents import apart
 from edgefs_runtime.gallery.creation import create
 from edgefs_runtime.gallery.database import (
@@ -390,12 +391,6 @@ class Owned:
             )
         none = np.empty(0, np.int64)
         return Snapshot(np.empty((0, self._seed.dim), np.float32), (), (), none, none, ledger.sequence)
-
-
-def unknown_class(label: str, known: set[str]) -> GalleryError:
-    """The refusal of a class that the gallery does not hold."""
-    names = ", ".join(sorted(known)[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-    return GalleryError(f"the gallery has no class {label!r}; it has {names or 'none'}")
 
 
 def now() -> str:

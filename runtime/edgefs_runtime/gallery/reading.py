@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from edgefs_runtime.base.errors import GalleryError
 from edgefs_runtime.base.labels import labels_of
 from edgefs_runtime.base.state import lies
-from edgefs_runtime.decision.judged import MOST
 from edgefs_runtime.decision.snapshot import Snapshot, build_snapshot
 from edgefs_runtime.gallery.database import (
     GalleryBusyError,
@@ -185,7 +184,7 @@ def view_of(
         GalleryError: no class is left.
     """
     alignments = ledger.alignments(device)
-    if ledger.counts_more_than(max(MOST, seed.dim // seed.views**2), seed.device):
+    if ledger.counts_many(seed.device, seed.dim, seed.views):
         from edgefs_runtime.gallery.many import snapshot_of_many  # of large galleries alone
 
         snapshot = snapshot_of_many(ledger, seed, alignments, before())

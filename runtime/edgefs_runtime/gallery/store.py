@@ -10,13 +10,13 @@ from edgefs_runtime.base.state import lies
 from edgefs_runtime.decision.snapshot import Enrolment
 from edgefs_runtime.gallery.aligned import Aligned, align_event
 from edgefs_runtime.gallery.carried import carried_rows
-from edgefs_runtime.gallery.choosing import images_of, pending_of
+from edgefs_runtime.gallery.choosing import images_of, pending_of, unknown_class
 from edgefs_runtime.gallery.compacting import Freed
 from edgefs_runtime.gallery.database import GalleryDamagedError, gallery_errors, read_meta
 from edgefs_runtime.gallery.decrees import Picture, approve_event, repair_event, restore_event
 from edgefs_runtime.gallery.ledger import once_per_origin
 from edgefs_runtime.gallery.merging import Merged, blobs_of, difference, merge_rows, read_other, shots_of_rows
-from edgefs_runtime.gallery.owned import Guard, Owned, now, unknown_class
+from edgefs_runtime.gallery.owned import Guard, Owned, now
 from edgefs_runtime.gallery.records import Key, json_list
 from edgefs_runtime.gallery.seed import event_of, shots_of
 from edgefs_runtime.gallery.undoing import removal, removal_of_images, undo_rows
