@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from edgefs_runtime.bundle.bundle import Bundle
     from edgefs_runtime.decision.snapshot import Enrolment
 
+ONE, TWO = "1a" * 32, "2b" * 32  # identities of two models
+
 
 def remade(bundle: Path, out: Path, **fields: object) -> Path:
     """The bundle with other fields in its manifest."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import in_one_view, other_network, remade
+from bundles import ONE, TWO, in_one_view, other_network, remade
 from kept_parts import keep
 
 from edgefs_runtime import Classifier
@@ -20,12 +20,6 @@ from edgefs_runtime.gallery.belonging import gallery_of
 pytestmark = pytest.mark.device
 
 Pictures = Callable[..., list[Path]]
-ONE, TWO = "1a" * 32, "2b" * 32
-
-
-@pytest.fixture
-def first(bundle: Path, tmp_path: Path) -> Path:
-    return remade(bundle, tmp_path / "first.edgefs", identity=ONE)
 
 
 @pytest.fixture
